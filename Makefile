@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+#
+# `make help` lists what can be made.  MAP lists what the kernel is made of.
+
+# What to boot with: make run SMP=2 FORK_SHARE=page APPEND="loglevel=7"
+SMP        ?= 4
+MEM        ?= 512
+FORK_SHARE ?=
+SEED       ?=
+APPEND     ?=
+
+# Which tests (a shell pattern): make test T='fork*'
+T          ?=
+
+# Test builds: DEBUG=1 checks lock order and more, HOOKS=1 has fault points and seeded jitter.
+DEBUG      ?=
+HOOKS      ?=
+
+Q       := $(if $(V),,@)
+say      = $(if $(V),@:,@printf '  %-6s %s\n' $(1) $(2))
+BUILD   := build$(if $(DEBUG),/debug)$(if $(HOOKS),/hooks)
+
+# --- tools ------------------------------------------------------------------------------------
+
+CROSS   := $(if $(shell command -v x86_64-elf-gcc),x86_64-elf-)
+ifeq ($(origin CC),default)
+CC      := $(CROSS)gcc
+endif
+LD      := $(CROSS)ld
+NM      := $(CROSS)nm
+NASM    := nasm
+MUSL_CC := musl-gcc
+QEMU    := qemu-system-x86_64
+BUSYBOX := $(firstword $(wildcard /bin/busybox /usr/bin/busybox) /bin/busybox)
+OVMF    := /usr/share/OVMF
+
+# --- flags ------------------------------------------------------------------------------------
+
+DEFINES := $(if $(DEBUG),-DCOWBELL_DEBUG) $(if $(HOOKS),-DCOWBELL_HOOKS)
+
+WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wshadow \
+	-Wno-unused-parameter
+
+# No floating point, no red zone (interrupts use the same stack), addresses in the last 2 GiB.
+MACHINE := -std=gnu11 -O2 -g -ffreestanding -fno-pie -fno-pic -mcmodel=kernel -mno-red-zone \
+	-mgeneral-regs-only -fno-omit-frame-pointer -fno-stack-protector -fcf-protection=none \
+	-fno-strict-aliasing -fno-common -nostdinc -I. $(DEFINES)
+
+CFLAGS   = $(MACHINE) $(WARNINGS) -Wframe-larger-than=1024 \
+	-isystem $(shell $(CC) -print-file-name=include)
+
+NASMFLAGS := -f elf64 -g -F dwarf -Werror -I./ -I$(BUILD)/include/
+
+LDFLAGS := -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --build-id=none \
+	--fatal-warnings -T linker.ld
+
+USER_CFLAGS := -std=gnu11 -O2 -static -pthread -Wall -Wextra -Werror
+
+# --- sources ----------------------------------------------------------------------------------
+
+# The map is the build list.  Tests of the kernel's inside are linked in as well; they take part
+# in nothing until they are asked for.
+mapped    := $(shell sed -n 's/^\([^ \#]*\.\(c\|asm\)\)\($$\|[ \t].*\)/\1/p' MAP)
+C_SOURCES := $(filter %.c,$(mapped)) $(sort $(wildcard tests/kernel/*.c))
+OBJECTS   := $(patsubst %,$(BUILD)/obj/%.o,$(filter %.asm,$(mapped)) $(C_SOURCES))
+OFFSETS   := $(BUILD)/include/offsets.inc
+
+USER_PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
+USER_TESTS    := $(patsubst tests/user/%.c,build/tests/user/%,$(sort $(wildcard tests/user/*.c)))
+INIT_PROGRAMS := $(patsubst tests/user/init/%.c,build/tests/init/%,\
+	$(sort $(wildcard tests/user/init/*.c)))
+
+# --- the kernel -------------------------------------------------------------------------------
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check loc deps clean help \
+	user-programs user-tests
+
+all: $(BUILD)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
+
+$(BUILD)/obj/%.c.o: %.c $(BUILD)/.flags | $(BUILD)/.tools
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -c -o $@ $<
+
+$(BUILD)/obj/%.asm.o: %.asm $(OFFSETS) | $(BUILD)/.tools
+	$(call say,NASM,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(NASM) $(NASMFLAGS) -MD $@.d -MP -o $@ $<
+
+$(OFFSETS): arch/x86_64/offsets.c tools/make-offsets $(BUILD)/.flags | $(BUILD)/.tools
+	$(call say,OFFSET,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -MT $@ -MF $@.d -S -o $(@:.inc=.s) $<
+	$(Q)tools/make-offsets $(@:.inc=.s) >$@
+
+# The table of function names can be made only from a linked image, and is part of it.  So link
+# twice; the table stands behind all functions, and the second link must move none of them.
+$(BUILD)/unnamed.elf: $(OBJECTS) $(BUILD)/symtable-empty.o linker.ld
+	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(BUILD)/symtable-empty.o
+
+$(BUILD)/symtable-empty.asm: tools/make-symbols
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/make-symbols </dev/null >$@
+
+$(BUILD)/symtable.asm: $(BUILD)/unnamed.elf tools/make-symbols
+	$(Q)$(NM) -n $< | tools/make-symbols >$@
+
+$(BUILD)/symtable.o $(BUILD)/symtable-empty.o: %.o: %.asm
+	$(Q)$(NASM) -f elf64 -o $@ $<
+
+$(BUILD)/cowbell.elf: $(OBJECTS) $(BUILD)/symtable.o linker.ld
+	$(call say,LD,$@)
+	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(BUILD)/symtable.o
+	$(Q)$(NM) -n $@ | tools/make-symbols | cmp -s - $(BUILD)/symtable.asm || \
+		{ echo 'Functions moved between the two links.' >&2; rm -f $@; false; }
+
+# Fails early, and says what to install.
+$(BUILD)/.tools: tools/need
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/need gcc ld nasm && touch $@
+
+# Changes when the compiler or its flags do.
+$(BUILD)/.flags: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(CC) $(MACHINE) $(WARNINGS)' | cmp -s - $@ || \
+		echo '$(CC) $(MACHINE) $(WARNINGS)' >$@
+FORCE:
+
+-include $(OBJECTS:%=%.d) $(OFFSETS).d
+
+# --- programs ---------------------------------------------------------------------------------
+
+user-programs: $(USER_PROGRAMS)
+user-tests: $(USER_TESTS) $(INIT_PROGRAMS)
+
+build/user/%: user/%.c $(wildcard user/*.h)
+	$(call say,MUSL,$<)
+	$(Q)tools/need musl-gcc
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -Iuser -o $@ $<
+
+build/tests/user/%: tests/user/%.c $(wildcard tests/user/*.h)
+	$(call say,MUSL,$<)
+	$(Q)tools/need musl-gcc
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -Itests/user -o $@ $<
+
+build/tests/init/%: tests/user/init/%.c
+	$(call say,MUSL,$<)
+	$(Q)tools/need musl-gcc
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -o $@ $<
+
+# A small Linux userland: busybox, our programs and the tests.
+build/initramfs.cpio: user/init.sh tools/make-initramfs $(USER_PROGRAMS) $(USER_TESTS)
+	$(call say,CPIO,$@)
+	$(Q)tools/need busybox python3
+	$(Q){ \
+		echo 'file /init 755 user/init.sh'; \
+		echo 'node /dev/console 600 c 5 1'; \
+		for dir in proc sys root tests; do echo "dir /$$dir 755"; done; \
+		echo 'dir /tmp 1777'; \
+		for program in $(USER_PROGRAMS); do \
+			echo "file /bin/$${program##*/} 755 $$program"; done; \
+		for program in $(USER_TESTS); do \
+			echo "file /tests/$${program##*/} 755 $$program"; done; \
+	} | tools/make-initramfs -b $(BUSYBOX) -o $@
+
+# --- running ----------------------------------------------------------------------------------
+
+words    = $(if $(FORK_SHARE),fork_share=$(FORK_SHARE)) $(if $(SEED),seed=$(SEED)) $(APPEND)
+CMDLINE  = $(strip console=ttyS0 panic=-1 $(words))
+
+machine  = $(QEMU) -machine q35 -cpu max -m $(MEM) -smp $(SMP) -nic none -no-reboot \
+	-device isa-debug-exit,iobase=0xf4,iosize=0x04
+direct   = -kernel $(BUILD)/cowbell.elf -initrd build/initramfs.cpio
+
+escape   = @echo '  QEMU   press Ctrl-A then X to leave it'
+
+iso: build/cowbell.iso                          ## build/cowbell.iso, for BIOS and UEFI
+
+build/cowbell.iso: $(BUILD)/cowbell.elf build/initramfs.cpio tools/make-iso
+	$(call say,ISO,$@)
+	$(Q)tools/need grub-mkrescue xorriso mformat /usr/lib/grub/i386-pc /usr/lib/grub/x86_64-efi
+	$(Q)tools/make-iso $(BUILD)/cowbell.elf build/initramfs.cpio "$(CMDLINE)" $@
+
+run: needed                                     ## boot to a shell on this terminal
+	$(Q)$(MAKE) --no-print-directory all build/initramfs.cpio
+	$(escape)
+	$(Q)$(machine) $(direct) -nographic -append "$(CMDLINE)"
+
+run-iso: needed                                 ## the same through GRUB and a BIOS
+	$(Q)$(MAKE) --no-print-directory iso
+	$(escape)
+	$(Q)$(machine) -cdrom build/cowbell.iso -nographic
+
+run-uefi: needed                                ## the same through GRUB and UEFI
+	$(Q)$(MAKE) --no-print-directory iso
+	$(Q)cp $(OVMF)/OVMF_VARS.fd build/uefi-vars.fd
+	$(escape)
+	$(Q)$(machine) -cdrom build/cowbell.iso -nographic \
+		-drive if=pflash,unit=0,format=raw,readonly=on,file=$(OVMF)/OVMF_CODE.fd \
+		-drive if=pflash,unit=1,format=raw,file=build/uefi-vars.fd
+
+debug: all build/initramfs.cpio                 ## QEMU stands still until `make gdb` joins it
+	@echo '  QEMU   waits for gdb: run "make gdb" in another terminal; Ctrl-A X leaves QEMU'
+	$(Q)$(machine) $(direct) -nographic -s -S -append "$(CMDLINE) norandmaps"
+
+gdb:                                            ## gdb with the commands of tools/gdb
+	$(Q)tools/need gdb
+	$(Q)gdb -q -nx -x .gdbinit
+
+# --- testing ----------------------------------------------------------------------------------
+
+test: needed                                    ## everything: TAP, then "N passed, N failed"
+	$(Q)T='$(T)' SEED='$(SEED)' FORK_SHARE='$(FORK_SHARE)' V='$(V)' \
+		SMP='$(if $(filter file,$(origin SMP)),,$(SMP))' tests/run
+
+# QEMU ends with 33 when all tests passed, 35 when one failed, 37 after a panic.
+selftest: all                                   ## the kernel's own tests, on the console
+	$(Q)$(machine) -kernel $(BUILD)/cowbell.elf -nographic \
+		-append "$(CMDLINE) selftest$(if $(T),=$(T))"; test $$? = 33
+
+check:                                          ## the map's order, lengths of files and functions
+	$(Q)tools/need ctags
+	$(Q)tools/check-map
+	$(Q)tools/check-style
+
+CLANG_FLAGS = --target=x86_64-linux-gnu $(MACHINE) $(WARNINGS) -Wthread-safety \
+	-isystem $(shell clang -print-resource-dir)/include
+
+lint: $(OFFSETS)                                ## warnings of gcc, clang and cppcheck as errors
+	$(Q)tools/need clang cppcheck
+	$(call say,LINT,gcc)
+	$(Q)$(CC) $(CFLAGS) -DCOWBELL_DEBUG -DCOWBELL_HOOKS -fsyntax-only $(C_SOURCES)
+	$(call say,LINT,clang -Wthread-safety)
+	$(Q)clang $(CLANG_FLAGS) -fsyntax-only $(C_SOURCES)
+	$(call say,LINT,cppcheck)
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
+		--suppressions-list=tools/cppcheck.txt --error-exitcode=1 -I. $(C_SOURCES)
+
+loc:                                            ## lines of code by folder, longest functions
+	$(Q)tools/loc
+
+# --- housekeeping -----------------------------------------------------------------------------
+
+.PHONY: needed
+needed:
+	$(Q)tools/need --install
+
+deps:                                           ## install the packages of packages.txt with apt
+	$(if $(filter 0,$(shell id -u)),,sudo) apt-get update
+	$(if $(filter 0,$(shell id -u)),,sudo) apt-get install -y --no-install-recommends \
+		$(shell cat packages.txt)
+
+clean:                                          ## remove build/
+	$(Q)rm -rf build
+
+help:                                           ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  SMP=n MEM=mebibytes FORK_SHARE=none|page|table|dir|root SEED=n APPEND="words"'
+	@echo '  T=pattern chooses tests, V=1 shows commands, DEBUG=1 and HOOKS=1 are test builds'

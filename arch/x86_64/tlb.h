@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arch/x86_64/tlb.h - flush a page, a range, a space, on every CPU that needs it.
+ *
+ * A CPU may cache translations and upper-level entries of the space it has loaded, and of no other:
+ * switching spaces loads CR3, which drops them (no PCID), and kernel tasks load the kernel's root
+ * (no lazy TLB).  So a flush concerns exactly the CPUs in `cpus`.
+ *
+ *   switch-in:  set own bit in cpus -> full barrier -> load CR3
+ *   flush:      store the entry -> full barrier -> read cpus -> IPI -> wait
+ *
+ * The opposite order on either side loses a flush.  One INVLPG drops the page and all cached
+ * upper-level entries (SDM vol. 3A 4.10.4), so it also covers replaced tables on the path of the page.
+ *
+ * Waiting for the others needs interrupts on and no lock that they may spin for with interrupts off
+ * (invariant L1); asserted.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+/* Above this many pages a flush drops everything instead of page by page. */
+enum { TLB_RANGE_PAGES = 32 };
+
+struct mmu_context {
+	phys_t root;                    /* of the level-4 table; constant while loaded anywhere */
+	uint64_t cpus;                  /* atomic: CPUs that have it loaded */
+	uint64_t id;                    /* for events: the space's */
+};
+
+extern struct mmu_context kernel_context;
+
+/* Load `context` on this CPU (preemption off).  Does nothing if it is loaded already. */
+void tlb_activate(struct mmu_context *context);
+
+/* Drop all that any CPU may have cached of [start, end) (page aligned) in `context`, also of the
+ * tables on its path; returns when every CPU has done so. */
+void tlb_flush_range(struct mmu_context *context, virt_t start, virt_t end);
+void tlb_flush_all(struct mmu_context *context);
+
+/* The same for kernel addresses, on all CPUs. */
+void tlb_flush_kernel(virt_t start, virt_t end);
+
+/* Drop one page on this CPU: after a spurious fault. */
+void tlb_flush_local_page(virt_t addr);
+
+/* This CPU runs on the kernel's root from now on; the start of all the rest. */
+void tlb_start_cpu(void);
+
+/* VECTOR_SHOOTDOWN; also called by who waits with interrupts off. */
+void tlb_interrupt(void);
+
+/* Shootdowns sent and acknowledged, all CPUs together since boot. */
+uint64_t tlb_shootdowns_sent(void);
+uint64_t tlb_shootdowns_received(void);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fs/fdtable.h - descriptors.
+ *
+ * A table of open files, shared by clone(CLONE_FILES).  Grows by doubling up to RLIMIT_NOFILE.
+ */
+#pragma once
+
+#include "fs/file.h"
+
+enum { FDTABLE_INLINE = 32, FDTABLE_MAX = 1 << 20 };
+
+struct fdtable {
+	uint32_t refs;                  /* atomic */
+	struct spinlock lock;           /* RANK_FDTABLE */
+	uint32_t capacity;              /* [lock] */
+	uint32_t lowest_free;           /* [lock] no descriptor below it is free */
+	uint32_t end;                   /* [lock] one above the highest in use */
+	struct file **files;            /* [lock] */
+	uint8_t *close_on_exec;         /* [lock] bit per descriptor */
+	struct file *inline_files[FDTABLE_INLINE];
+	uint8_t inline_close_on_exec[FDTABLE_INLINE / 8];
+};
+
+struct fdtable *fdtable_create(void);
+struct fdtable *fdtable_copy(struct fdtable *from);     /* fork: NULL no memory */
+void fdtable_get(struct fdtable *table);
+void fdtable_put(struct fdtable *table);                /* the last one closes all */
+void fdtable_close_on_exec(struct fdtable *table);
+
+/* On any table: what the calls below do on the running task's. */
+struct file *fdtable_file(struct fdtable *table, int fd);       /* O_PATH files too */
+int fdtable_install(struct fdtable *table, struct file *file, int from, bool close_on_exec);
+int fdtable_install_at(struct fdtable *table, struct file *file, int fd, bool close_on_exec);
+int fdtable_close(struct fdtable *table, int fd);
+/* Close, or mark close-on-exec, all from first to last. */
+void fdtable_close_range(struct fdtable *table, uint32_t first, uint32_t last, bool mark_only);
+
+/* The running task's open file, counted; NULL: -EBADF.  O_PATH files only from fd_get_path. */
+struct file *fd_get(int fd);
+struct file *fd_get_path(int fd);
+
+/* Lowest free descriptor >= from for `file` (takes over the caller's reference on success).
+ * -EMFILE, -ENOMEM. */
+int fd_install(struct file *file, int from, bool close_on_exec);
+/* dup2: replace what is at fd.  -EBADF: beyond the limit. */
+int fd_install_at(struct file *file, int fd, bool close_on_exec);
+int fd_close(int fd);                                   /* 0 or -EBADF */
+int fd_flags_get(int fd);                               /* FD_CLOEXEC or -EBADF */
+int fd_flags_set(int fd, int flags);
+
+/* Where a walk begins for a relative name: AT_FDCWD or a descriptor's place, counted.  -EBADF. */
+int path_start(int dirfd, struct path *start);
+
+/* For /proc/PID/fd: the file at or above *fd in a table, counted; *fd is where.  NULL: no more. */
+struct file *fdtable_next(struct fdtable *table, int *fd);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fs/file.h - open files.
+ *
+ * What open(2) makes and fork shares: a place, a position, flags, operations.
+ */
+#pragma once
+
+#include "fs/path.h"
+#include "fs/poll.h"
+#include "mm/buffer.h"
+
+struct map_request;
+
+/* Takes one name of a directory; false: there is no room for it. */
+typedef bool list_emit_t(void *argument, const char *name, size_t len, uint64_t number, unsigned type,
+			 uint64_t next_offset);
+
+struct file_ops {
+	/* After the inode was found; flags still hold O_NOCTTY.  May set data, and ops.  NULL: nothing to do. */
+	int (*open)(struct file *file);
+	void (*release)(struct file *file);             /* the last descriptor is gone */
+	/* At *offset, which they advance.  Bytes, 0 at the end, or a negative errno.  May sleep. */
+	ssize_t (*read)(struct file *file, buffer_t to, size_t len, uint64_t *offset);
+	ssize_t (*write)(struct file *file, buffer_t from, size_t len, uint64_t *offset);
+	/* The new position from file->offset, not stored.  NULL: a stream without one, -ESPIPE. */
+	int64_t (*seek)(struct file *file, int64_t offset, int whence);
+	/* Directories: call emit for each name from file->offset on, "." and ".." too (see list_dots),
+	 * until it returns false. */
+	int (*list)(struct file *file, list_emit_t *emit, void *argument);
+	/* Mask of POLL* events that hold now; register with poll_wait() for changes.  NULL: always ready. */
+	unsigned (*poll)(struct file *file, struct poll_table *table);
+	long (*ioctl)(struct file *file, unsigned request, uint64_t argument);  /* NULL: -ENOTTY */
+	int (*map)(struct file *file, struct map_request *request);     /* NULL: -ENODEV */
+	int (*truncate)(struct file *file, uint64_t size);              /* NULL: -EINVAL */
+	int (*allocate)(struct file *file, int mode, uint64_t offset, uint64_t len);    /* NULL: -EOPNOTSUPP */
+	int (*sync)(struct file *file);                                 /* NULL: -EINVAL */
+};
+
+struct file {
+	uint32_t refs;                  /* atomic: descriptors, calls under way; mappings do not count */
+	uint32_t flags;                 /* O_ access mode and status flags [F_SETFL: atomic store] */
+	struct mutex position_lock;     /* RANK_FILE */
+	uint64_t offset;                /* [position_lock] */
+	struct path path;               /* may be empty (pipes: inode only) */
+	struct inode *inode;            /* counted */
+	const struct file_ops *ops;     /* constant once open */
+	void *data;                     /* of the ops */
+	int32_t owner;                  /* F_SETOWN, kept and never used */
+};
+
+/* A file around an inode (takes its own references; path may be NULL or empty).  ops->open is not
+ * called.  NULL: no memory. */
+struct file *file_create(struct inode *inode, const struct path *path, const struct file_ops *ops,
+			 uint32_t flags);
+void file_get(struct file *file);
+void file_put(struct file *file);       /* may sleep */
+
+/* open(2) below `start`.  Handles O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_PATH, devices. */
+int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode, struct file **out);
+
+/* Open what has been found: permissions, kind, ops->open. */
+int file_open_path(const struct path *path, uint32_t flags, struct file **out);
+
+/* Read or write at the file's position (offset NULL) or at *offset.  Check access mode, -EBADF. */
+ssize_t file_read(struct file *file, buffer_t to, size_t len, uint64_t *offset);
+ssize_t file_write(struct file *file, buffer_t from, size_t len, uint64_t *offset);
+
+/* The new position, or -ESPIPE, -EINVAL. */
+int64_t file_seek(struct file *file, int64_t offset, int whence);
+
+/* Fill request->object and ->name and check protection against the open mode: -EACCES, -ENODEV. */
+int file_map(struct file *file, struct map_request *request);
+
+static inline bool file_can_read(const struct file *file)
+{
+	return (file->flags & (O_ACCMODE | O_PATH)) == O_RDONLY || (file->flags & O_ACCMODE) == O_RDWR;
+}
+
+static inline bool file_can_write(const struct file *file)
+{
+	return (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* Does it have a position, or is it a stream? */
+static inline bool file_is_stream(const struct file *file)
+{
+	return !file->ops->seek;
+}
+
+/* Once at boot, after slabs. */
+void files_start(void);
+uint64_t files_count(void);             /* open files in the system, for the ledger */
+
+/* Convenience for generated files: read from a kernel string as if it were a file. */
+ssize_t buffer_read_from(buffer_t to, size_t len, uint64_t *offset, const char *text, size_t text_len);
+
+/* The default seek for things with a size: what fstat says. */
+int64_t file_seek_plain(struct file *file, int64_t offset, int whence);
+
+/* For directories' list: "." at offset 0 and ".." at 1.  False: emit said no. */
+bool list_dots(struct file *file, list_emit_t *emit, void *argument);

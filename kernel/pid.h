@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/pid.h - numbers for processes, and finding who has one.
+ *
+ * One number space for processes, threads, groups and sessions.  A number is free again when its task is
+ * gone and no group or session is called by it.  Grows to pid_max (32768 by default, /proc/sys/kernel/pid_max).
+ */
+#pragma once
+
+#include "lib/types.h"
+
+/* The next free number with one use; -EAGAIN: all taken. -ENOMEM. */
+int32_t pid_alloc(void);
+void pid_use(int32_t pid);              /* one use more: a group or session is called by it */
+void pid_release(int32_t pid);          /* one use less; the last frees it */
+uint32_t pids_in_use(void);
+uint32_t pid_max_get(void);
+int pid_max_set(uint32_t max);
+
+/* What the number stands for: set under process_tree_lock. */
+struct thread;
+void pid_set_thread(int32_t pid, struct thread *thread);
+struct thread *pid_thread(int32_t pid); /* tree lock held; NULL */

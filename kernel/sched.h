@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/sched.h - run queues, choosing the next task.
+ *
+ * Each CPU has its queue and its idle task.  Round robin with a slice of SLICE_NS; a task that wakes
+ * goes to the CPU where it ran last, or to an idle one; a CPU about to idle takes from the longest
+ * queue.  Without a second runnable task there is no timer tick.
+ *
+ * To sleep: set the state, check the condition, schedule().  Use kernel/wait.h, which does it right.
+ */
+#pragma once
+
+#include "kernel/task.h"
+#include "arch/x86_64/cpu.h"
+
+#define SLICE_NS 4000000ull
+
+/* Before any task exists: make what runs now the boot CPU's idle task.  It may wake tasks, but not
+ * sleep.  When boot is done it calls sched_idle(). */
+void sched_start(void);
+NORETURN void sched_idle(void);
+
+/* A further CPU: `idle` is the task on whose stack it will begin; that calls sched_idle(), with
+ * interrupts off. */
+struct task *sched_create_idle(struct cpu *cpu);
+
+/* Make it runnable if it sleeps in one of the states of `mask` (bits 1 << enum task_state).
+ * True if it was woken.  Any context. */
+bool task_wake_from(struct task *task, unsigned mask);
+void task_wake(struct task *task);                      /* SLEEPING or INTERRUPTIBLE, or new */
+void task_wake_interruptible(struct task *task);        /* INTERRUPTIBLE only: signals */
+
+/* Set the running task's state before a sleep; the barrier makes the check after it safe. */
+void task_prepare_sleep(enum task_state state);
+
+/* Let another task run.  Returns when this one is chosen again.  Interrupts on; preemption on, or at
+ * depth one by the caller's own preempt_disable, which holds again afterwards. */
+void schedule(void);
+
+/* On the way back from an interrupt or fault to the kernel, interrupts off: switch if that was asked
+ * for and preemption is on.  Returns with interrupts off. */
+void schedule_preempt(void);
+
+/* VECTOR_RESCHEDULE: another CPU has work for this one, or wants its task to look at task.work. */
+void sched_interrupt(void);
+
+/* Interrupt context: have the running task give up this CPU on the way out. */
+void sched_mark(void);
+
+/* Give up the CPU to others that are runnable, staying runnable: sched_yield(2). */
+void task_yield(void);
+
+/* A good place to let others run during long work in the kernel. */
+void reschedule_point(void);
+
+/* The running task ends here, no lock held; its stack goes to upcall_task_dead(). */
+NORETURN void task_exit(void);
+
+/* Wait until `task`, which is on its way out, is off its CPU. */
+void task_wait_off_cpu(struct task *task);
+
+/* Switch the running task to another space's context (exec, exit).  NULL: the kernel's root. */
+void task_set_context(struct mmu_context *context);
+
+/* Where a task may run, as a mask that has an online CPU in it; it moves if it must. */
+void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask);
+
+/* How long it ran until now. */
+uint64_t task_run_time_ns(const struct task *task);
+
+void task_add_work(struct task *task, uint32_t bits);   /* and kick its CPU if it runs elsewhere */
+void task_remove_work(struct task *task, uint32_t bits);
+bool task_has_signal_work(const struct task *task);
+
+/* Totals since boot; `runnable` is how many run or could run now. */
+struct sched_totals { uint64_t switches, tasks_created, idle_ns; uint32_t runnable; };
+void sched_totals_get(struct sched_totals *out);
+uint64_t sched_idle_ns(uint32_t cpu);

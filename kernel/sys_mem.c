@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/sys_mem.c - system calls on memory.
+ *
+ * See: mm/mmap.h and its neighbours, which do the work on a space.
+ */
+#include "arch/x86_64/usercopy.h"
+#include "lib/abi/errno.h"
+#include "lib/abi/sched.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "fs/fdtable.h"
+#include "kernel/sched.h"
+#include "kernel/syscall.h"
+#include "kernel/upcall.h"
+#include "mm/cursor.h"
+#include "mm/mmap.h"
+
+/* RLIMIT_AS: may the address space grow by `len` bytes? */
+static bool may_grow(uint64_t len)
+{
+	uint64_t limit = upcall_rlimit(RLIMIT_AS);
+	return limit == RLIM_INFINITY || (current->space->mapped_pages << PAGE_SHIFT) + len <= limit;
+}
+
+/* The file's part of a mapping: its object and what it may be mapped for. */
+static long map_file(struct map_request *request, int fd, virt_t *addr)
+{
+	struct file *file = fd_get(fd);
+	if (!file)
+		return -EBADF;
+
+	bool is_shared = (request->flags & MAP_TYPE) != MAP_PRIVATE;
+	int err = -EACCES;
+	if (!file_can_read(file))
+		goto out;
+	if (is_shared && request->prot & PROT_WRITE && !file_can_write(file))
+		goto out;
+	err = file->ops->map ? 0 : -ENODEV;
+	if (err)
+		goto out;
+	request->vma_flags |= is_shared && !file_can_write(file) ? 0 : VMA_MAYWRITE;
+	err = file->ops->map(file, request);
+	if (!err)
+		err = space_map(current->space, request, addr);
+out:
+	file_put(file);
+	return err;
+}
+
+long sys_mmap(const struct syscall_args *args)
+{
+	struct map_request request = {
+		.addr = args->rdi, .len = args->rsi, .prot = args->rdx, .flags = args->r10,
+		.offset = args->r9,
+	};
+	virt_t addr = 0;
+	if (!is_aligned(args->r9, PAGE_SIZE) || !request.len)
+		return -EINVAL;
+	if (!may_grow(request.len))
+		return -ENOMEM;
+
+	long err;
+	if (request.flags & MAP_ANONYMOUS) {
+		request.offset = 0;
+		err = space_map(current->space, &request, &addr);
+	} else {
+		err = map_file(&request, (int)args->r8, &addr);
+	}
+	return err ? err : (long)addr;
+}
+
+long sys_munmap(const struct syscall_args *args)
+{
+	return space_unmap(current->space, args->rdi, args->rsi);
+}
+
+long sys_mprotect(const struct syscall_args *args)
+{
+	return space_protect(current->space, args->rdi, args->rsi, args->rdx);
+}
+
+long sys_mremap(const struct syscall_args *args)
+{
+	virt_t addr = args->r8;
+	if (args->rdx > args->rsi && !may_grow(args->rdx - args->rsi))
+		return -ENOMEM;
+	int err = space_remap(current->space, args->rdi, args->rsi, args->rdx, args->r10, &addr);
+	return err ? err : (long)addr;
+}
+
+long sys_brk(const struct syscall_args *args)
+{
+	struct space *space = current->space;
+	uint64_t limit = upcall_rlimit(RLIMIT_DATA);
+	if (args->rdi > space->brk) {
+		bool is_too_much = limit != RLIM_INFINITY && args->rdi - space->brk_start > limit;
+		if (is_too_much || !may_grow(args->rdi - space->brk))
+			return space->brk;
+	}
+	return space_brk(space, args->rdi);
+}
+
+long sys_madvise(const struct syscall_args *args)
+{
+	return space_advise(current->space, args->rdi, args->rsi, (int)args->rdx);
+}
+
+/* Files live in memory: there is nothing to write back.  Only the arguments are judged. */
+long sys_msync(const struct syscall_args *args)
+{
+	virt_t end;
+	unsigned flags = args->rdx;
+	if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (flags & MS_ASYNC && flags & MS_SYNC))
+		return -EINVAL;
+	int err = range_check(args->rdi, args->rsi, &end);
+	if (err)
+		return err;
+
+	struct space *space = current->space;
+	read_lock(&space->lock);
+	bool is_mapped = space_range_is_mapped(space, args->rdi, end);
+	read_unlock(&space->lock);
+	return is_mapped ? 0 : -ENOMEM;
+}
+
+/* mincore: one byte per page, bit 0 set if it is there. */
+enum { MINCORE_PAGES = 256 };
+
+struct residency {
+	virt_t start;
+	uint8_t present[MINCORE_PAGES];
+};
+
+static void residency_mark(const struct leaf_visit *leaf, void *argument)
+{
+	struct residency *residency = argument;
+	residency->present[(leaf->addr - residency->start) >> PAGE_SHIFT] = 1;
+}
+
+long sys_mincore(const struct syscall_args *args)
+{
+	struct space *space = current->space;
+	virt_t end, vector = args->rdx;
+	int err = range_check(args->rdi, args->rsi, &end);
+	if (err)
+		return err;
+
+	for (virt_t at = args->rdi; at < end; at += MINCORE_PAGES * PAGE_SIZE) {
+		struct residency residency = { .start = at };
+		virt_t to = MIN(end, (virt_t)(at + MINCORE_PAGES * PAGE_SIZE));
+		read_lock(&space->lock);
+		bool is_mapped = space_range_is_mapped(space, at, to);
+		if (is_mapped)
+			cursor_for_each(space, at, to, residency_mark, &residency);
+		read_unlock(&space->lock);
+		if (!is_mapped)
+			return -ENOMEM;
+		size_t pages = (to - at) >> PAGE_SHIFT;
+		if (copy_to_user(vector, residency.present, pages))
+			return -EFAULT;
+		vector += pages;
+	}
+	return 0;
+}

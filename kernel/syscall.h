@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/syscall.h - the table of calls and the one dispatcher.
+ *
+ * Every call is a function long sys_name(const struct syscall_args *args); results are values or negative
+ * errnos.  kernel/syscalls.def numbers them; what is not there answers -ENOSYS.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+struct trap_frame;
+
+struct syscall_args {
+	union {
+		struct { uint64_t rdi, rsi, rdx, r10, r8, r9; };
+		uint64_t at[6];
+	};
+};
+
+#define SYSCALL(number, name) long sys_##name(const struct syscall_args *args);
+#include "kernel/syscalls.def"
+#undef SYSCALL
+
+void syscall_dispatch(struct trap_frame *frame);
+const char *syscall_name(uint64_t number);

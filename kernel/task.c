@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/task.c - one thread of control: made, listed, destroyed.
+ *
+ * Owns:        the list of all tasks, and what a new task's stack looks like.  Its first switch
+ *              "returns" into arch/x86_64/switch.asm:
+ *
+ *              stack + KSTACK_SIZE   struct trap_frame, only of use to programs
+ *                                    address of task_begin_kernel or task_begin_user
+ *              stack_pointer ->      six registers, as switch_stacks() saves them
+ *
+ * Invariants:  a program's FS and GS bases change by system call only, so task.fs_base and gs_base are
+ *              always true.  Kernel tasks leave those registers alone; `loaded` is what is in them.
+ * Locks:       tasks_lock for the list.  Everything else belongs to the creator until the first wake.
+ */
+#include "kernel/task.h"
+
+#include "lib/string.h"
+#include "arch/x86_64/fpu.h"
+#include "arch/x86_64/insn.h"
+#include "kernel/spinlock.h"
+#include "kernel/upcall.h"
+
+/* In arch/x86_64/switch.asm. */
+void task_begin_kernel(void);
+void task_begin_user(void);
+
+/* What switch_stacks() pops. */
+struct switch_frame {
+	uint64_t r15, r14, r13, r12, rbx, rbp;
+	uint64_t return_address;
+};
+
+static struct spinlock tasks_lock = SPINLOCK_INIT(RANK_RUN_QUEUE);
+static struct list tasks = LIST_INIT(tasks);    /* [tasks_lock] */
+static uint64_t created;                        /* atomic */
+
+/* The segment bases in each CPU.  [that CPU] */
+static struct segment_bases {
+	uint64_t fs, gs;
+} loaded[CPU_MAX];
+
+static struct task *task_alloc(const char *name);
+static void task_prepare(struct task *task, const struct switch_frame *first);
+static void task_enlist(struct task *task);
+
+struct task *task_create(const char *name, void (*entry)(void *), void *argument)
+{
+	struct task *task = task_alloc(name);
+
+	if (!task)
+		return NULL;
+	task_prepare(task, &(struct switch_frame){
+		.rbx = (uint64_t)entry,
+		.r12 = (uint64_t)argument,
+		.return_address = (uint64_t)task_begin_kernel,
+	});
+	return task;
+}
+
+struct task *task_create_user(const char *name)
+{
+	struct task *task = task_alloc(name);
+
+	if (!task)
+		return NULL;
+	task_prepare(task, &(struct switch_frame){ .return_address = (uint64_t)task_begin_user });
+	return task;
+}
+
+static struct task *task_alloc(const char *name)
+{
+	struct task *task = upcall_task_alloc();
+
+	if (!task)
+		return NULL;
+	assert(task->stack != 0);
+	strlcpy(task->name, name, sizeof(task->name));
+	task->state = TASK_SLEEPING;
+	task->cpu = READ_ONCE(this_cpu()->id);
+	task->allowed_cpus = UINT64_MAX;
+	atomic_inc(&created);
+	task_enlist(task);
+	return task;
+}
+
+static void task_prepare(struct task *task, const struct switch_frame *first)
+{
+	struct switch_frame *frame = (struct switch_frame *)task_frame(task) - 1;
+
+	*frame = *first;
+	task->stack_pointer = (uint64_t)frame;
+}
+
+void task_init_idle(struct task *task, const struct cpu *cpu)
+{
+	strlcpy(task->name, "idle", sizeof(task->name));
+	task->state = TASK_RUNNABLE;
+	task->cpu = cpu->id;
+	task->on_cpu = true;
+	task->allowed_cpus = 1ull << cpu->id;
+	task_enlist(task);
+}
+
+static void task_enlist(struct task *task)
+{
+	list_node_init(&task->run_node);
+	uint64_t flags = spin_lock_irq(&tasks_lock);
+	list_push_back(&tasks, &task->all_node);
+	spin_unlock_irq(&tasks_lock, flags);
+}
+
+void task_destroy(struct task *task)
+{
+	assert(!task->on_cpu && !list_node_is_linked(&task->run_node));
+
+	uint64_t flags = spin_lock_irq(&tasks_lock);
+	list_remove(&task->all_node);
+	spin_unlock_irq(&tasks_lock, flags);
+	upcall_task_free(task);
+}
+
+void task_for_each(void (*visit)(struct task *task, void *argument), void *argument)
+{
+	struct task *task;
+
+	uint64_t flags = spin_lock_irq(&tasks_lock);
+	list_for_each_entry(task, &tasks, all_node)
+		visit(task, argument);
+	spin_unlock_irq(&tasks_lock, flags);
+}
+
+uint64_t tasks_created(void)
+{
+	return atomic_load_relaxed(&created);
+}
+
+void task_set_fs_base(uint64_t base)
+{
+	uint64_t flags = irq_save();
+
+	current->fs_base = base;
+	loaded[this_cpu()->id].fs = base;
+	wrmsr(MSR_FS_BASE, base);
+	irq_restore(flags);
+}
+
+void task_set_gs_base(uint64_t base)
+{
+	uint64_t flags = irq_save();
+
+	current->gs_base = base;
+	loaded[this_cpu()->id].gs = base;
+	wrmsr(MSR_KERNEL_GS_BASE, base);
+	irq_restore(flags);
+}
+
+/* A task has a program's registers exactly when it has an fpu area. */
+void task_switch_registers(struct task *leaving, const struct task *next)
+{
+	struct segment_bases *bases = &loaded[this_cpu()->id];
+
+	if (leaving->fpu)
+		fpu_save(leaving->fpu);
+	if (!next->fpu)
+		return;
+	fpu_restore(next->fpu);
+	if (bases->fs != next->fs_base) {
+		bases->fs = next->fs_base;
+		wrmsr(MSR_FS_BASE, next->fs_base);
+	}
+	if (bases->gs != next->gs_base) {
+		bases->gs = next->gs_base;
+		wrmsr(MSR_KERNEL_GS_BASE, next->gs_base);
+	}
+}

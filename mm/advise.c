@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/advise.c - madvise: drop, mark, populate.
+ *
+ * Advice that only helps a cache or a swap device we do not have is checked and accepted.  Advice for
+ * features that are not built answers -EINVAL, as Linux does when they are configured out.
+ */
+#include "lib/abi/errno.h"
+#include "lib/bits.h"
+#include "mm/mmap.h"
+
+/* What an advice does to the flags of ranges; for advice that does nothing else. */
+struct advice_flags {
+	uint32_t set, clear;
+	bool anonymous_only;            /* -EINVAL for anything but private anonymous memory */
+};
+
+static bool advice_is_flags(int advice, struct advice_flags *flags)
+{
+	switch (advice) {
+	case MADV_DONTFORK:
+		*flags = (struct advice_flags){ .set = VMA_DONTFORK };
+		return true;
+	case MADV_DOFORK:
+		*flags = (struct advice_flags){ .clear = VMA_DONTFORK };
+		return true;
+	case MADV_WIPEONFORK:
+		*flags = (struct advice_flags){ .set = VMA_WIPEONFORK, .anonymous_only = true };
+		return true;
+	case MADV_KEEPONFORK:
+		*flags = (struct advice_flags){ .clear = VMA_WIPEONFORK };
+		return true;
+	case MADV_DONTDUMP:
+		*flags = (struct advice_flags){ .set = VMA_DONTDUMP };
+		return true;
+	case MADV_DODUMP:
+		*flags = (struct advice_flags){ .clear = VMA_DONTDUMP };
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int advise_flags(struct space *space, virt_t start, virt_t end, const struct advice_flags *flags)
+{
+	if (space->vmas->count + 2 > VMA_MAX)
+		return -ENOMEM;
+	for (uint32_t i = vmas_search(space->vmas, start);
+	     flags->anonymous_only && i < space->vmas->count && space->vmas->at[i].start < end; i++) {
+		const struct vma *vma = &space->vmas->at[i];
+		if (!vma_is_private(vma) || !vma_is_anonymous(vma))
+			return -EINVAL;
+	}
+	int err = vmas_own(&space->vmas, 2);
+	if (err)
+		return err;
+
+	struct vmas *vmas = space->vmas;
+	vmas_split(vmas, start);
+	vmas_split(vmas, end);
+	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++)
+		vmas->at[i].flags = (vmas->at[i].flags | flags->set) & ~flags->clear;
+	vmas_merge_around(vmas, start, end);
+	return 0;
+}
+
+/* Drop the pages of every range in [start, end); the next access finds zeros, or the object's page. */
+static int advise_drop(struct space *space, virt_t start, virt_t end, bool anonymous_only)
+{
+	const struct vmas *vmas = space->vmas;
+	uint32_t first = vmas_search(vmas, start);
+
+	for (uint32_t i = first; i < vmas->count && vmas->at[i].start < end; i++) {
+		const struct vma *vma = &vmas->at[i];
+		bool is_wrong = anonymous_only && (!vma_is_private(vma) || !vma_is_anonymous(vma));
+		if (vma->flags & VMA_LOCKED || is_wrong)
+			return -EINVAL;
+	}
+	for (uint32_t i = first; i < vmas->count && vmas->at[i].start < end; i++) {
+		int err = space_drop_pages(space, MAX(vmas->at[i].start, start), MIN(vmas->at[i].end, end));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* MADV_REMOVE: punch the hole into the object itself.  It takes the spaces' locks by itself. */
+static int advise_remove(struct space *space, virt_t start, virt_t end)
+{
+	read_lock(&space->lock);
+	const struct vma *vma = vma_find(space->vmas, start);
+	bool is_fit = vma && vma->end >= end && vma->object && !vma_is_private(vma)
+		      && vma->flags & VMA_MAYWRITE;
+	struct object *object = is_fit ? vma->object : NULL;
+	uint64_t offset = is_fit ? vma->offset + (start - vma->start) : 0;
+	if (object)
+		object_get(object);
+	read_unlock(&space->lock);
+	if (!object)
+		return -EINVAL;
+
+	int err = object_punch(object, offset, offset + (end - start));
+	object_put(object);
+	return err;
+}
+
+static int advise_locked(struct space *space, virt_t start, virt_t end, int advice)
+{
+	struct advice_flags flags;
+	if (advice_is_flags(advice, &flags))
+		return advise_flags(space, start, end, &flags);
+
+	switch (advice) {
+	case MADV_DONTNEED:
+		return advise_drop(space, start, end, false);
+	case MADV_FREE:
+		return advise_drop(space, start, end, true);
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_WILLNEED:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int space_advise(struct space *space, virt_t addr, uint64_t len, int advice)
+{
+	virt_t end;
+	if (range_check(addr, len, &end))
+		return -EINVAL;
+	if (!len)
+		return 0;
+
+	switch (advice) {
+	case MADV_POPULATE_READ:
+		return space_populate(space, addr, end - addr, ACCESS_READ);
+	case MADV_POPULATE_WRITE:
+		return space_populate(space, addr, end - addr, ACCESS_WRITE);
+	case MADV_REMOVE:
+		return advise_remove(space, addr, end);
+	default:
+		break;
+	}
+
+	write_lock(&space->lock);
+	int err = advise_locked(space, addr, end, advice);
+	if (!err && !space_range_is_mapped(space, addr, end))
+		err = -ENOMEM;                  /* done where there was something; told, as Linux does */
+	write_unlock(&space->lock);
+	return err;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/audit.c - recount everything and compare.
+ *
+ * Owns:   nothing; it looks at what all others own, with the other CPUs stopped.
+ * How:    from every space's root and every object's root, count for each frame the entries that name it,
+ *         entering each table once.  The counts must then be frame_refs; each table's totals, write bits
+ *         and levels are checked on the way; each space's leaves are compared with its ranges.
+ *         A CPU may have been stopped between two steps of one change (a count taken, the entry not yet
+ *         stored).  Such a difference is gone the next time; one that stays for AUDIT_TRIES is real.
+ * See:    docs/COW.md for the invariants R, W, V, A by their letters.
+ */
+#include "mm/audit.h"
+#include "arch/x86_64/smp.h"
+#include "lib/format.h"
+#include "lib/string.h"
+#include "kernel/panic.h"
+#include "kernel/sched.h"
+#include "mm/cursor.h"
+#include "mm/object.h"
+#include "mm/slab.h"
+
+enum { AUDIT_TRIES = 8, MESSAGE_MAX = 320, OWNERS_MAX = 2 };
+
+/* Counts found, in chunks of one block each: 1 Mi frames, 4 GiB of RAM. */
+enum { CHUNK_BITS = 20, CHUNKS_MAX = 64 };
+
+/* The audit under way; one at a time, under the list locks. */
+static struct {
+	uint32_t *chunks[CHUNKS_MAX];
+	char message[MESSAGE_MAX];      /* empty while all is well */
+	uint64_t owner_id;              /* of the tree walked now */
+	bool owner_is_object;
+	pfn_t wanted;                   /* naming the owners of this frame; FRAME_NONE: counting */
+	unsigned owners;
+} run;
+
+static bool counts_alloc(void);
+static void counts_free(void);
+static void audit_once(const struct list *objects, const struct list *spaces);
+static void walk_all(const struct list *objects, const struct list *spaces);
+static void walk_entry(pte_t entry, int level, virt_t addr);
+static void walk_table(pfn_t table, virt_t base);
+static void check_entry(const struct frame *table, pte_t entry, virt_t addr);
+static void check_counts(void);
+static void check_space(struct space *space);
+
+static void differ(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+const char *audit(void)
+{
+	static char result[MESSAGE_MAX];
+	if (!counts_alloc())
+		return "no memory for the counts";
+
+	for (int try = 0; try < AUDIT_TRIES; try++) {
+		const struct list *objects = objects_freeze(), *spaces = spaces_freeze();
+		smp_stop_others();
+		audit_once(objects, spaces);
+		memcpy(result, run.message, MESSAGE_MAX);
+		smp_resume_others();
+		spaces_thaw();
+		objects_thaw();
+		if (!result[0])
+			break;
+		task_yield();
+	}
+	counts_free();
+	return result[0] ? result : NULL;
+}
+
+static size_t chunk_bytes(size_t chunk)
+{
+	pfn_t left = frame_count - ((pfn_t)chunk << CHUNK_BITS);
+	return MIN(left, (pfn_t)1 << CHUNK_BITS) * sizeof(uint32_t);
+}
+
+static size_t chunk_count(void)
+{
+	return (frame_count + (1 << CHUNK_BITS) - 1) >> CHUNK_BITS;
+}
+
+static bool counts_alloc(void)
+{
+	assert(chunk_count() <= CHUNKS_MAX);
+	for (size_t i = 0; i < MIN(chunk_count(), (size_t)CHUNKS_MAX); i++) {
+		run.chunks[i] = kmalloc(chunk_bytes(i));
+		if (!run.chunks[i]) {
+			counts_free();
+			return false;
+		}
+	}
+	return true;
+}
+
+static void counts_free(void)
+{
+	for (size_t i = 0; i < CHUNKS_MAX; i++) {
+		kfree(run.chunks[i]);
+		run.chunks[i] = NULL;
+	}
+}
+
+static uint32_t *count_of(pfn_t pfn)
+{
+	return &run.chunks[pfn >> CHUNK_BITS][pfn & ((1 << CHUNK_BITS) - 1)];
+}
+
+/* Only the first difference is told: the others often follow from it. */
+static void differ(const char *fmt, ...)
+{
+	if (run.message[0])
+		return;
+	va_list args;
+	va_start(args, fmt);
+	format_buffer_va(run.message, sizeof(run.message), fmt, args);
+	va_end(args);
+}
+
+static void audit_once(const struct list *objects, const struct list *spaces)
+{
+	run.message[0] = 0;
+	run.wanted = FRAME_NONE;
+	run.owners = 0;
+	for (size_t i = 0; i < chunk_count(); i++)
+		memset(run.chunks[i], 0, chunk_bytes(i));
+
+	walk_all(objects, spaces);
+	check_counts();
+	if (run.wanted != FRAME_NONE) {         /* a count differs: say who names the frame */
+		for (size_t i = 0; i < chunk_count(); i++)
+			memset(run.chunks[i], 0, chunk_bytes(i));
+		walk_all(objects, spaces);
+	}
+
+	struct space *space;
+	list_for_each_entry(space, spaces, all)
+		check_space(space);
+	const char *wrong = frames_check();
+	if (wrong)
+		differ("%s", wrong);
+}
+
+static void walk_all(const struct list *objects, const struct list *spaces)
+{
+	struct space *space;
+	run.owner_is_object = false;
+	list_for_each_entry(space, spaces, all) {
+		run.owner_id = space->mmu.id;
+		walk_entry(pte_to_table(space->mmu.root >> PAGE_SHIFT), PTE_LEVELS + 1, 0);
+	}
+
+	struct object *object;
+	run.owner_is_object = true;
+	list_for_each_entry(object, objects, all) {
+		run.owner_id = (uint64_t)object;
+		if (!pte_is_none(object->root))
+			walk_entry(object->root, object->height + 1, 0);
+	}
+}
+
+/* One holder more of what the entry names; the first one enters it. */
+static void walk_entry(pte_t entry, int level, virt_t addr)
+{
+	pfn_t named = pte_pfn(entry);
+	if (named >= frame_count) {
+		differ("entry %#lx at %#lx: no such frame", entry.bits, addr);
+		return;
+	}
+	if (named == run.wanted && run.owners < OWNERS_MAX) {
+		size_t used = strlen(run.message);
+		format_buffer(run.message + used, sizeof(run.message) - used, "; named by %s %#lx at %#lx",
+			      run.owner_is_object ? "object" : "space", run.owner_id, addr);
+		run.owners++;
+	}
+	if (++*count_of(named) > 1 || level == 1)
+		return;
+
+	const struct frame *table = &frames[named];
+	if (table->kind != FRAME_TABLE || table->level != level - 1)    /* R2 */
+		differ("frame %#lx at %#lx: %s of level %u, should be a table of level %d", named, addr,
+		       frame_kind_name(table->kind), table->level, level - 1);
+	else
+		walk_table(named, addr);
+}
+
+static void walk_table(pfn_t table, virt_t base)
+{
+	const struct frame *meta = &frames[table];
+	unsigned used = 0, resident = 0;
+	/* The upper half of a space's root is the kernel's and is not counted (K1). */
+	unsigned entries = meta->level == PTE_LEVELS && !run.owner_is_object ? PTE_PER_TABLE / 2
+									     : PTE_PER_TABLE;
+
+	for (unsigned i = 0; i < entries; i++) {
+		pte_t entry = pte_load(&frame_entries(table)[i]);
+		virt_t addr = base + i * pte_span(meta->level);
+		if (pte_is_none(entry))
+			continue;
+		used++;
+		if (run.wanted == FRAME_NONE)
+			check_entry(meta, entry, addr);
+		if (!pte_is_counted(entry))
+			continue;
+		resident += meta->level == 1;
+		walk_entry(entry, meta->level, addr);
+	}
+	if (used != meta->used || resident != meta->resident)   /* A2 */
+		differ("table %#lx of level %u at %#lx: used %u resident %u, found %u and %u", table,
+		       meta->level, base, meta->used, meta->resident, used, resident);
+}
+
+static void check_entry(const struct frame *table, pte_t entry, virt_t addr)
+{
+	pfn_t named = pte_pfn(entry);
+	if (named >= frame_count)
+		return;
+
+	if (!pte_is_counted(entry)) {                           /* V3 */
+		if (named != zero_frame || pte_is_writable(entry))
+			differ("entry %#lx at %#lx: not the zero frame, read-only", entry.bits, addr);
+		return;
+	}
+	if (table->level == 1 && frames[named].kind != FRAME_DATA)
+		differ("entry %#lx at %#lx names a frame of kind %s", entry.bits, addr,
+		       frame_kind_name(frames[named].kind));
+	if (!pte_is_writable(entry) || table->stale || pte_is_shared(entry))
+		return;
+	if (table->level > 1 && (frame_refs[named] != 1 || frames[named].stale))        /* W1 */
+		differ("entry %#lx at %#lx: write bit, but its table has %u holders, stale %u", entry.bits,
+		       addr, frame_refs[named], frames[named].stale);
+	if (table->level == 1 && !run.owner_is_object && frame_refs[named] != 1)        /* W2 */
+		differ("entry %#lx at %#lx: write bit, but its frame has %u holders", entry.bits, addr,
+		       frame_refs[named]);
+}
+
+/* R1: for every frame. */
+static void check_counts(void)
+{
+	for (pfn_t pfn = 1; pfn < frame_count; pfn++) {
+		uint32_t found = *count_of(pfn);
+		enum frame_kind kind = frames[pfn].kind;
+		bool is_counted = kind == FRAME_TABLE || kind == FRAME_DATA;
+		uint32_t expected = is_counted ? frame_refs[pfn] : 0;
+		if (found == expected)
+			continue;
+		if (!run.message[0])
+			run.wanted = pfn;
+		differ("frame %#lx (%s, level %u): count %u, found %u", pfn, frame_kind_name(kind),
+		       frames[pfn].level, frame_refs[pfn], found);
+	}
+}
+
+/* V1, V2: no leaf outside the ranges, none with more rights than its range. */
+static void check_leaf(const struct leaf_visit *leaf, void *argument)
+{
+	const struct space *space = argument;
+	const struct vma *vma = vma_find(space->vmas, leaf->addr);
+	if (!vma) {
+		differ("space %lu: a page at %#lx outside all ranges", space->mmu.id, leaf->addr);
+		return;
+	}
+	if (!pte_is_present(leaf->leaf))
+		return;
+	if (pte_is_writable(leaf->leaf) && !(vma->prot & PROT_WRITE))
+		differ("space %lu: %#lx is writable, its range is not", space->mmu.id, leaf->addr);
+	if (pte_is_executable(leaf->leaf) && !(vma->prot & PROT_EXEC))
+		differ("space %lu: %#lx is executable, its range is not", space->mmu.id, leaf->addr);
+	if (pte_is_shared(leaf->leaf) == vma_is_private(vma))
+		differ("space %lu: %#lx and its range disagree on sharing", space->mmu.id, leaf->addr);
+}
+
+static void check_space(struct space *space)
+{
+	cursor_for_each(space, 0, USER_END, check_leaf, space);
+	int64_t resident = entry_resident(pte_to_table(space->mmu.root >> PAGE_SHIFT), PTE_LEVELS + 1);
+	if (resident != space->resident)                        /* A1 */
+		differ("space %lu: %ld resident pages, found %ld", space->mmu.id, space->resident, resident);
+}
+
+void ledger_take(struct ledger *out)
+{
+	*out = (struct ledger){
+		.free_frames = frames_free(),
+		.slab_objects = slab_objects(),
+		.spaces = spaces_count(),
+		.objects = objects_count(),
+	};
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/buddy.c - free blocks of frames, split and merged.
+ *
+ * Owns: the free lists, one per order.  A block of order k is 2^k frames, its first a multiple of 2^k.
+ * Its buddy is the one block of the same order with which it makes a block of order k + 1:
+ *
+ *   order 2   |       0       |       4       |        buddy(pfn) = pfn ^ 2^order
+ *   order 1   |   0   |   2   |   4   |   6   |
+ *   order 0   | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 |
+ *
+ * Taking splits the smallest block that will do; giving merges for as long as the buddy is free too.
+ * The links of a free block lie in its own first bytes, its order in its head's metadata, so that
+ * free memory costs nothing beside, and boot touches only heads.
+ *
+ * Invariants: free blocks do not overlap, and no two buddies are both free.
+ *
+ * Locks: `lock` (RANK_FRAME) guards the lists and the metadata of frames on them.
+ */
+#include "lib/atomic.h"
+#include "lib/bits.h"
+#include "lib/list.h"
+#include "lib/types.h"
+#include "kernel/panic.h"
+#include "kernel/spinlock.h"
+#include "mm/buddy.h"
+#include "mm/frame.h"
+#include "mm/mmu.h"
+
+static struct spinlock lock = SPINLOCK_INIT(RANK_FRAME);
+static struct list free_lists[FRAME_ORDER_MAX + 1];     /* [lock] */
+static uint64_t free_frames;                            /* [lock]; read by anyone */
+
+static pfn_t block_take(unsigned order) REQUIRES(lock);
+static void block_give(pfn_t pfn, unsigned order) REQUIRES(lock);
+static void block_link(pfn_t pfn, unsigned order) REQUIRES(lock);
+static void block_unlink(pfn_t pfn) REQUIRES(lock);
+static bool block_is_free(pfn_t pfn, unsigned order) REQUIRES(lock);
+static const char *list_check(unsigned order, uint64_t *frames_seen) REQUIRES(lock);
+static const char *block_check(pfn_t pfn, unsigned order) REQUIRES(lock);
+
+void buddy_start(void)
+{
+	for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++)
+		list_init(&free_lists[order]);
+	free_frames = 0;
+}
+
+pfn_t buddy_take(unsigned order)
+{
+	pfn_t pfn;
+
+	spin_lock(&lock);
+	pfn = block_take(order);
+	spin_unlock(&lock);
+	return pfn;
+}
+
+unsigned buddy_take_singles(uint32_t *pfns, unsigned count)
+{
+	unsigned taken = 0;
+
+	spin_lock(&lock);
+	while (taken < count) {
+		pfn_t pfn = block_take(0);
+
+		if (pfn == FRAME_NONE)
+			break;
+		pfns[taken++] = pfn;
+	}
+	spin_unlock(&lock);
+	return taken;
+}
+
+void buddy_give(pfn_t pfn, unsigned order)
+{
+	spin_lock(&lock);
+	block_give(pfn, order);
+	spin_unlock(&lock);
+}
+
+void buddy_give_singles(const uint32_t *pfns, unsigned count)
+{
+	spin_lock(&lock);
+	for (unsigned i = 0; i < count; i++)
+		block_give(pfns[i], 0);
+	spin_unlock(&lock);
+}
+
+void buddy_give_range(pfn_t start, pfn_t end)
+{
+	while (start < end) {
+		unsigned order = MIN(log2_floor(end - start), (unsigned)FRAME_ORDER_MAX);
+
+		if (start != 0)
+			order = MIN(order, bit_lowest(start));
+		buddy_give(start, order);
+		start += BIT(order);
+	}
+}
+
+uint64_t buddy_free_frames(void)
+{
+	return atomic_load_relaxed(&free_frames);
+}
+
+static pfn_t block_take(unsigned order)
+{
+	unsigned found = order;
+	pfn_t pfn;
+
+	while (found <= FRAME_ORDER_MAX && list_is_empty(&free_lists[found]))
+		found++;
+	if (found > FRAME_ORDER_MAX)
+		return FRAME_NONE;
+
+	pfn = frame_of(list_first(&free_lists[found]));
+	block_unlink(pfn);
+	while (found > order) {
+		found--;
+		block_link(pfn + BIT(found), found);
+	}
+	atomic_store_relaxed(&free_frames, free_frames - BIT(order));
+	return pfn;
+}
+
+static void block_give(pfn_t pfn, unsigned order)
+{
+	assert(is_aligned(pfn, BIT(order)) && frames[pfn].kind == FRAME_FREE);
+	frames[pfn].used = FREE_INSIDE;
+	atomic_store_relaxed(&free_frames, free_frames + BIT(order));
+	while (order < FRAME_ORDER_MAX && block_is_free(pfn ^ BIT(order), order)) {
+		block_unlink(pfn ^ BIT(order));
+		pfn &= ~BIT(order);
+		order++;
+	}
+	block_link(pfn, order);
+}
+
+static void block_link(pfn_t pfn, unsigned order)
+{
+	frames[pfn].used = FREE_HEAD;
+	frames[pfn].level = order;
+	list_push_front(&free_lists[order], frame_bytes(pfn));
+}
+
+static void block_unlink(pfn_t pfn)
+{
+	assert(frames[pfn].kind == FRAME_FREE && frames[pfn].used == FREE_HEAD);
+	list_remove(frame_bytes(pfn));
+	frames[pfn].used = FREE_INSIDE;
+	frames[pfn].level = 0;
+}
+
+static bool block_is_free(pfn_t pfn, unsigned order)
+{
+	return pfn < frame_count && frames[pfn].kind == FRAME_FREE &&
+	       frames[pfn].used == FREE_HEAD && frames[pfn].level == order;
+}
+
+const char *buddy_check(void)
+{
+	const char *wrong = NULL;
+	uint64_t seen = 0;
+
+	spin_lock(&lock);
+	for (unsigned order = 0; order <= FRAME_ORDER_MAX && wrong == NULL; order++)
+		wrong = list_check(order, &seen);
+	if (wrong == NULL && seen != free_frames)
+		wrong = "the free lists hold more or less than their count says";
+	spin_unlock(&lock);
+	return wrong;
+}
+
+static const char *list_check(unsigned order, uint64_t *frames_seen)
+{
+	const char *wrong;
+
+	list_for_each(node, &free_lists[order]) {
+		if (node->next->prev != node)
+			return "the links of a free list do not match";
+		wrong = block_check(frame_of(node), order);
+		if (wrong != NULL)
+			return wrong;
+		*frames_seen += BIT(order);
+		if (*frames_seen > free_frames)
+			return "a free list is longer than its count says";
+	}
+	return NULL;
+}
+
+static const char *block_check(pfn_t pfn, unsigned order)
+{
+	if (!is_aligned(pfn, BIT(order)))
+		return "a free block is not aligned";
+	if (!block_is_free(pfn, order))
+		return "a block on a free list is not marked as such";
+	if (order < FRAME_ORDER_MAX && block_is_free(pfn ^ BIT(order), order))
+		return "two free buddies were not merged";
+	for (pfn_t inner = pfn + 1; inner < pfn + BIT(order); inner++)
+		if (frames[inner].kind != FRAME_FREE || frames[inner].used != FREE_INSIDE)
+			return "a frame inside a free block is in use";
+	return NULL;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/cursor.c - a place in the tree; the only code that descends tables.
+ *
+ * Invariants:  I2  a table is stored to only when every entry on the path to it has the write bit.  The
+ *                  descent makes that so from the top down; there is no other way to reach a slot.
+ *              T3  a present leaf that changes frame passes through "not present" until every CPU has
+ *                  forgotten the old one: else a thread could read the old page after another has
+ *                  written the new one.
+ * Locks:       the space's lock, at least for reading.  Under it an owned table neither vanishes nor
+ *              becomes shared: only fork and the range operations do that, and they write-lock.  Two
+ *              faults in one table meet at its byte lock; after taking it, the slot is read again.
+ * See:         mm/tree.c (what owning does), mm/fault.c and mm/detach.c (who calls).
+ */
+#include "mm/cursor.h"
+#include "kernel/event.h"
+#include "kernel/panic.h"
+
+int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
+{
+	cursor->space = space;
+	cursor->addr = addr;
+	gather_init(&cursor->gather);
+
+	pfn_t table = space->mmu.root >> PAGE_SHIFT;
+	for (int level = PTE_LEVELS; level > 1; level--) {
+		pte_t *slot = &frame_entries(table)[pte_index(addr, level)];
+		pte_t entry = pte_load(slot);
+		if (unlikely(!pte_is_writable(entry))) {
+			spin_lock_byte(&frames[table].lock);
+			int err = table_own(slot, level, &cursor->gather, &space->work);
+			spin_unlock_byte(&frames[table].lock);
+			if (err) {
+				space_gather_finish(space, &cursor->gather, addr, addr + PAGE_SIZE);
+				return err;
+			}
+			entry = pte_load(slot);
+		}
+		table = pte_pfn(entry);
+	}
+
+	spin_lock_byte(&frames[table].lock);
+	cursor->slot = &frame_entries(table)[pte_index(addr, 1)];
+	return 0;
+}
+
+pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather *gather)
+{
+	pfn_t table = space->mmu.root >> PAGE_SHIFT;
+	for (int level = PTE_LEVELS; level > to_level; level--) {
+		pte_t *slot = &frame_entries(table)[pte_index(addr, level)];
+		if (table_own(slot, level, gather, &space->work))
+			return NULL;
+		table = pte_pfn(pte_load(slot));
+	}
+	return &frame_entries(table)[pte_index(addr, to_level)];
+}
+
+void cursor_close(struct cursor *cursor)
+{
+	spin_unlock_byte(&frames[slot_table(cursor->slot)].lock);
+	if (cursor->gather.count || cursor->gather.must_flush)
+		space_gather_finish(cursor->space, &cursor->gather, cursor->addr,
+				    cursor->addr + PAGE_SIZE);
+}
+
+void cursor_set(struct cursor *cursor, pte_t leaf)
+{
+	int change = pte_is_counted(leaf) - pte_is_counted(cursor_get(cursor));
+
+	entry_store(cursor->slot, leaf);
+	if (change)
+		space_count_resident(cursor->space, change);
+	event(entry_set, cursor->addr, leaf.bits, 1);
+}
+
+void cursor_replace(struct cursor *cursor, pte_t leaf)
+{
+	pte_t old = cursor_get(cursor);
+	assert(pte_is_present(old));
+
+	entry_store(cursor->slot, PTE_NONE);
+	space_flush(cursor->space, cursor->addr, cursor->addr + PAGE_SIZE);
+	cursor->gather.must_flush = false;      /* the same flush covered the tables replaced above */
+	entry_store(cursor->slot, leaf);
+
+	if (pte_is_counted(old))
+		gather_add(&cursor->gather, old, 1);
+	else
+		space_count_resident(cursor->space, 1);
+	event(entry_set, cursor->addr, leaf.bits, 1);
+}
+
+pte_t cursor_peek(const struct space *space, virt_t addr)
+{
+	pfn_t table = space->mmu.root >> PAGE_SHIFT;
+	bool is_writable = true;
+
+	for (int level = PTE_LEVELS;; level--) {
+		pte_t entry = pte_load(&frame_entries(table)[pte_index(addr, level)]);
+		if (level == 1)
+			return is_writable ? entry : (pte_t){ entry.bits & ~PTE_WRITE };
+		if (pte_is_none(entry))
+			return PTE_NONE;
+		is_writable = is_writable && pte_is_writable(entry);
+		table = pte_pfn(entry);
+	}
+}
+
+/* One visit of all leaves in a range: what stays the same on the way down. */
+struct sweep {
+	virt_t start, end;
+	void (*visit)(const struct leaf_visit *leaf, void *argument);
+	void *argument;
+};
+
+static void sweep_table(const struct sweep *sweep, pfn_t table, int level, virt_t base, bool is_exclusive,
+			bool is_writable)
+{
+	const pte_t *entries = frame_entries(table);
+	uint64_t span = pte_span(level);
+	virt_t from = MAX(base, sweep->start), to = MIN(base + span * PTE_PER_TABLE, sweep->end);
+
+	for (virt_t at = from - from % span; at < to; at += span) {
+		pte_t entry = pte_load(&entries[pte_index(at, level)]);
+		if (pte_is_none(entry))
+			continue;
+		bool is_mine = is_exclusive && pte_is_counted(entry) && frame_is_exclusive(pte_pfn(entry));
+		bool may_write = is_writable && pte_is_writable(entry);
+		if (level > 1) {
+			sweep_table(sweep, pte_pfn(entry), level - 1, at, is_mine, may_write);
+			continue;
+		}
+		struct leaf_visit leaf = { .addr = at, .leaf = entry, .is_exclusive = is_mine };
+		if (!may_write)
+			leaf.leaf.bits &= ~PTE_WRITE;
+		sweep->visit(&leaf, sweep->argument);
+	}
+}
+
+void cursor_for_each(const struct space *space, virt_t start, virt_t end,
+		     void (*visit)(const struct leaf_visit *leaf, void *argument), void *argument)
+{
+	struct sweep sweep = { start, end, visit, argument };
+	sweep_table(&sweep, space->mmu.root >> PAGE_SHIFT, PTE_LEVELS, 0, true, true);
+}

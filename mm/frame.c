@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/frame.c - physical frames: metadata, counts, per-CPU caches.
+ *
+ * Owns: frames[], frame_refs[], the zero frame and one small cache of single frames per CPU.  A frame
+ * goes round like this:
+ *
+ *              refill, 16 at once           frame_alloc
+ *   free lists ------------------> cache ------------------> held, count 1, 2, ...
+ *   (buddy.c)  <------------------       <------------------
+ *              drain, 16 at once            frame_free_block, the last put
+ *
+ * Invariants: a frame of kind FREE is in exactly one free block or one cache; every other has somebody
+ * who will free it, except RESERVED and ZERO.  Metadata of a frame changes hands with the frame.
+ *
+ * Locks: a cache belongs to its CPU and is used with preemption off.  Counts are atomic.
+ *
+ * See: mm/buddy.c for blocks, mm/frame_early.c for the time before.
+ */
+#include "lib/atomic.h"
+#include "lib/bits.h"
+#include "lib/list.h"
+#include "lib/types.h"
+#include "arch/x86_64/cpu.h"
+#include "kernel/event.h"
+#include "kernel/hooks.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "kernel/spinlock.h"
+#include "mm/buddy.h"
+#include "mm/frame.h"
+#include "mm/frame_early.h"
+#include "mm/mmu.h"
+
+enum { CACHE_MAX = 32, CACHE_BATCH = 16 };
+
+struct frame_cache {
+	uint32_t pfns[CACHE_MAX];       /* the last one in is the first one out: it is still warm */
+	uint32_t count;                 /* [own CPU]; read by anyone */
+} ALIGNED(64);
+
+struct frame *frames;
+uint32_t *frame_refs;
+pfn_t frame_count;
+pfn_t zero_frame;
+
+static struct frame_cache caches[CPU_MAX];
+static uint64_t total_frames;
+
+static void metadata_place(void);
+static uint64_t metadata_bytes(void);
+static void metadata_fill(const struct phys_range *ranges, size_t count);
+static void metadata_mark(pfn_t start, pfn_t end, enum frame_kind kind);
+static pfn_t cache_pop(struct frame_cache *cache);
+static void cache_refill(struct frame_cache *cache);
+static void cache_push(struct frame_cache *cache, pfn_t pfn);
+static void cache_drain(struct frame_cache *cache, unsigned count);
+static bool cache_is_sound(const struct frame_cache *cache);
+static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order);
+static void block_take_back(pfn_t pfn, unsigned order);
+static bool block_may_be_freed(pfn_t pfn, unsigned order);
+static void poison_write(pfn_t pfn);
+static void poison_check(pfn_t pfn);
+
+void frames_start(void)
+{
+	const struct phys_range *ranges;
+	size_t count;
+
+	buddy_start();
+	metadata_place();
+	ranges = frames_early_finish(&count);
+	metadata_fill(ranges, count);
+	total_frames = 0;
+	for (size_t i = 0; i < count; i++) {
+		buddy_give_range(ranges[i].start >> PAGE_SHIFT, ranges[i].end >> PAGE_SHIFT);
+		total_frames += (ranges[i].end - ranges[i].start) >> PAGE_SHIFT;
+	}
+	frames_start_cpu(this_cpu());
+	zero_frame = frame_alloc_zeroed(FRAME_ZERO);
+	if (zero_frame == FRAME_NONE)
+		panic("no usable memory");
+	frame_refs[zero_frame] = 0;
+	log_info("memory: %llu MiB free, %llu KiB describe it", frames_free() * PAGE_SIZE / MIB,
+		 metadata_bytes() / KIB);
+}
+
+void frames_start_cpu(struct cpu *cpu)
+{
+	struct frame_cache *cache = &caches[cpu->id];
+
+	cache->count = 0;
+	cpu->frame_cache = cache;
+}
+
+/* Both arrays in one piece of RAM, by far the largest that is ever taken. */
+static void metadata_place(void)
+{
+	phys_t phys;
+
+	frame_count = frames_usable_end() >> PAGE_SHIFT;
+	assert(frame_count <= UINT32_MAX);
+	phys = frames_early_take(metadata_bytes());
+	if (phys == 0)
+		panic("no memory in one piece for %llu KiB of metadata", metadata_bytes() / KIB);
+	frames = phys_to_virt(phys);
+	frame_refs = (uint32_t *)(frames + frame_count);
+}
+
+static uint64_t metadata_bytes(void)
+{
+	return frame_count * (sizeof(*frames) + sizeof(*frame_refs));
+}
+
+/* Each quadword is written once: this is most of what boot does here. */
+static void metadata_fill(const struct phys_range *ranges, size_t count)
+{
+	pfn_t at = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		metadata_mark(at, ranges[i].start >> PAGE_SHIFT, FRAME_RESERVED);
+		at = ranges[i].end >> PAGE_SHIFT;
+		metadata_mark(ranges[i].start >> PAGE_SHIFT, at, FRAME_FREE);
+	}
+	metadata_mark(at, frame_count, FRAME_RESERVED);
+	stosq(frame_refs, 0, frame_count / 2);
+	frame_refs[frame_count - 1] = 0;
+}
+
+static void metadata_mark(pfn_t start, pfn_t end, enum frame_kind kind)
+{
+	union {
+		struct frame frame;
+		uint64_t quadword;
+	} fresh = { .frame = { .kind = kind } };
+
+	stosq(&frames[start], fresh.quadword, end - start);
+}
+
+void frames_add(phys_t start, phys_t end)
+{
+	pfn_t first = page_ceil(start) >> PAGE_SHIFT;
+	pfn_t past = MIN(end >> PAGE_SHIFT, frame_count);
+
+	if (first >= past)
+		return;
+	for (pfn_t pfn = first; pfn < past; pfn++)
+		assert(frames[pfn].kind == FRAME_RESERVED);
+	metadata_mark(first, past, FRAME_FREE);
+	buddy_give_range(first, past);
+	atomic_store_relaxed(&total_frames, total_frames + past - first);
+}
+
+pfn_t frame_alloc(enum frame_kind kind)
+{
+	pfn_t pfn;
+
+	if (FAULT_POINT("frame"))
+		return FRAME_NONE;
+	preempt_disable();
+	pfn = cache_pop(this_cpu()->frame_cache);
+	preempt_enable();
+	if (pfn != FRAME_NONE)
+		block_hand_out(pfn, kind, 0);
+	return pfn;
+}
+
+pfn_t frame_alloc_zeroed(enum frame_kind kind)
+{
+	pfn_t pfn = frame_alloc(kind);
+
+	if (pfn != FRAME_NONE)
+		page_zero(frame_bytes(pfn));
+	return pfn;
+}
+
+/* The frame that is missing to a large block may be in our own cache. */
+pfn_t frame_alloc_block(enum frame_kind kind, unsigned order)
+{
+	pfn_t pfn;
+
+	assert(order <= FRAME_ORDER_MAX);
+	if (order == 0)
+		return frame_alloc(kind);
+	if (FAULT_POINT("frame_block"))
+		return FRAME_NONE;
+	pfn = buddy_take(order);
+	if (pfn == FRAME_NONE) {
+		frames_drain_caches();
+		pfn = buddy_take(order);
+	}
+	if (pfn != FRAME_NONE)
+		block_hand_out(pfn, kind, order);
+	return pfn;
+}
+
+void frame_free_block(pfn_t pfn, unsigned order)
+{
+	assert(pfn < frame_count && block_may_be_freed(pfn, order));
+	event(frame_free, pfn, frames[pfn].kind, order);
+	block_take_back(pfn, order);
+	if (order > 0) {
+		buddy_give(pfn, order);
+		return;
+	}
+	preempt_disable();
+	cache_push(this_cpu()->frame_cache, pfn);
+	preempt_enable();
+}
+
+void frame_put(pfn_t pfn)
+{
+	assert(frames[pfn].kind == FRAME_DATA || frames[pfn].kind == FRAME_KERNEL);
+	if (frame_put_is_last(pfn))
+		frame_free_block(pfn, frames[pfn].level);
+}
+
+static pfn_t cache_pop(struct frame_cache *cache)
+{
+	if (unlikely(cache->count == 0))
+		cache_refill(cache);
+	if (unlikely(cache->count == 0))
+		return FRAME_NONE;
+	return cache->pfns[--cache->count];
+}
+
+static void cache_refill(struct frame_cache *cache)
+{
+	cache->count = buddy_take_singles(cache->pfns, CACHE_BATCH);
+	for (unsigned i = 0; i < cache->count; i++)
+		frames[cache->pfns[i]].used = FREE_CACHED;
+}
+
+static void cache_push(struct frame_cache *cache, pfn_t pfn)
+{
+	if (unlikely(cache->count == CACHE_MAX))
+		cache_drain(cache, CACHE_BATCH);
+	frames[pfn].used = FREE_CACHED;
+	cache->pfns[cache->count++] = pfn;
+}
+
+static void cache_drain(struct frame_cache *cache, unsigned count)
+{
+	cache->count -= count;
+	buddy_give_singles(&cache->pfns[cache->count], count);
+}
+
+void frames_drain_caches(void)
+{
+	struct frame_cache *cache;
+
+	preempt_disable();
+	cache = this_cpu()->frame_cache;
+	cache_drain(cache, cache->count);
+	preempt_enable();
+}
+
+/* Nobody else can see the frames: from FREE to held they pass through the caller's hands. */
+static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order)
+{
+	assert(frames[pfn].kind == FRAME_FREE && frame_refs[pfn] == 0);
+	for (pfn_t each = pfn; each < pfn + BIT(order); each++) {
+		poison_check(each);
+		frames[each] = (struct frame){ .kind = kind, .level = order };
+	}
+	frame_refs[pfn] = 1;
+	event(frame_alloc, pfn, kind, order);
+}
+
+static void block_take_back(pfn_t pfn, unsigned order)
+{
+	frame_refs[pfn] = 0;
+	for (pfn_t each = pfn; each < pfn + BIT(order); each++) {
+		frames[each] = (struct frame){ .kind = FRAME_FREE };
+		poison_write(each);
+	}
+}
+
+static bool block_may_be_freed(pfn_t pfn, unsigned order)
+{
+	switch (frames[pfn].kind) {
+	case FRAME_TABLE:
+		return order == 0 && frame_refs[pfn] <= 1;
+	case FRAME_KERNEL:
+	case FRAME_SLAB:
+	case FRAME_DATA:
+		return order == frames[pfn].level && frame_refs[pfn] <= 1;
+	default:
+		return false;
+	}
+}
+
+uint64_t frames_free(void)
+{
+	uint64_t count = buddy_free_frames();
+
+	for (unsigned i = 0; i < CPU_MAX; i++)
+		count += atomic_load_relaxed(&caches[i].count);
+	return count;
+}
+
+uint64_t frames_total(void)
+{
+	return atomic_load_relaxed(&total_frames);
+}
+
+uint64_t frames_of_kind(enum frame_kind kind)
+{
+	uint64_t count = 0;
+
+	for (pfn_t pfn = 0; pfn < frame_count; pfn++)
+		count += frames[pfn].kind == kind;
+	return count;
+}
+
+const char *frame_kind_name(enum frame_kind kind)
+{
+	static const char *const names[FRAME_KINDS] = {
+		[FRAME_FREE] = "free",
+		[FRAME_RESERVED] = "reserved",
+		[FRAME_KERNEL] = "kernel",
+		[FRAME_SLAB] = "slab",
+		[FRAME_TABLE] = "table",
+		[FRAME_DATA] = "data",
+		[FRAME_ZERO] = "zero",
+	};
+
+	assert(kind < FRAME_KINDS);
+	return names[kind];
+}
+
+/*
+ * The free lists are disjoint by themselves.  Frames in caches are marked, so they lie on no list; and
+ * if lists and caches together hold as many frames as are FREE, they hold every one, and once.
+ */
+const char *frames_check(void)
+{
+	const char *wrong = buddy_check();
+
+	if (wrong != NULL)
+		return wrong;
+	for (unsigned i = 0; i < CPU_MAX; i++)
+		if (!cache_is_sound(&caches[i]))
+			return "a CPU's cache holds a frame that is not free";
+	if (frames_of_kind(FRAME_FREE) != frames_free())
+		return "free frames are lost, or free twice";
+	return NULL;
+}
+
+static bool cache_is_sound(const struct frame_cache *cache)
+{
+	for (unsigned i = 0; i < cache->count; i++) {
+		const struct frame *frame = &frames[cache->pfns[i]];
+
+		if (frame->kind != FRAME_FREE || frame->used != FREE_CACHED)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Debug builds fill frames with POISON when they are freed and look whether it is still there when
+ * they are handed out again: whoever wrote meanwhile did so through a pointer or a TLB entry that
+ * should be gone.  The first words are left out, free blocks keep their links there.  Frames that were
+ * never in use are not poisoned; `stale` remembers which are.
+ */
+#ifdef COWBELL_DEBUG
+#define POISON 0x6b6b6b6b6b6b6b6bull
+enum { POISON_FIRST = sizeof(struct list_node) / 8, POISON_PAST = PAGE_SIZE / 8 };
+
+static void poison_write(pfn_t pfn)
+{
+	stosq(frame_bytes(pfn), POISON, PAGE_SIZE / 8);
+	frames[pfn].stale = 1;
+}
+
+static void poison_check(pfn_t pfn)
+{
+	const uint64_t *words = frame_bytes(pfn);
+
+	if (!frames[pfn].stale)
+		return;
+	for (unsigned i = POISON_FIRST; i < POISON_PAST; i++)
+		if (words[i] != POISON)
+			panic("free frame %lx was written: offset %x holds %lx", pfn, i * 8, words[i]);
+}
+#else
+static void poison_write(pfn_t pfn)
+{
+}
+
+static void poison_check(pfn_t pfn)
+{
+}
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/frame.h - physical frames: kinds, counts, and who hands them out.
+ *
+ * A frame is 4 KiB of RAM, named by its number (pfn).  frame_refs[pfn] counts who holds it: one per
+ * table entry that names it, one for the object that keeps it, one per transient kernel hold.  The
+ * counts lie in an array of their own, sixteen to a cache line, because copying a table touches 512 of
+ * them.  Twelve bytes of metadata per frame in all.
+ *
+ * Blocks of 2^order frames, order 0..FRAME_ORDER_MAX (4 MiB), come from a buddy allocator; single frames
+ * go through a small cache per CPU.  A block has one count, its first frame's.
+ *
+ * Locks: counts are atomic.  Free lists under RANK_FRAME.  Nothing here sleeps.  Never called from
+ * interrupt handlers.
+ */
+#pragma once
+
+#include "lib/atomic.h"
+#include "lib/types.h"
+#include "arch/x86_64/cpu.h"
+#include "kernel/hooks.h"
+#include "mm/frame_early.h"
+
+enum { FRAME_ORDER_MAX = 10 };
+
+enum frame_kind {
+	FRAME_FREE,                     /* zero, so that metadata of free memory is all zeros */
+	FRAME_RESERVED,                 /* never given out: firmware, the image, holes */
+	FRAME_KERNEL,                   /* the kernel's own: stacks, large buffers, descriptors */
+	FRAME_SLAB,                     /* small objects */
+	FRAME_TABLE,                    /* entries; level says of which kind */
+	FRAME_DATA,                     /* a program's or a file's bytes */
+	FRAME_ZERO,                     /* the one frame of zeros: never counted, written or freed */
+	FRAME_KINDS
+};
+
+struct frame {
+	uint8_t kind;                   /* enum frame_kind; fixed while held */
+	uint8_t level;                  /* TABLE: 1..4.  All others in use: the order of their block */
+	uint8_t stale;                  /* TABLE: somebody copied me while I was shared.  FREE: poisoned */
+	uint8_t lock;                   /* TABLE: spin_lock_byte, RANK_TABLE; used only while exclusive */
+	uint16_t used;                  /* TABLE: entries that are not none [lock].  FREE: see mm/buddy.h */
+	uint16_t resident;              /* TABLE, level 1: entries that count in RSS [lock] */
+};
+
+static_assert(sizeof(struct frame) == 8, "the metadata is filled by quadwords");
+
+extern struct frame *frames;            /* by pfn */
+extern uint32_t *frame_refs;            /* by pfn */
+extern pfn_t frame_count;               /* size of both arrays */
+extern pfn_t zero_frame;
+
+/* Take over the machine's memory from bootinfo (usable, below mem=), less the image, the initramfs and
+ * what was used so far.  Needs the direct map and this CPU's area.  frames_start_cpu() gives a further
+ * CPU its cache, before it first allocates. */
+void frames_start(void);
+void frames_start_cpu(struct cpu *cpu);
+
+/* Give the whole pages of a reserved physical range to the allocator: the initramfs once it is
+ * unpacked. */
+void frames_add(phys_t start, phys_t end);
+
+/*
+ * One frame with one holder: the caller.  Contents undefined (poisoned in debug builds).
+ * FRAME_NONE if there is none to give.
+ */
+#define FRAME_NONE 0ull
+MUST_CHECK pfn_t frame_alloc(enum frame_kind kind);
+MUST_CHECK pfn_t frame_alloc_zeroed(enum frame_kind kind);
+MUST_CHECK pfn_t frame_alloc_block(enum frame_kind kind, unsigned order);
+
+/* Free a block that nobody but the caller holds (count 0 or 1).  The order must be the one it was
+ * allocated with. */
+void frame_free_block(pfn_t pfn, unsigned order);
+
+/* One holder more.  The caller must already be one, or hold a lock that keeps one. */
+static inline void frame_get(pfn_t pfn);
+
+/* One holder fewer.  True: it was the last one, and the caller must dispose of the frame.  Release on
+ * the way down, acquire at zero. */
+MUST_CHECK static inline bool frame_put_is_last(pfn_t pfn);
+
+/* One holder fewer of a frame (or block) that is not a table; the last one frees it. */
+void frame_put(pfn_t pfn);
+
+/* Is the caller the only holder?  Acquire: pairs with the release in put. */
+static inline bool frame_is_exclusive(pfn_t pfn);
+
+/* How many frames are free now, caches included; how many there are once the image, the metadata and
+ * other reserved memory are taken off.  Exact while no CPU is between its cache and the free lists. */
+uint64_t frames_free(void);
+uint64_t frames_total(void);
+
+/* Counted by a walk over all frames. */
+uint64_t frames_of_kind(enum frame_kind kind);
+const char *frame_kind_name(enum frame_kind kind);
+
+/* Give this CPU's cache back, so that larger blocks can form. */
+void frames_drain_caches(void);
+
+/* For audit(): free lists disjoint, aligned, complete.  NULL, or what is wrong.  The caller sees to it
+ * that nobody allocates or frees meanwhile, nor was stopped in the middle of that. */
+const char *frames_check(void);
+
+static inline void frame_get(pfn_t pfn)
+{
+	jitter();
+	atomic_inc(&frame_refs[pfn]);
+}
+
+static inline bool frame_put_is_last(pfn_t pfn)
+{
+	jitter();
+	return atomic_dec_and_test(&frame_refs[pfn]);
+}
+
+static inline bool frame_is_exclusive(pfn_t pfn)
+{
+	jitter();
+	return atomic_load_acquire(&frame_refs[pfn]) == 1;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/kstack.c - kernel stacks with guard pages.
+ *
+ * Owns: the part of the kernel window from WINDOW_STACKS on, cut into slots:
+ *
+ *   slot 0                  slot 1                  slot 2
+ *   | guard |  stack  0     | guard |  stack  1     | guard | ...
+ *           ^ returned by kstack_alloc()
+ *
+ * The guard page of a slot is never mapped: who overruns a stack faults at once.  A slot is vacant,
+ * in use, or ready: mapped and free, chained through the stack's own first bytes.
+ *
+ *              kstack_alloc               kstack_free
+ *   vacant  ------------------> in use <---------------> ready
+ *      ^                                 kstack_alloc      |
+ *      +---------------------------------------------------+
+ *              trim: unmap, shoot down, put, vacate
+ *
+ * Invariants: a slot is vacated, and its frames are put, only after the shootdown of its addresses.
+ *
+ * Locks: `lock` (RANK_KSTACK) guards slots, the ready list and the window's tables.  A shootdown may
+ * not be waited for under a lock, so trimming takes stacks off the list first; then they are its own.
+ */
+#include "lib/atomic.h"
+#include "lib/bits.h"
+#include "lib/types.h"
+#include "arch/x86_64/layout.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/tlb.h"
+#include "kernel/panic.h"
+#include "kernel/spinlock.h"
+#include "kernel/task.h"
+#include "mm/frame.h"
+#include "mm/kstack.h"
+#include "mm/mmu.h"
+
+enum {
+	SLOTS_MAX = 65536,
+	STACK_PAGES = KSTACK_SIZE / PAGE_SIZE,
+	READY_MAX = 32,                 /* ready stacks; more make kstack_alloc trim */
+	READY_KEPT = 16,                /* what that leaves */
+};
+
+#define SLOT_SIZE (PAGE_SIZE + KSTACK_SIZE)
+
+/* At the lowest address of a ready stack. */
+struct ready_stack {
+	struct ready_stack *next;
+};
+
+/* A stack on its way out.  It lies in the first of its frames, which nobody else uses any more. */
+struct retired_stack {
+	struct retired_stack *next;
+	virt_t stack;
+	pfn_t frames[STACK_PAGES];
+};
+
+static struct spinlock lock = SPINLOCK_INIT(RANK_KSTACK);
+static uint64_t slots_taken[SLOTS_MAX / 64];            /* [lock] bitmap */
+static struct ready_stack *ready;                       /* [lock] */
+static uint32_t ready_count;                            /* [lock]; read by anyone */
+static uint32_t stack_count;                            /* [lock]; read by anyone */
+
+static virt_t stack_create(void);
+static unsigned stack_map(virt_t stack);
+static struct retired_stack *stack_unmap(virt_t stack, unsigned pages);
+static void stack_destroy(struct retired_stack *retired, unsigned pages);
+static void ready_trim(uint32_t keep);
+static struct ready_stack *ready_detach(uint32_t keep);
+static virt_t ready_pop(void);
+static virt_t slot_take(void);
+static void slot_vacate(virt_t stack);
+static virt_t slot_stack(unsigned slot);
+static void depth_prepare(virt_t stack);
+static void depth_note(virt_t stack);
+
+virt_t kstack_alloc(void)
+{
+	virt_t stack;
+
+	if (atomic_load_relaxed(&ready_count) > READY_MAX)
+		ready_trim(READY_KEPT);
+	stack = ready_pop();
+	if (stack == 0)
+		stack = stack_create();
+	if (stack != 0)
+		depth_prepare(stack);
+	return stack;
+}
+
+void kstack_free(virt_t stack)
+{
+	struct ready_stack *entry = (struct ready_stack *)stack;
+
+	assert(stack > WINDOW_STACKS && (stack - WINDOW_STACKS) % SLOT_SIZE == PAGE_SIZE);
+	depth_note(stack);
+	spin_lock(&lock);
+	entry->next = ready;
+	ready = entry;
+	atomic_store_relaxed(&ready_count, ready_count + 1);
+	spin_unlock(&lock);
+}
+
+void kstacks_trim(void)
+{
+	ready_trim(0);
+}
+
+uint64_t kstacks_cached_frames(void)
+{
+	return (uint64_t)atomic_load_relaxed(&ready_count) * STACK_PAGES;
+}
+
+uint64_t kstacks_frames(void)
+{
+	return (uint64_t)atomic_load_relaxed(&stack_count) * STACK_PAGES;
+}
+
+static virt_t stack_create(void)
+{
+	virt_t stack = slot_take();
+	struct retired_stack *retired;
+	unsigned mapped;
+
+	if (stack == 0)
+		return 0;
+	mapped = stack_map(stack);
+	if (mapped == STACK_PAGES)
+		return stack;
+	if (mapped == 0) {
+		slot_vacate(stack);
+		return 0;
+	}
+
+	/* Nobody used the pages mapped so far, but a CPU may have cached them unasked. */
+	retired = stack_unmap(stack, mapped);
+	tlb_flush_kernel(stack, stack + KSTACK_SIZE);
+	stack_destroy(retired, mapped);
+	return 0;
+}
+
+/* Returns how many pages could be mapped. */
+static unsigned stack_map(virt_t stack)
+{
+	for (unsigned page = 0; page < STACK_PAGES; page++) {
+		pfn_t pfn = frame_alloc(FRAME_KERNEL);
+		int err;
+
+		if (pfn == FRAME_NONE)
+			return page;
+		spin_lock(&lock);
+		err = paging_map_window(stack + page * PAGE_SIZE, pfn << PAGE_SHIFT);
+		spin_unlock(&lock);
+		if (err != 0) {
+			frame_put(pfn);
+			return page;
+		}
+	}
+	return STACK_PAGES;
+}
+
+static struct retired_stack *stack_unmap(virt_t stack, unsigned pages)
+{
+	struct retired_stack *retired;
+	pfn_t unmapped[STACK_PAGES];
+
+	spin_lock(&lock);
+	for (unsigned page = 0; page < pages; page++)
+		unmapped[page] = paging_unmap_window(stack + page * PAGE_SIZE) >> PAGE_SHIFT;
+	spin_unlock(&lock);
+
+	retired = frame_bytes(unmapped[0]);
+	retired->stack = stack;
+	for (unsigned page = 0; page < pages; page++)
+		retired->frames[page] = unmapped[page];
+	return retired;
+}
+
+/* After the shootdown.  The first frame goes last: `retired` lies in it. */
+static void stack_destroy(struct retired_stack *retired, unsigned pages)
+{
+	virt_t stack = retired->stack;
+
+	while (pages-- > 0)
+		frame_put(retired->frames[pages]);
+	slot_vacate(stack);
+}
+
+/* Unmap them all, shoot down once, then put them all. */
+static void ready_trim(uint32_t keep)
+{
+	struct ready_stack *entry = ready_detach(keep);
+	struct retired_stack *retired = NULL;
+	virt_t lowest = UINT64_MAX, highest = 0;
+
+	while (entry != NULL) {
+		virt_t stack = (virt_t)entry;
+		struct ready_stack *next = entry->next;
+		struct retired_stack *gone = stack_unmap(stack, STACK_PAGES);
+
+		gone->next = retired;
+		retired = gone;
+		lowest = MIN(lowest, stack);
+		highest = MAX(highest, stack);
+		entry = next;
+	}
+	if (retired == NULL)
+		return;
+	tlb_flush_kernel(lowest, highest + KSTACK_SIZE);
+	while (retired != NULL) {
+		struct retired_stack *next = retired->next;
+
+		stack_destroy(retired, STACK_PAGES);
+		retired = next;
+	}
+}
+
+/* Take all but the last `keep` ready stacks off the list. */
+static struct ready_stack *ready_detach(uint32_t keep)
+{
+	struct ready_stack **link = &ready;
+	struct ready_stack *surplus;
+
+	spin_lock(&lock);
+	for (uint32_t i = 0; i < keep && *link != NULL; i++)
+		link = &(*link)->next;
+	surplus = *link;
+	*link = NULL;
+	atomic_store_relaxed(&ready_count, MIN(ready_count, keep));
+	spin_unlock(&lock);
+	return surplus;
+}
+
+static virt_t ready_pop(void)
+{
+	struct ready_stack *entry;
+
+	spin_lock(&lock);
+	entry = ready;
+	if (entry != NULL) {
+		ready = entry->next;
+		atomic_store_relaxed(&ready_count, ready_count - 1);
+	}
+	spin_unlock(&lock);
+	return (virt_t)entry;
+}
+
+/* The lowest vacant slot, so that the window's tables stay few; returns its stack.  0: none. */
+static virt_t slot_take(void)
+{
+	virt_t stack = 0;
+
+	spin_lock(&lock);
+	for (unsigned word = 0; word < COUNT(slots_taken) && stack == 0; word++) {
+		unsigned bit;
+
+		if (~slots_taken[word] == 0)
+			continue;
+		bit = bit_lowest(~slots_taken[word]);
+		slots_taken[word] |= BIT(bit);
+		stack = slot_stack(word * 64 + bit);
+	}
+	if (stack != 0)
+		atomic_store_relaxed(&stack_count, stack_count + 1);
+	spin_unlock(&lock);
+	return stack;
+}
+
+static void slot_vacate(virt_t stack)
+{
+	unsigned slot = (stack - WINDOW_STACKS) / SLOT_SIZE;
+
+	spin_lock(&lock);
+	assert(slots_taken[slot / 64] & BIT(slot % 64));
+	slots_taken[slot / 64] &= ~BIT(slot % 64);
+	atomic_store_relaxed(&stack_count, stack_count - 1);
+	spin_unlock(&lock);
+}
+
+static virt_t slot_stack(unsigned slot)
+{
+	return WINDOW_STACKS + slot * SLOT_SIZE + PAGE_SIZE;
+}
+
+/*
+ * Debug builds fill a stack with UNTOUCHED before it is used; how far the filling has gone when it is
+ * freed is how deep it was.
+ */
+#ifdef COWBELL_DEBUG
+#define UNTOUCHED 0x57ac57ac57ac57acull
+
+static uint64_t deepest;                                /* [lock] */
+
+static void depth_prepare(virt_t stack)
+{
+	stosq((void *)stack, UNTOUCHED, KSTACK_SIZE / 8);
+}
+
+static void depth_note(virt_t stack)
+{
+	const uint64_t *word = (const uint64_t *)stack;
+	const uint64_t *top = (const uint64_t *)(stack + KSTACK_SIZE);
+
+	while (word < top && *word == UNTOUCHED)
+		word++;
+	spin_lock(&lock);
+	deepest = MAX(deepest, (uint64_t)((virt_t)top - (virt_t)word));
+	spin_unlock(&lock);
+}
+
+uint64_t kstacks_deepest(void)
+{
+	return atomic_load_relaxed(&deepest);
+}
+#else
+static void depth_prepare(virt_t stack)
+{
+}
+
+static void depth_note(virt_t stack)
+{
+}
+
+uint64_t kstacks_deepest(void)
+{
+	return 0;
+}
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/kstack.h - kernel stacks with guard pages.
+ *
+ * Each stack is KSTACK_SIZE bytes in the kernel window above an unmapped guard page.  Freed stacks
+ * stay mapped on a short list; what exceeds it is unmapped in batches, one shootdown each.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+/* Lowest usable address; 0: no memory.  May sleep: it trims when too many free stacks are kept. */
+MUST_CHECK virt_t kstack_alloc(void);
+
+/* The stack must not be in use any more.  Does not sleep. */
+void kstack_free(virt_t stack);
+
+/* Unmap all free stacks and give their frames back.  May sleep (shootdown). */
+void kstacks_trim(void);
+
+/* Free stacks kept, in frames: counted as free memory. */
+uint64_t kstacks_cached_frames(void);
+
+/* All stacks that exist, in frames: for audit(). */
+uint64_t kstacks_frames(void);
+
+/* The most bytes any stack freed so far had in use; 0 in plain builds. */
+uint64_t kstacks_deepest(void);

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/mmap.c - mmap, munmap, brk, stack growth.
+ *
+ * Each change of a space has three parts: check everything, reserve all memory (own the tables that are
+ * only partly concerned, own the array of ranges), then commit what cannot fail.
+ *
+ * Locks: the space's, for writing.  Entries first, then ranges: a range outlives what it allowed.
+ */
+#include "mm/mmap.h"
+#include "lib/abi/errno.h"
+#include "lib/bits.h"
+#include "kernel/event.h"
+#include "kernel/panic.h"
+#include "mm/cursor.h"
+#include "mm/detach.h"
+#include "mm/fault.h"
+
+enum { MMAP_MIN_ADDR = 65536, STACK_GAP_PAGES = 256 };
+
+/* Mappings below this size live in the compact window of space_layout(). */
+#define LARGE_MAPPING (16 * MIB)
+
+static void spaces_unmap_object(struct object *object, uint64_t first_page, uint64_t last_page);
+static int map_check(const struct map_request *request, uint64_t *len);
+static int map_place(struct space *space, const struct map_request *request, uint64_t len, virt_t *addr);
+
+void mmap_start(void)
+{
+	object_views_remove = spaces_unmap_object;
+}
+
+int range_check(virt_t addr, uint64_t len, virt_t *end)
+{
+	if (!is_aligned(addr, PAGE_SIZE))
+		return -EINVAL;
+	if (addr > USER_END || len > USER_END - addr)
+		return -ENOMEM;
+	*end = page_ceil(addr + len);
+	return 0;
+}
+
+/* Pages that the range promises to find frames for: private and writable. */
+static int64_t vma_promise(const struct vma *vma)
+{
+	bool promises = vma_is_private(vma) && vma->prot & PROT_WRITE && !(vma->flags & VMA_NORESERVE);
+	return promises ? (vma->end - vma->start) >> PAGE_SHIFT : 0;
+}
+
+void space_account(struct space *space, const struct vma *vma, int sign)
+{
+	int64_t pages = (vma->end - vma->start) >> PAGE_SHIFT;
+	space->mapped_pages += sign * pages;
+	space->mapped_peak = MAX(space->mapped_peak, space->mapped_pages);
+	space_commit(space, sign * vma_promise(vma));
+}
+
+int space_map(struct space *space, const struct map_request *request, virt_t *out)
+{
+	uint64_t len;
+	int err = map_check(request, &len);
+	if (err)
+		return err;
+
+	bool is_shared = (request->flags & MAP_TYPE) != MAP_PRIVATE;
+	struct vma vma = {
+		.prot = request->prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
+		.flags = request->vma_flags,
+		.object = request->object,
+		.offset = request->offset,
+		.name = request->name,
+	};
+	vma.flags |= is_shared ? VMA_SHARED : VMA_MAYWRITE;
+	vma.flags |= request->flags & MAP_GROWSDOWN ? VMA_GROWSDOWN : 0;
+	vma.flags |= request->flags & MAP_NORESERVE ? VMA_NORESERVE : 0;
+	if (is_shared && !vma.object) {
+		vma.object = object_create(len, true);
+		vma.flags |= VMA_MAYWRITE;
+		if (!vma.object)
+			return -ENOMEM;
+	} else if (vma.object) {
+		object_get(vma.object);
+	}
+
+	write_lock(&space->lock);
+	virt_t addr = request->addr;
+	err = map_place(space, request, len, &addr);
+	if (!err)
+		err = vmas_own(&space->vmas, 1);
+	if (!err) {
+		vma.start = addr;
+		vma.end = addr + len;
+		if (vma.name)
+			vma_name_ops.get(vma.name);
+		space_account(space, &vma, 1);
+		vmas_insert(space->vmas, vma);
+		event(vma_map, space->mmu.id, vma.start, vma.end);
+	}
+	write_unlock(&space->lock);
+	if (err) {
+		if (vma.object)
+			object_put(vma.object);
+		return err;
+	}
+
+	*out = addr;
+	if (request->flags & (MAP_POPULATE | MAP_LOCKED) && !(request->flags & MAP_NONBLOCK))
+		(void)!space_populate(space, addr, len,
+				      vma.prot & PROT_WRITE ? ACCESS_WRITE : ACCESS_READ);
+	return 0;
+}
+
+static int map_check(const struct map_request *request, uint64_t *len)
+{
+	unsigned type = request->flags & MAP_TYPE;
+	if (!request->len || (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE))
+		return -EINVAL;
+	if (request->prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP))
+		return -EINVAL;
+	if (request->len > USER_END)
+		return -ENOMEM;
+	*len = page_ceil(request->len);
+	if (request->object && request->offset + *len < request->offset)
+		return -EOVERFLOW;
+	if (!(request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
+		return 0;
+	if (!is_aligned(request->addr, PAGE_SIZE))
+		return -EINVAL;
+	if (request->addr > USER_END - *len)
+		return -ENOMEM;
+	return request->addr < MMAP_MIN_ADDR ? -EPERM : 0;
+}
+
+/* Choose the address, and make room there for MAP_FIXED. */
+static int map_place(struct space *space, const struct map_request *request, uint64_t len, virt_t *addr)
+{
+	if (request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+		uint32_t i = vmas_search(space->vmas, *addr);
+		bool is_taken = i < space->vmas->count && space->vmas->at[i].start < *addr + len;
+		if (is_taken && request->flags & MAP_FIXED_NOREPLACE)
+			return -EEXIST;
+		int err = is_taken ? space_unmap_locked(space, *addr, *addr + len) : 0;
+		if (err)
+			return err;
+	} else {
+		*addr = space_find_place(space, *addr, len);
+		if (!*addr)
+			return -ENOMEM;
+	}
+	return space->vmas->count >= VMA_MAX ? -ENOMEM : 0;
+}
+
+/*
+ * Small mappings share the program's GiB; large ones go to the lowest window with room, so that few
+ * directories are in use.  0: no room anywhere.
+ */
+virt_t space_find_place(struct space *space, virt_t hint, uint64_t len)
+{
+	hint = page_floor(hint);
+	if (hint >= MMAP_MIN_ADDR && len <= USER_END && hint <= USER_END - len
+	    && vmas_find_gap(space->vmas, len, PAGE_SIZE, hint, hint + len))
+		return hint;
+
+	const struct { virt_t low, high; } windows[] = {
+		{ space->mmap_low, space->mmap_high },
+		{ GIB, 4 * GIB },
+		{ 4 * GIB, 512 * GIB },
+		{ 512 * GIB, USER_END },
+		{ MMAP_MIN_ADDR, space->mmap_low },
+	};
+	bool is_large = len >= LARGE_MAPPING;
+	for (unsigned i = is_large; i < COUNT(windows); i++) {
+		uint64_t align = len >= 2 * MIB && i ? 2 * MIB : PAGE_SIZE;
+		virt_t addr = vmas_find_gap(space->vmas, len, align, windows[i].low, windows[i].high);
+		if (addr)
+			return addr;
+	}
+	return 0;
+}
+
+int space_unmap(struct space *space, virt_t addr, uint64_t len)
+{
+	virt_t end;
+	if (!len || range_check(addr, len, &end))
+		return -EINVAL;
+
+	write_lock(&space->lock);
+	int err = space_unmap_locked(space, addr, end);
+	write_unlock(&space->lock);
+	return err;
+}
+
+static void space_drain(struct detach *detach)
+{
+	space_gather_finish(detach->owner, detach->gather, detach->start, detach->end);
+}
+
+/* Take the entries of [start, end) out; subtrees inside [floor, ceiling) as a whole. */
+static int space_detach(struct space *space, virt_t start, virt_t end, virt_t floor, virt_t ceiling)
+{
+	struct gather gather;
+	gather_init(&gather);
+	struct detach detach = {
+		.start = start, .end = end, .floor = floor, .ceiling = ceiling,
+		.work = &space->work, .gather = &gather, .drain = space_drain, .owner = space,
+	};
+	pfn_t root = space->mmu.root >> PAGE_SHIFT;
+
+	int err = detach_prepare(&detach, root, 0);
+	if (!err) {
+		int64_t resident = atomic_load_relaxed(&space->resident);
+		space->resident_peak = MAX(space->resident_peak, resident);
+		detach_commit(&detach, root, 0);
+		space_count_resident(space, -(int64_t)detach.resident);
+	}
+	space_drain(&detach);
+	return err;
+}
+
+int space_drop_pages(struct space *space, virt_t start, virt_t end)
+{
+	return space_detach(space, start, end, start, end);
+}
+
+int space_unmap_locked(struct space *space, virt_t start, virt_t end)
+{
+	uint32_t first = vmas_search(space->vmas, start);
+	if (first == space->vmas->count || space->vmas->at[first].start >= end)
+		return 0;
+	int err = vmas_own(&space->vmas, 2);
+	if (err)
+		return err;
+
+	struct vmas *vmas = space->vmas;
+	uint32_t last = vmas_search(vmas, end - 1);     /* the last range concerned, or beyond it */
+	bool cuts_first = vmas->at[first].start < start;
+	bool cuts_last = last < vmas->count && vmas->at[last].start < end && vmas->at[last].end > end;
+	if (cuts_first && cuts_last && first == last && vmas->count >= VMA_MAX)
+		return -ENOMEM;
+
+	virt_t floor = cuts_first ? start : first ? vmas->at[first - 1].end : 0;
+	uint32_t next = last + (last < vmas->count && vmas->at[last].start < end);
+	virt_t ceiling = cuts_last ? end : next < vmas->count ? vmas->at[next].start : USER_END;
+	err = space_detach(space, start, end, MIN(floor, start), MAX(ceiling, end));
+	if (err)
+		return err;
+
+	vmas_split(vmas, start);
+	vmas_split(vmas, end);
+	first = vmas_search(vmas, start);
+	for (last = first; last < vmas->count && vmas->at[last].start < end; last++)
+		space_account(space, &vmas->at[last], -1);
+	vmas_remove(vmas, first, last);
+	event(vma_unmap, space->mmu.id, start, end);
+	return 0;
+}
+
+bool space_range_is_mapped(const struct space *space, virt_t start, virt_t end)
+{
+	const struct vmas *vmas = space->vmas;
+	for (uint32_t i = vmas_search(vmas, start); start < end; i++) {
+		if (i == vmas->count || vmas->at[i].start > start)
+			return false;
+		start = vmas->at[i].end;
+	}
+	return true;
+}
+
+int space_populate(struct space *space, virt_t addr, uint64_t len, enum access access)
+{
+	for (virt_t at = addr; at < addr + len; at += PAGE_SIZE) {
+		int err = fault_resolve(space, at, access);
+		if (err)
+			return err == -ENOMEM ? -ENOMEM : -EFAULT;
+	}
+	return 0;
+}
+
+virt_t space_brk(struct space *space, virt_t brk)
+{
+	write_lock(&space->lock);
+	virt_t old_end = page_ceil(space->brk), new_end = page_ceil(brk);
+	bool is_done = false;
+
+	if (brk < space->brk_start || brk > USER_END || !space->brk_start) {
+		is_done = false;
+	} else if (new_end <= old_end) {
+		is_done = new_end == old_end || !space_unmap_locked(space, new_end, old_end);
+	} else if (vmas_find_gap(space->vmas, new_end - old_end, PAGE_SIZE, old_end, new_end)
+		   && space->vmas->count < VMA_MAX && !vmas_own(&space->vmas, 1)) {
+		struct vma heap = {
+			.start = old_end, .end = new_end,
+			.prot = PROT_READ | PROT_WRITE, .flags = VMA_HEAP | VMA_MAYWRITE,
+		};
+		space_account(space, &heap, 1);
+		vmas_insert(space->vmas, heap);
+		is_done = true;
+	}
+	if (is_done)
+		space->brk = brk;
+	brk = space->brk;
+	write_unlock(&space->lock);
+	return brk;
+}
+
+int space_grow_stack(struct space *space, virt_t addr)
+{
+	virt_t start = page_floor(addr);
+	int err = -EFAULT;
+
+	write_lock(&space->lock);
+	uint32_t i = vmas_search(space->vmas, addr);
+	struct vma *stack = i < space->vmas->count ? &space->vmas->at[i] : NULL;
+	if (!stack)
+		goto out;
+	if (stack->start <= addr) {
+		err = 0;                        /* another thread was here first */
+		goto out;
+	}
+	virt_t below = i ? space->vmas->at[i - 1].end + STACK_GAP_PAGES * PAGE_SIZE : MMAP_MIN_ADDR;
+	if (!(stack->flags & VMA_GROWSDOWN) || start < below || stack->end - start > space->stack_limit)
+		goto out;
+	err = vmas_own(&space->vmas, 0);
+	if (err)
+		goto out;
+
+	struct vma grown = { .start = start, .end = space->vmas->at[i].start,
+			     .prot = space->vmas->at[i].prot, .flags = space->vmas->at[i].flags };
+	space_account(space, &grown, 1);
+	space->vmas->at[i].start = start;
+out:
+	write_unlock(&space->lock);
+	return err;
+}
+
+/* What to take away from every space, for spaces_unmap_object(). */
+struct unmap_object {
+	struct object *object;
+	uint64_t first_page, last_page;
+};
+
+static int vma_drop_object(struct space *space, const struct vma *vma, const struct unmap_object *what)
+{
+	uint64_t page = vma->offset >> PAGE_SHIFT, pages = (vma->end - vma->start) >> PAGE_SHIFT;
+	uint64_t first = MAX(page, what->first_page), last = MIN(page + pages, what->last_page);
+	if (vma->object != what->object || first >= last)
+		return 0;
+	virt_t start = vma->start + ((first - page) << PAGE_SHIFT);
+	return space_drop_pages(space, start, start + ((last - first) << PAGE_SHIFT));
+}
+
+/* Truncation must not fail: where a table cannot be owned for lack of memory, others run and it is tried
+ * again. */
+static void space_drop_object(struct space *space, void *argument)
+{
+	int err;
+	do {
+		err = 0;
+		write_lock(&space->lock);
+		for (uint32_t i = 0; i < space->vmas->count && !err; i++)
+			err = vma_drop_object(space, &space->vmas->at[i], argument);
+		write_unlock(&space->lock);
+		if (err)
+			task_yield();
+	} while (err);
+}
+
+static void spaces_unmap_object(struct object *object, uint64_t first_page, uint64_t last_page)
+{
+	struct unmap_object what = { object, first_page, last_page };
+	space_for_each(space_drop_object, &what);
+}

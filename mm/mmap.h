@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/mmap.h - mmap, munmap, mprotect, mremap, brk, madvise on a space.
+ *
+ * Each takes the space's lock for writing, validates, prepares (may fail, changes nobody's memory), then
+ * commits.  Addresses and lengths are bytes as the program gave them; errors are those of the man pages.
+ */
+#pragma once
+
+#include "kernel/upcall.h"
+#include "mm/space.h"
+
+struct map_request {
+	virt_t addr;                    /* hint, or exact with MAP_FIXED */
+	uint64_t len;
+	uint32_t prot, flags;           /* PROT_, MAP_ */
+	uint32_t vma_flags;             /* extra: VMA_STACK, VMA_MAYWRITE... */
+	struct object *object;          /* NULL: anonymous; a reference is taken */
+	uint64_t offset;
+	struct dentry *name;            /* a reference is taken */
+};
+
+/* Once at boot. */
+void mmap_start(void);
+
+/* mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2). */
+MUST_CHECK int space_map(struct space *space, const struct map_request *request, virt_t *addr);
+MUST_CHECK int space_unmap(struct space *space, virt_t addr, uint64_t len);
+MUST_CHECK int space_protect(struct space *space, virt_t addr, uint64_t len, uint32_t prot);
+MUST_CHECK int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
+			   uint32_t flags, virt_t *addr);
+MUST_CHECK int space_advise(struct space *space, virt_t addr, uint64_t len, int advice);
+
+/* Touch every page of the range as `access` would: MAP_POPULATE, mlock.  -ENOMEM, -EFAULT: some could not. */
+MUST_CHECK int space_populate(struct space *space, virt_t addr, uint64_t len, enum access access);
+
+/* Set the program break; returns the break that is now (unchanged on failure), as brk(2) does. */
+virt_t space_brk(struct space *space, virt_t brk);
+
+/* Let the stack below `addr` grow to contain it, within limit and guard gap.  -EFAULT if it may not. */
+MUST_CHECK int space_grow_stack(struct space *space, virt_t addr);
+
+/* For the files of this family: the parts that assume the lock. */
+MUST_CHECK int space_unmap_locked(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock);
+MUST_CHECK int space_drop_pages(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock);
+virt_t space_find_place(struct space *space, virt_t hint, uint64_t len) REQUIRES(space->lock);
+bool space_range_is_mapped(const struct space *space, virt_t start, virt_t end)
+	REQUIRES_SHARED(space->lock);
+void space_account(struct space *space, const struct vma *vma, int sign) REQUIRES(space->lock);
+
+/* Page-aligned [addr, addr + len)?  0, -EINVAL, or -ENOMEM if it leaves the program's half. */
+MUST_CHECK int range_check(virt_t addr, uint64_t len, virt_t *end);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/mmu.h - all that the memory system wants of the hardware.
+ *
+ * Every load and store of an entry, every flush and every look into a frame goes through here, so
+ * that the memory system also compiles on the build machine against a simulated MMU
+ * (tests/host/shim/mm/mmu.h).
+ */
+#pragma once
+
+#include "lib/atomic.h"
+#include "lib/types.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/layout.h"
+#include "arch/x86_64/pte.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/tlb.h"
+#include "kernel/hooks.h"
+
+/* Entries are read once and stored once; other CPUs' walkers look on. */
+static inline pte_t pte_load(const pte_t *slot)
+{
+	jitter();
+	return (pte_t){ __atomic_load_n(&slot->bits, __ATOMIC_ACQUIRE) };
+}
+
+static inline void pte_store(pte_t *slot, pte_t entry)
+{
+	jitter();
+	__atomic_store_n(&slot->bits, entry.bits, __ATOMIC_RELEASE);
+}
+
+static inline void *frame_bytes(pfn_t pfn)
+{
+	return phys_to_virt(pfn << PAGE_SHIFT);
+}
+
+/* The inverse, for any address inside a frame. */
+static inline pfn_t frame_of(const void *bytes)
+{
+	return virt_to_phys(bytes) >> PAGE_SHIFT;
+}
+
+static inline pte_t *frame_entries(pfn_t pfn)
+{
+	return frame_bytes(pfn);
+}
+
+/* Whole pages, page aligned. */
+static inline void page_zero(void *page)
+{
+	stosq(page, 0, PAGE_SIZE / 8);
+}
+
+static inline void page_copy(void *to, const void *from)
+{
+	movsq(to, from, PAGE_SIZE / 8);
+}
+
+/* The upper half of a new root. */
+static inline void root_init(pfn_t root)
+{
+	paging_copy_kernel_half(frame_bytes(root));
+}

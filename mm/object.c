@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/object.c - pages by index, behind files and shared memory.
+ *
+ * Owns:        every object, its tree and its size.
+ * Invariants:  the tree has no pages at or beyond the size's last page; `resident` is their number.
+ *              W4  a view in a space has the write bit only if the object's own entry has it.
+ * Locks:       object->lock.  A frame found under it stays alive outside by the count given to the caller.
+ *              Bytes are copied with no lock held: the copy may fault, also on a page of this very object.
+ * See:         mm/tree.h: the same rule as for spaces, walked by software, so nothing is flushed here.
+ */
+#include "mm/object.h"
+#include "arch/x86_64/usercopy.h"
+#include "lib/abi/errno.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "kernel/panic.h"
+#include "mm/detach.h"
+#include "mm/slab.h"
+
+static int object_find(struct object *object, uint64_t index, enum object_use use, pfn_t *frame);
+static int object_make(struct object *object, uint64_t index, pfn_t *frame);
+static int object_grow_tree(struct object *object, uint64_t index);
+static int object_drop(struct object *object, uint64_t first_page, uint64_t last_page);
+static int object_zero_part(struct object *object, uint64_t start, uint64_t end);
+
+static struct slab_cache object_cache;
+static struct spinlock objects_lock = SPINLOCK_INIT(RANK_OBJECTS);
+static struct list objects = LIST_INIT(objects);
+static uint64_t object_count;
+void (*object_views_remove)(struct object *object, uint64_t first_page, uint64_t last_page);
+
+void objects_start(void)
+{
+	slab_cache_init(&object_cache, "object", sizeof(struct object), 8);
+}
+
+struct object *object_create(uint64_t size, bool is_anonymous)
+{
+	struct object *object = slab_alloc_zeroed(&object_cache);
+	if (!object)
+		return NULL;
+
+	object->refs = 1;
+	object->size = size;
+	object->is_anonymous = is_anonymous;
+	rwlock_init(&object->lock, RANK_OBJECT);
+	spin_lock(&objects_lock);
+	list_push_back(&objects, &object->all);
+	object_count++;
+	spin_unlock(&objects_lock);
+	return object;
+}
+
+void object_get(struct object *object)
+{
+	atomic_inc(&object->refs);
+}
+
+void object_put(struct object *object)
+{
+	if (!atomic_dec_and_test(&object->refs))
+		return;
+
+	spin_lock(&objects_lock);
+	list_remove(&object->all);
+	object_count--;
+	spin_unlock(&objects_lock);
+	entry_put(object->root, object->height + 1, NULL);
+	slab_free(&object_cache, object);
+}
+
+int object_page(struct object *object, uint64_t index, enum object_use use, pfn_t *frame)
+{
+	read_lock(&object->lock);
+	int err = object_find(object, index, use, frame);
+	read_unlock(&object->lock);
+	if (err != -EAGAIN)
+		return err;
+
+	write_lock(&object->lock);
+	err = -ENXIO;
+	if (use == OBJECT_EXTEND || index < div_round_up(object->size, PAGE_SIZE))
+		err = object_make(object, index, frame);
+	write_unlock(&object->lock);
+	return err;
+}
+
+/* The slot that holds the page's leaf, and whether every entry above it has the write bit.  NULL: there is
+ * no table for it. */
+static pte_t *object_slot(const struct object *object, uint64_t index, bool *is_owned)
+{
+	pte_t entry = object->root;
+	virt_t addr = index << PAGE_SHIFT;
+
+	*is_owned = true;
+	if (!object->height || addr >> PAGE_SHIFT >> PTE_INDEX_BITS * object->height)
+		return NULL;
+	for (int level = object->height;; level--) {
+		*is_owned = *is_owned && pte_is_writable(entry);
+		pte_t *slot = &frame_entries(pte_pfn(entry))[pte_index(addr, level)];
+		if (level == 1)
+			return slot;
+		entry = pte_load(slot);
+		if (pte_is_none(entry))
+			return NULL;
+	}
+}
+
+/* Look without changing anything.  -EAGAIN: something must be made first.  object->lock for reading. */
+static int object_find(struct object *object, uint64_t index, enum object_use use, pfn_t *frame)
+{
+	if (use != OBJECT_EXTEND && index >= div_round_up(object->size, PAGE_SIZE))
+		return -ENXIO;
+
+	bool is_owned;
+	pte_t *slot = object_slot(object, index, &is_owned);
+	pte_t leaf = slot ? pte_load(slot) : PTE_NONE;
+	if (pte_is_none(leaf)) {
+		if (use != OBJECT_READ)
+			return -EAGAIN;
+		*frame = zero_frame;
+		return 0;
+	}
+	if (use >= OBJECT_WRITE && !(is_owned && pte_is_writable(leaf)))
+		return -EAGAIN;
+
+	*frame = pte_pfn(leaf);
+	frame_get(*frame);
+	return 0;
+}
+
+/* The page, with the right to write it in place.  object->lock for writing. */
+static int object_make(struct object *object, uint64_t index, pfn_t *frame)
+{
+	struct gather gather;
+	gather_init(&gather);
+	int err = object_grow_tree(object, index);
+	pte_t *slot = &object->root;
+
+	for (int level = object->height + 1; !err && level > 1; level--) {
+		err = table_own(slot, level, &gather, NULL);
+		if (!err)
+			slot = &frame_entries(pte_pfn(pte_load(slot)))
+				[pte_index(index << PAGE_SHIFT, level - 1)];
+	}
+	gather.must_flush = false;      /* no CPU walks an object's tree */
+
+	pte_t leaf = err ? PTE_NONE : pte_load(slot);
+	if (!err && !pte_is_writable(leaf)) {
+		bool is_hole = pte_is_none(leaf);
+		pfn_t fresh = is_hole ? frame_alloc_zeroed(FRAME_DATA) : frame_alloc(FRAME_DATA);
+		if (fresh == FRAME_NONE) {
+			err = -ENOMEM;
+		} else if (is_hole) {
+			object->resident++;
+		} else {
+			page_copy(frame_bytes(fresh), frame_bytes(pte_pfn(leaf)));
+			gather_add(&gather, leaf, 1);
+		}
+		if (!err)
+			entry_store(slot, pte_with_write(pte_to_frame(fresh, false)));
+	}
+	if (!err) {
+		*frame = pte_pfn(pte_load(slot));
+		frame_get(*frame);
+	}
+	gather_put(&gather, NULL);
+	return err;
+}
+
+/* Make the tree high enough for the index: what was the root becomes the new root's first entry. */
+static int object_grow_tree(struct object *object, uint64_t index)
+{
+	while (!object->height || index >> PTE_INDEX_BITS * object->height) {
+		pfn_t table = table_alloc(object->height + 1, NULL);
+		if (table == FRAME_NONE)
+			return -ENOMEM;
+		if (object->height)
+			entry_store(frame_entries(table), object->root);
+		object->root = pte_to_table(table);
+		object->height++;
+	}
+	return 0;
+}
+
+ssize_t object_read(struct object *object, uint64_t offset, struct object_io to, size_t len)
+{
+	uint64_t size = object_size(object);
+	if (offset >= size)
+		return 0;
+	len = MIN(len, size - offset);
+
+	size_t done = 0;
+	while (done < len) {
+		uint64_t at = offset + done;
+		size_t piece = MIN((size_t)(PAGE_SIZE - at % PAGE_SIZE), len - done);
+		pfn_t frame;
+		int err = object_page(object, at / PAGE_SIZE, OBJECT_READ, &frame);
+		if (err)
+			return done || err == -ENXIO ? (ssize_t)done : err;
+
+		const char *from = (char *)frame_bytes(frame) + at % PAGE_SIZE;
+		size_t copied = piece;
+		if (to.is_user)
+			copied = copy_to_user_partial(to.user + done, from, piece);
+		else
+			memcpy((char *)to.kernel + done, from, piece);
+		if (frame != zero_frame)
+			frame_put(frame);
+		done += copied;
+		if (copied < piece)
+			return done ? (ssize_t)done : -EFAULT;
+	}
+	return done;
+}
+
+/* Let the object reach at least to `size`: a write beyond the end. */
+static void object_extend(struct object *object, uint64_t size)
+{
+	write_lock(&object->lock);
+	if (object->size < size)
+		object->size = size;
+	write_unlock(&object->lock);
+}
+
+ssize_t object_write(struct object *object, uint64_t offset, struct object_io from, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		uint64_t at = offset + done;
+		size_t piece = MIN((size_t)(PAGE_SIZE - at % PAGE_SIZE), len - done);
+		pfn_t frame;
+		int err = object_page(object, at / PAGE_SIZE, OBJECT_EXTEND, &frame);
+		if (err)
+			return done ? (ssize_t)done : err;
+
+		char *to = (char *)frame_bytes(frame) + at % PAGE_SIZE;
+		size_t copied = piece;
+		if (from.is_user)
+			copied = copy_from_user_partial(to, from.user + done, piece);
+		else
+			memcpy(to, (const char *)from.kernel + done, piece);
+		frame_put(frame);
+		done += copied;
+		if (copied && at + copied > object_size(object))
+			object_extend(object, at + copied);
+		if (copied < piece)
+			return done ? (ssize_t)done : -EFAULT;
+	}
+	return done;
+}
+
+int object_resize(struct object *object, uint64_t size)
+{
+	write_lock(&object->lock);
+	uint64_t old_size = object->size;
+	object->size = size;
+	write_unlock(&object->lock);
+	if (size >= old_size)
+		return 0;
+
+	uint64_t kept_pages = div_round_up(size, PAGE_SIZE);
+	if (object_views_remove && atomic_load_acquire(&object->mapped))
+		object_views_remove(object, kept_pages, UINT64_MAX >> PAGE_SHIFT);
+	int err = object_drop(object, kept_pages, UINT64_MAX >> PAGE_SHIFT);
+	return err ? err : object_zero_part(object, size, kept_pages * PAGE_SIZE);
+}
+
+int object_punch(struct object *object, uint64_t start, uint64_t end)
+{
+	end = MIN(end, align_up(object_size(object), PAGE_SIZE));
+	if (start >= end)
+		return 0;
+
+	uint64_t first = div_round_up(start, PAGE_SIZE), last = end / PAGE_SIZE;
+	if (first > last)
+		return object_zero_part(object, start, end);
+	if (object_views_remove && first < last && atomic_load_acquire(&object->mapped))
+		object_views_remove(object, first, last);
+	int err = first < last ? object_drop(object, first, last) : 0;
+	if (!err)
+		err = object_zero_part(object, start, first * PAGE_SIZE);
+	return err ? err : object_zero_part(object, last * PAGE_SIZE, end);
+}
+
+static void object_drain(struct detach *detach)
+{
+	detach->gather->must_flush = false;     /* no CPU walks an object's tree */
+	gather_put(detach->gather, NULL);
+}
+
+/* Free the pages [first_page, last_page). */
+static int object_drop(struct object *object, uint64_t first_page, uint64_t last_page)
+{
+	struct gather gather;
+	gather_init(&gather);
+	struct detach detach = { .gather = &gather, .drain = object_drain };
+
+	write_lock(&object->lock);
+	uint64_t reach = 1ull << PTE_INDEX_BITS * object->height;
+	last_page = MIN(last_page, reach);
+	int err = 0;
+	if (object->height && first_page < last_page) {
+		detach.start = detach.floor = first_page << PAGE_SHIFT;
+		detach.end = detach.ceiling = last_page << PAGE_SHIFT;
+		err = table_own(&object->root, object->height + 1, &gather, NULL);
+		if (!err)
+			err = detach_prepare(&detach, pte_pfn(object->root), 0);
+		if (!err)
+			detach_commit(&detach, pte_pfn(object->root), 0);
+		object->resident -= detach.resident;
+	}
+	object_drain(&detach);
+	write_unlock(&object->lock);
+	return err;
+}
+
+/* Zero bytes [start, end) of one page, if the page exists. */
+static int object_zero_part(struct object *object, uint64_t start, uint64_t end)
+{
+	if (start >= end)
+		return 0;
+
+	read_lock(&object->lock);
+	bool is_owned;
+	pte_t *slot = object_slot(object, start / PAGE_SIZE, &is_owned);
+	bool is_hole = !slot || pte_is_none(pte_load(slot));
+	read_unlock(&object->lock);
+	if (is_hole)
+		return 0;
+
+	pfn_t frame;
+	int err = object_page(object, start / PAGE_SIZE, OBJECT_WRITE, &frame);
+	if (err)
+		return err == -ENXIO ? 0 : err;
+	memset((char *)frame_bytes(frame) + start % PAGE_SIZE, 0, end - start);
+	frame_put(frame);
+	return 0;
+}
+
+uint64_t object_size(struct object *object)
+{
+	return atomic_load_acquire(&object->size);
+}
+
+uint64_t object_resident_pages(struct object *object)
+{
+	return atomic_load_relaxed(&object->resident);
+}
+
+void object_for_each(void (*visit)(struct object *object, void *argument), void *argument)
+{
+	spin_lock(&objects_lock);
+	struct object *object;
+	list_for_each_entry(object, &objects, all)
+		visit(object, argument);
+	spin_unlock(&objects_lock);
+}
+
+const struct list *objects_freeze(void)
+{
+	spin_lock(&objects_lock);
+	return &objects;
+}
+
+void objects_thaw(void)
+{
+	spin_unlock(&objects_lock);
+}
+
+uint64_t objects_count(void)
+{
+	return atomic_load_relaxed(&object_count);
+}

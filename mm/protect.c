@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/protect.c - mprotect: rights of ranges and leaves.
+ *
+ * Adding rights edits only the range: the next fault does the rest, copying where copying is due.  Taking
+ * rights away must reach every leaf now: a table that the last owner takes back later would otherwise
+ * bring old write bits to life again.  So the tables of the range are owned first (may fail, changes
+ * nothing), then their leaves lose what the range no longer allows.
+ *
+ * Locks: the space's, for writing.
+ */
+#include "lib/abi/errno.h"
+#include "lib/bits.h"
+#include "kernel/event.h"
+#include "mm/cursor.h"
+#include "mm/mmap.h"
+
+struct protect {
+	struct space *space;
+	virt_t start, end;
+	uint32_t prot;
+	struct gather gather;
+};
+
+/* Own every table under `table` that has a part of the range. */
+static int protect_prepare(struct protect *protect, pfn_t table, virt_t base)
+{
+	int level = frames[table].level;
+	uint64_t span = pte_span(level);
+	virt_t from = MAX(base, protect->start), to = MIN(base + span * PTE_PER_TABLE, protect->end);
+
+	for (virt_t at = from - from % span; level > 1 && at < to; at += span) {
+		pte_t *slot = &frame_entries(table)[pte_index(at, level)];
+		if (pte_is_none(pte_load(slot)))
+			continue;
+		if (gather_is_full(&protect->gather))
+			space_gather_finish(protect->space, &protect->gather, protect->start, protect->end);
+		int err = table_own(slot, level, &protect->gather, &protect->space->work);
+		if (!err)
+			err = protect_prepare(protect, pte_pfn(pte_load(slot)), at);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The leaf with no more rights than `prot` allows. */
+static pte_t leaf_tightened(pte_t leaf, uint32_t prot)
+{
+	if (!pte_is_present(leaf))
+		return leaf;
+	if (!(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
+		return pte_is_counted(leaf) ? pte_park(leaf) : PTE_NONE;
+	if (!(prot & PROT_WRITE))
+		leaf = pte_without_write(leaf);
+	return prot & PROT_EXEC ? leaf : pte_without_exec(leaf);
+}
+
+static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
+{
+	int level = frames[table].level;
+	uint64_t span = pte_span(level);
+	virt_t from = MAX(base, protect->start), to = MIN(base + span * PTE_PER_TABLE, protect->end);
+
+	for (virt_t at = from - from % span; at < to; at += span) {
+		pte_t *slot = &frame_entries(table)[pte_index(at, level)];
+		pte_t entry = pte_load(slot);
+		if (pte_is_none(entry))
+			continue;
+		if (level > 1) {
+			protect_commit(protect, pte_pfn(entry), at);
+			continue;
+		}
+		pte_t tightened = leaf_tightened(entry, protect->prot);
+		if (tightened.bits == entry.bits)
+			continue;
+		entry_store(slot, tightened);
+		protect->gather.must_flush = true;
+	}
+}
+
+/* May every range in [start, end) have these rights?  And does any of them lose one? */
+static int protect_check(const struct protect *protect, bool *is_tighter)
+{
+	const struct vmas *vmas = protect->space->vmas;
+	if (!space_range_is_mapped(protect->space, protect->start, protect->end))
+		return -ENOMEM;
+
+	*is_tighter = false;
+	for (uint32_t i = vmas_search(vmas, protect->start);
+	     i < vmas->count && vmas->at[i].start < protect->end; i++) {
+		if (protect->prot & PROT_WRITE && !(vmas->at[i].flags & VMA_MAYWRITE))
+			return -EACCES;
+		if (vmas->at[i].prot & ~protect->prot)
+			*is_tighter = true;
+	}
+	return vmas->count + 2 > VMA_MAX ? -ENOMEM : 0;
+}
+
+static void protect_ranges(const struct protect *protect)
+{
+	struct space *space = protect->space;
+	struct vmas *vmas = space->vmas;
+
+	vmas_split(vmas, protect->start);
+	vmas_split(vmas, protect->end);
+	for (uint32_t i = vmas_search(vmas, protect->start);
+	     i < vmas->count && vmas->at[i].start < protect->end; i++) {
+		space_account(space, &vmas->at[i], -1);
+		vmas->at[i].prot = protect->prot;
+		space_account(space, &vmas->at[i], 1);
+	}
+	vmas_merge_around(vmas, protect->start, protect->end);
+	event(vma_protect, space->mmu.id, protect->start, protect->prot);
+}
+
+int space_protect(struct space *space, virt_t addr, uint64_t len, uint32_t prot)
+{
+	struct protect protect = { .space = space, .start = addr };
+	protect.prot = prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+	int err = range_check(addr, len, &protect.end);
+	if (!err && prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
+		err = -EINVAL;
+	if (err || !len)
+		return err;
+
+	gather_init(&protect.gather);
+	pfn_t root = space->mmu.root >> PAGE_SHIFT;
+	bool is_tighter;
+
+	write_lock(&space->lock);
+	err = protect_check(&protect, &is_tighter);
+	if (!err)
+		err = vmas_own(&space->vmas, 2);
+	if (!err && is_tighter)
+		err = protect_prepare(&protect, root, 0);
+	if (!err) {
+		protect_ranges(&protect);
+		if (is_tighter)
+			protect_commit(&protect, root, 0);
+	}
+	space_gather_finish(space, &protect.gather, protect.start, protect.end);
+	write_unlock(&space->lock);
+	return err;
+}

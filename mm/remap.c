@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/remap.c - mremap: grow, shrink, move entries, never bytes.
+ *
+ * Tables do not know their address, so where source and target are congruent modulo 2 MiB a whole table
+ * moves as one entry, even a shared one.  The old place is flushed before an entry appears at the new
+ * one: a thread with an old translation could otherwise write to a page that is already the new place's,
+ * or no longer anybody's.
+ *
+ * Locks: the space's, for writing.
+ */
+#include "lib/abi/errno.h"
+#include "lib/bits.h"
+#include "mm/cursor.h"
+#include "mm/mmap.h"
+
+enum { MOVE_BATCH = 16 };
+
+struct move {
+	struct space *space;
+	virt_t from, to;
+	uint64_t len;
+	struct gather gather;
+};
+
+static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
+		      uint32_t flags, virt_t *addr);
+
+/* The level whose entries can move as a whole at this place. */
+static int move_level(const struct move *move, uint64_t at)
+{
+	uint64_t span = pte_span(2);
+	bool is_congruent = is_aligned((move->from + at) | (move->to + at), span);
+	return is_congruent && move->len - at >= span ? 2 : 1;
+}
+
+/* How far until there can be an entry again, if the source has no table at `at`: 0 if it has. */
+static uint64_t move_hole(const struct move *move, uint64_t at)
+{
+	pfn_t table = move->space->mmu.root >> PAGE_SHIFT;
+	virt_t addr = move->from + at;
+
+	for (int level = PTE_LEVELS; level > 1; level--) {
+		pte_t entry = pte_load(&frame_entries(table)[pte_index(addr, level)]);
+		if (pte_is_none(entry))
+			return align_up(addr + 1, pte_span(level)) - addr;
+		table = pte_pfn(entry);
+	}
+	return 0;
+}
+
+/* Own both paths everywhere there is something to move. */
+static int move_prepare(struct move *move)
+{
+	uint64_t step;
+	for (uint64_t at = 0; at < move->len; at += step) {
+		step = move_hole(move, at);
+		if (step)
+			continue;
+		int level = move_level(move, at);
+		if (move->gather.count + 2 * PTE_LEVELS > GATHER_MAX)
+			space_gather_finish(move->space, &move->gather, move->from, move->from + move->len);
+		if (!cursor_path(move->space, move->from + at, level, &move->gather)
+		    || !cursor_path(move->space, move->to + at, level, &move->gather))
+			return -ENOMEM;
+		step = pte_span(level);
+		if (level == 1) {       /* the rest of both tables is owned by now */
+			virt_t from = move->from + at, to = move->to + at;
+			uint64_t span = pte_span(2);
+			step = MIN(span - from % span, span - to % span);
+		}
+	}
+	return 0;
+}
+
+/* Everything on the way is owned: just walk. */
+static pte_t *owned_slot(const struct move *move, virt_t addr, int to_level)
+{
+	pfn_t table = move->space->mmu.root >> PAGE_SHIFT;
+	for (int level = PTE_LEVELS; level > to_level; level--)
+		table = pte_pfn(pte_load(&frame_entries(table)[pte_index(addr, level)]));
+	return &frame_entries(table)[pte_index(addr, to_level)];
+}
+
+static void move_commit(struct move *move)
+{
+	struct { pte_t entry, *to; int level; } batch[MOVE_BATCH];
+	uint64_t at = 0, step;
+
+	while (at < move->len) {
+		unsigned count = 0;
+		for (; at < move->len && count < MOVE_BATCH; at += step) {
+			step = move_hole(move, at);
+			if (step)
+				continue;
+			int level = move_level(move, at);
+			step = pte_span(level);
+			pte_t *from = owned_slot(move, move->from + at, level);
+			pte_t entry = pte_load(from);
+			if (pte_is_none(entry))
+				continue;
+			entry_store(from, PTE_NONE);
+			batch[count].entry = entry;
+			batch[count].level = level;
+			batch[count++].to = owned_slot(move, move->to + at, level);
+		}
+		if (!count)
+			continue;
+		space_flush(move->space, move->from, move->from + move->len);
+		for (unsigned i = 0; i < count; i++) {
+			pte_t empty = pte_load(batch[i].to);
+			entry_store(batch[i].to, batch[i].entry);
+			if (pte_is_none(empty))
+				continue;
+			gather_add(&move->gather, empty, batch[i].level);       /* a table without pages */
+			move->gather.must_flush = true;
+		}
+		space_gather_finish(move->space, &move->gather, move->to, move->to + move->len);
+	}
+}
+
+static int remap_check(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags)
+{
+	virt_t end;
+	if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) || !new_len || !old_len)
+		return -EINVAL;
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE))
+		return -EINVAL;
+	if (flags & MREMAP_DONTUNMAP && old_len != new_len)
+		return -EINVAL;
+	if (!is_aligned(old, PAGE_SIZE))
+		return -EINVAL;
+	const struct vma *vma = vma_find(space->vmas, old);
+	if (range_check(old, old_len, &end) || !vma || vma->end < end)
+		return -EFAULT;
+	return flags & MREMAP_DONTUNMAP && !(vma_is_private(vma) && vma_is_anonymous(vma)) ? -EINVAL : 0;
+}
+
+/* Make the range longer where it stands.  False: there is no room. */
+static bool remap_grow(struct space *space, virt_t old_end, uint64_t more)
+{
+	struct vma *vma = vma_find(space->vmas, old_end - 1);
+	if (vma->end != old_end || more > USER_END - old_end
+	    || !vmas_find_gap(space->vmas, more, PAGE_SIZE, old_end, old_end + more)
+	    || vmas_own(&space->vmas, 0))
+		return false;
+
+	vma = vma_find(space->vmas, old_end - 1);
+	space_account(space, vma, -1);
+	vma->end += more;
+	space_account(space, vma, 1);
+	vmas_merge_around(space->vmas, vma->start, vma->end);
+	return true;
+}
+
+int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
+		virt_t *addr)
+{
+	if (old_len > USER_END || new_len > USER_END)
+		return -EINVAL;
+	old_len = page_ceil(old_len);
+	new_len = page_ceil(new_len);
+
+	write_lock(&space->lock);
+	int err = remap_check(space, old, old_len, new_len, flags);
+	if (err || flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
+		if (!err)
+			err = remap_move(space, old, old_len, new_len, flags, addr);
+	} else if (new_len <= old_len) {
+		if (new_len < old_len)
+			err = space_unmap_locked(space, old + new_len, old + old_len);
+		*addr = old;
+	} else if (remap_grow(space, old + old_len, new_len - old_len)) {
+		*addr = old;
+	} else if (flags & MREMAP_MAYMOVE) {
+		*addr = 0;
+		err = remap_move(space, old, old_len, new_len, flags, addr);
+	} else {
+		err = -ENOMEM;
+	}
+	write_unlock(&space->lock);
+	return err;
+}
+
+/* Where it goes: the caller's choice (made free), or a gap. */
+static int remap_place(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
+		       uint32_t flags, virt_t *addr)
+{
+	virt_t end;
+	if (!(flags & MREMAP_FIXED)) {
+		*addr = space_find_place(space, 0, new_len);
+		return *addr ? 0 : -ENOMEM;
+	}
+	if (range_check(*addr, new_len, &end) || (*addr < old + old_len && old < end))
+		return -EINVAL;
+	return space_unmap_locked(space, *addr, end);
+}
+
+static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
+		      uint32_t flags, virt_t *addr)
+{
+	if (new_len < old_len) {
+		int err = space_unmap_locked(space, old + new_len, old + old_len);
+		if (err)
+			return err;
+		old_len = new_len;
+	}
+	int err = remap_place(space, old, old_len, new_len, flags, addr);
+	if (!err)
+		err = space->vmas->count + 3 > VMA_MAX ? -ENOMEM : vmas_own(&space->vmas, 3);
+	if (err)
+		return err;
+
+	struct move move = { .space = space, .from = old, .to = *addr, .len = old_len };
+	gather_init(&move.gather);
+	err = move_prepare(&move);
+	space_gather_finish(space, &move.gather, old, old + old_len);
+	if (err)
+		return err;
+
+	struct vma moved = *vma_find(space->vmas, old);
+	if (moved.object) {
+		moved.offset += old - moved.start;
+		object_get(moved.object);
+	}
+	if (moved.name)
+		vma_name_ops.get(moved.name);
+	moved.start = *addr;
+	moved.end = *addr + new_len;
+	move_commit(&move);
+	space_account(space, &moved, 1);
+	vmas_insert(space->vmas, moved);
+	return flags & MREMAP_DONTUNMAP ? 0 : space_unmap_locked(space, old, old + old_len);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/space.h - an address space: create, share at fork, destroy.
+ *
+ * Owns: a root table, the array of ranges, totals.
+ * Locks: `lock` for writing by whoever changes ranges, takes entries away or forks; for reading by
+ *   faults and readers.  Order: space -> object -> table -> frame (kernel/spinlock.h).  Two spaces' locks
+ *   are never held at once: fork's child is private until published.
+ * Invariants: the root is always owned; its entries with the write bit name tables of this space alone;
+ *   effective rights of a page never exceed its range's.
+ */
+#pragma once
+
+#include "lib/list.h"
+#include "lib/types.h"
+#include "kernel/mutex.h"
+#include "kernel/options.h"
+#include "mm/counters.h"
+#include "mm/vma.h"
+
+/* Where the program's parts lie: for /proc/PID/{cmdline,environ,stat}. */
+struct program {
+	virt_t code_start, code_end, data_start, data_end;
+	virt_t args_start, args_end, env_start, env_end;
+};
+
+struct space {
+	struct mmu_context mmu;
+	struct rwlock lock;
+	uint32_t users;                 /* atomic: tasks, and transient users */
+	struct vmas *vmas;              /* [lock] */
+	int64_t resident;               /* atomic: RSS, pages */
+	int64_t resident_peak;          /* atomic: VmHWM, pages; sampled when it may fall */
+	uint64_t mapped_pages;          /* [lock] VmSize */
+	uint64_t mapped_peak;           /* [lock] VmPeak */
+	int64_t committed_pages;        /* [lock] private writable */
+	virt_t brk_start, brk;          /* [lock] */
+	virt_t stack_top;               /* constant after exec */
+	virt_t mmap_low, mmap_high;     /* constant after exec: the compact window, see space_layout() */
+	struct program program;         /* constant after exec */
+	uint64_t stack_limit;           /* [lock] bytes the stack may grow to */
+	struct work_counts work;
+	struct list_node all;           /* [RANK_SPACES] */
+};
+
+/* Once at boot, after slabs. */
+void spaces_start(void);
+
+/* An empty space with one user.  NULL: no memory. */
+struct space *space_create(void);
+
+/* A copy-on-write copy, with one user, unpublished.  Returns after the shootdown: the snapshot instant.
+ * fork_share (options) says from which level on entries are shared.  -ENOMEM. */
+MUST_CHECK int space_fork(struct space *parent, struct space **child);
+
+void space_get(struct space *space);
+void space_put(struct space *space);    /* the last user frees everything; may sleep; not loaded anywhere */
+
+/* Choose where stack, heap and mappings of a new program go; aslr is random bits, 0 for none. */
+void space_layout(struct space *space, uint64_t aslr);
+
+static inline void space_count_resident(struct space *space, int64_t pages)
+{
+	(void)atomic_fetch_add_relaxed(&space->resident, pages);
+}
+
+/* Shoot down [start, end) on every CPU that runs in the space; counted and traced. */
+void space_flush(struct space *space, virt_t start, virt_t end);
+
+/* Shoot down what the gather speaks of in [start, end), then put it. */
+struct gather;
+void space_gather_finish(struct space *space, struct gather *gather, virt_t start, virt_t end);
+
+/* The list of all spaces, kept as it is until spaces_thaw(): for audit(). */
+const struct list *spaces_freeze(void);
+void spaces_thaw(void);
+
+/* Every space, with its users raised during the call. */
+void space_for_each(void (*visit)(struct space *space, void *argument), void *argument);
+uint64_t spaces_count(void);
+
+/* Commit accounting, pages (Committed_AS): private writable memory that may still have to be found. */
+void space_commit(struct space *space, int64_t pages);
+uint64_t committed_total(void);

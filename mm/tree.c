@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/tree.c - share, own, copy, regain, put: the one rule.
+ *
+ * Owns:        the meaning of counts and write bits in tables.
+ * Invariants:  R1  a frame's count is the number of entries that name it, plus transient holds.
+ *              R2  a table of level n names tables of level n-1 only: no cycles.
+ *              W1  in a table that is not stale, an entry with the write bit names something that no
+ *                  other entry names (and, if that is a table, one that is not stale either).
+ *              I1  a table with a count above one is constant, except for its stale tag.
+ * Locks:       who edits a table owns it and has locked it.  Other spaces need no lock: they see a
+ *              count above one, and copy.  Two owners of one table that both see two both copy it; the
+ *              last put frees the original.
+ * See:         mm/tree.h for the picture, docs/COW.md for the argument.
+ */
+#include "mm/tree.h"
+#include "lib/abi/errno.h"
+#include "kernel/event.h"
+#include "kernel/panic.h"
+
+static pte_t entry_for_sharer(pte_t entry);
+static void table_free(pfn_t table, struct work_counts *work);
+
+pfn_t table_alloc(int level, struct work_counts *work)
+{
+	pfn_t table = frame_alloc_zeroed(FRAME_TABLE);
+	if (table == FRAME_NONE)
+		return FRAME_NONE;
+
+	frames[table] = (struct frame){ .kind = FRAME_TABLE, .level = level };
+	work_add(work, tables_created, 1);
+	event(table_create, table, level, 0);
+	return table;
+}
+
+pfn_t table_copy(pfn_t from, struct work_counts *work)
+{
+	struct frame *source = &frames[from];
+	pfn_t to = table_alloc(source->level, work);
+	if (to == FRAME_NONE)
+		return FRAME_NONE;
+
+	const pte_t *old = frame_entries(from);
+	pte_t *new = frame_entries(to);
+	unsigned left = source->used, counted = 0;
+	for (unsigned i = 0; left; i++) {
+		pte_t entry = pte_load(&old[i]);
+		if (pte_is_none(entry))
+			continue;
+		left--;
+		if (pte_is_counted(entry)) {
+			frame_get(pte_pfn(entry));
+			counted++;
+		}
+		pte_store(&new[i], entry_for_sharer(entry));
+	}
+
+	frames[to].used = source->used;
+	frames[to].resident = source->resident;
+	atomic_store_relaxed(&source->stale, 1);        /* our put of `from` releases it */
+	work_add(work, tables_copied, 1);
+	work_add(work, entries_shared, counted);
+	event(table_copy, from, to, source->level);
+	return to;
+}
+
+/* What another table may say of the same thing: not that it is its own.  Views of MAP_SHARED objects
+ * keep their rights: nobody copies them. */
+static pte_t entry_for_sharer(pte_t entry)
+{
+	return pte_is_shared(entry) ? entry : pte_without_write(entry);
+}
+
+bool entry_is_exclusive(pte_t entry, int level)
+{
+	pfn_t named = pte_pfn(entry);
+	return frame_is_exclusive(named) && (level == 1 || !atomic_load_relaxed(&frames[named].stale));
+}
+
+void table_regain(pfn_t table, struct work_counts *work)
+{
+	struct frame *meta = &frames[table];
+	assert(meta->kind == FRAME_TABLE);
+
+	unsigned kept = 0;
+	if (meta->stale) {
+		pte_t *entries = frame_entries(table);
+		unsigned left = meta->used;
+		for (unsigned i = 0; left; i++) {
+			pte_t entry = pte_load(&entries[i]);
+			if (pte_is_none(entry))
+				continue;
+			left--;
+			if (!pte_is_writable(entry) || pte_is_shared(entry))
+				continue;
+			if (entry_is_exclusive(entry, meta->level))
+				kept++;
+			else
+				pte_store(&entries[i], pte_without_write(entry));
+		}
+		meta->stale = 0;
+	}
+	work_add(work, tables_regained, 1);
+	event(table_regain, table, meta->level, kept);
+}
+
+int table_own(pte_t *slot, int level, struct gather *gather, struct work_counts *work)
+{
+	pte_t entry = pte_load(slot);
+	assert(level >= 2);
+
+	if (pte_is_none(entry)) {
+		pfn_t table = table_alloc(level - 1, work);
+		if (table == FRAME_NONE)
+			return -ENOMEM;
+		entry_store(slot, pte_to_table(table));
+		return 0;
+	}
+	if (pte_is_writable(entry))
+		return 0;
+
+	if (frame_is_exclusive(pte_pfn(entry))) {
+		table_regain(pte_pfn(entry), work);
+		pte_store(slot, pte_owned(entry));      /* more rights: no flush */
+		return 0;
+	}
+
+	pfn_t copy = table_copy(pte_pfn(entry), work);
+	if (copy == FRAME_NONE)
+		return -ENOMEM;
+	pte_store(slot, pte_to_table(copy));            /* one store switches the subtree */
+	gather_add(gather, entry, level);
+	gather->must_flush = true;
+	return 0;
+}
+
+int table_share(pfn_t to, pfn_t from, int share_level, bool edit_source, struct work_counts *work)
+{
+	int level = frames[from].level;
+	unsigned left = frames[from].used, counted = 0;
+	pte_t *old = frame_entries(from), *new = frame_entries(to);
+	int err = 0;
+
+	for (unsigned i = 0; left && !err; i++) {
+		pte_t entry = pte_load(&old[i]);
+		if (pte_is_none(entry))
+			continue;
+		left--;
+		pte_t shared = entry_for_sharer(entry);
+		if (edit_source)
+			pte_store(&old[i], shared);
+
+		if (level == 1 || level - 1 <= share_level) {
+			if (pte_is_counted(entry)) {
+				frame_get(pte_pfn(entry));
+				counted++;
+			}
+			event(entry_share, from, pte_pfn(entry), level);
+			entry_store(&new[i], shared);
+			continue;
+		}
+
+		pfn_t child = table_alloc(level - 1, work);
+		if (child == FRAME_NONE)
+			return -ENOMEM;
+		entry_store(&new[i], pte_to_table(child));
+		err = table_share(child, pte_pfn(entry), share_level, false, work);
+		atomic_store_relaxed(&frames[pte_pfn(entry)].stale, 1);
+		work_add(work, tables_copied, 1);
+	}
+	work_add(work, entries_shared, counted);
+	return err;
+}
+
+void entry_put(pte_t entry, int level, struct work_counts *work)
+{
+	if (!pte_is_counted(entry))
+		return;
+
+	pfn_t named = pte_pfn(entry);
+	if (level > 1)
+		table_put(named, work);
+	else
+		frame_put(named);
+}
+
+void table_put(pfn_t table, struct work_counts *work)
+{
+	assert(frames[table].kind == FRAME_TABLE);
+	if (frame_put_is_last(table))
+		table_free(table, work);
+	else
+		event(table_put, table, frames[table].level, 0);
+}
+
+/* As deep as the tree is high.  Preemption is on: a dense tree is freed with others running between. */
+static void table_free(pfn_t table, struct work_counts *work)
+{
+	int level = frames[table].level;
+	const pte_t *entries = frame_entries(table);
+	unsigned left = frames[table].used;
+
+	for (unsigned i = 0; left; i++) {
+		pte_t entry = pte_load(&entries[i]);
+		if (pte_is_none(entry))
+			continue;
+		left--;
+		entry_put(entry, level, work);
+	}
+	work_add(work, tables_freed, 1);
+	frame_free_block(table, 0);
+}
+
+uint64_t entry_resident(pte_t entry, int level)
+{
+	if (!pte_is_counted(entry))
+		return 0;
+	if (level == 1)
+		return 1;
+
+	pfn_t table = pte_pfn(entry);
+	if (level == 2)
+		return frames[table].resident;
+
+	uint64_t pages = 0;
+	const pte_t *entries = frame_entries(table);
+	unsigned left = frames[table].used;
+	for (unsigned i = 0; left; i++) {
+		pte_t below = pte_load(&entries[i]);
+		if (pte_is_none(below))
+			continue;
+		left--;
+		pages += entry_resident(below, level - 1);
+	}
+	return pages;
+}
+
+pfn_t slot_table(const pte_t *slot)
+{
+	return virt_to_phys(slot) >> PAGE_SHIFT;
+}
+
+void entry_store(pte_t *slot, pte_t entry)
+{
+	struct frame *table = &frames[slot_table(slot)];
+	pte_t old = pte_load(slot);
+
+	table->used += !pte_is_none(entry) - !pte_is_none(old);
+	if (table->level == 1)
+		table->resident += pte_is_counted(entry) - pte_is_counted(old);
+	pte_store(slot, entry);
+}
+
+void gather_add(struct gather *gather, pte_t entry, int level)
+{
+	assert(!gather_is_full(gather));
+	gather->entries[gather->count] = entry;
+	gather->levels[gather->count++] = level;
+}
+
+void gather_put(struct gather *gather, struct work_counts *work)
+{
+	assert(!gather->must_flush);
+	for (unsigned i = 0; i < gather->count; i++)
+		entry_put(gather->entries[i], gather->levels[i], work);
+	gather->count = 0;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/vma.c - ranges in a sorted, counted, copy-on-write array.
+ *
+ * Owns:        arrays of ranges and the references they hold: one on each range's object and name.
+ * Invariants:  sorted by address, no two overlap, start < end.  An array with more than one holder is
+ *              constant.
+ * Locks:       the space's, for writing, around every change.
+ */
+#include "mm/vma.h"
+#include "lib/abi/errno.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "kernel/panic.h"
+#include "mm/slab.h"
+
+enum { VMAS_MIN_CAPACITY = 12 };
+
+struct vma_name_ops vma_name_ops;
+
+static void vma_get(const struct vma *vma)
+{
+	if (vma->object) {
+		object_get(vma->object);
+		atomic_inc(&vma->object->mapped);
+	}
+	if (vma->name)
+		vma_name_ops.get(vma->name);
+}
+
+static void vma_put(const struct vma *vma)
+{
+	if (vma->object) {
+		atomic_dec(&vma->object->mapped);
+		object_put(vma->object);
+	}
+	if (vma->name)
+		vma_name_ops.put(vma->name);
+}
+
+struct vmas *vmas_create(uint32_t capacity)
+{
+	capacity = MAX(capacity, (uint32_t)VMAS_MIN_CAPACITY);
+	struct vmas *vmas = kmalloc(sizeof(*vmas) + capacity * sizeof(struct vma));
+	if (!vmas)
+		return NULL;
+	vmas->refs = 1;
+	vmas->count = 0;
+	vmas->capacity = capacity;
+	return vmas;
+}
+
+void vmas_get(struct vmas *vmas)
+{
+	atomic_inc(&vmas->refs);
+}
+
+void vmas_put(struct vmas *vmas)
+{
+	if (!atomic_dec_and_test(&vmas->refs))
+		return;
+	for (uint32_t i = 0; i < vmas->count; i++)
+		vma_put(&vmas->at[i]);
+	kfree(vmas);
+}
+
+uint32_t vmas_search(const struct vmas *vmas, virt_t addr)
+{
+	uint32_t low = 0, high = vmas->count;
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+		if (vmas->at[middle].end <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct vma *vma_find(const struct vmas *vmas, virt_t addr)
+{
+	uint32_t i = vmas_search(vmas, addr);
+	if (i == vmas->count || vmas->at[i].start > addr)
+		return NULL;
+	return (struct vma *)&vmas->at[i];
+}
+
+int vmas_own(struct vmas **vmas, uint32_t room)
+{
+	struct vmas *old = *vmas;
+	uint32_t need = old->count + room;
+	bool is_mine = atomic_load_acquire(&old->refs) == 1;
+	if (is_mine && need <= old->capacity)
+		return 0;
+
+	/* A shared array is copied as it is; one that is full grows by half. */
+	uint32_t capacity = need <= old->capacity ? old->capacity : need + need / 2;
+	struct vmas *new = vmas_create(capacity);
+	if (!new)
+		return -ENOMEM;
+	memcpy(new->at, old->at, old->count * sizeof(struct vma));
+	new->count = old->count;
+	*vmas = new;
+	if (is_mine) {
+		kfree(old);             /* its references moved */
+		return 0;
+	}
+	for (uint32_t i = 0; i < new->count; i++)
+		vma_get(&new->at[i]);
+	vmas_put(old);
+	return 0;
+}
+
+/* May b follow a in one range? */
+static bool vma_continues(const struct vma *a, const struct vma *b)
+{
+	if (a->end != b->start || a->prot != b->prot || a->flags != b->flags)
+		return false;
+	if (a->object != b->object || a->name != b->name)
+		return false;
+	return !a->object || a->offset + (a->end - a->start) == b->offset;
+}
+
+static void vmas_close_gap(struct vmas *vmas, uint32_t at, uint32_t removed)
+{
+	memmove(&vmas->at[at], &vmas->at[at + removed],
+		(vmas->count - at - removed) * sizeof(struct vma));
+	vmas->count -= removed;
+}
+
+/* If at[i] and at[i + 1] can be one, make them one. */
+static bool vmas_join(struct vmas *vmas, uint32_t i)
+{
+	if (i + 1 >= vmas->count || !vma_continues(&vmas->at[i], &vmas->at[i + 1]))
+		return false;
+	vma_put(&vmas->at[i + 1]);
+	vmas->at[i].end = vmas->at[i + 1].end;
+	vmas_close_gap(vmas, i + 1, 1);
+	return true;
+}
+
+void vmas_insert(struct vmas *vmas, struct vma vma)
+{
+	assert(vmas->refs == 1 && vmas->count < vmas->capacity && vma.start < vma.end);
+	uint32_t i = vmas_search(vmas, vma.start);
+	assert(i == vmas->count || vma.end <= vmas->at[i].start);
+
+	memmove(&vmas->at[i + 1], &vmas->at[i], (vmas->count - i) * sizeof(struct vma));
+	vmas->at[i] = vma;
+	vmas->count++;
+	if (vma.object)
+		atomic_inc(&vma.object->mapped);
+	vmas_join(vmas, i);
+	if (i)
+		vmas_join(vmas, i - 1);
+}
+
+void vmas_split(struct vmas *vmas, virt_t addr)
+{
+	uint32_t i = vmas_search(vmas, addr);
+	if (i == vmas->count || vmas->at[i].start >= addr)
+		return;
+
+	assert(vmas->refs == 1 && vmas->count < vmas->capacity);
+	memmove(&vmas->at[i + 1], &vmas->at[i], (vmas->count - i) * sizeof(struct vma));
+	vmas->count++;
+	struct vma *low = &vmas->at[i], *high = &vmas->at[i + 1];
+	vma_get(high);
+	low->end = high->start = addr;
+	if (high->object)
+		high->offset += addr - low->start;
+}
+
+void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to)
+{
+	assert(vmas->refs == 1 && from <= to && to <= vmas->count);
+	for (uint32_t i = from; i < to; i++)
+		vma_put(&vmas->at[i]);
+	vmas_close_gap(vmas, from, to - from);
+}
+
+void vmas_merge_around(struct vmas *vmas, virt_t start, virt_t end)
+{
+	uint32_t i = vmas_search(vmas, start ? start - 1 : 0);
+	while (i + 1 < vmas->count && vmas->at[i + 1].start <= end) {
+		if (!vmas_join(vmas, i))
+			i++;
+	}
+}
+
+virt_t vmas_find_gap(const struct vmas *vmas, uint64_t len, uint64_t align, virt_t low, virt_t high)
+{
+	if (len > high - low)
+		return 0;
+
+	uint32_t i = vmas_search(vmas, high - 1);
+	if (i < vmas->count && vmas->at[i].start < high)
+		high = vmas->at[i].start;       /* `high` lies inside a range */
+	for (;;) {
+		virt_t floor = i ? MAX(low, vmas->at[i - 1].end) : low;
+		if (high > floor && high - floor >= len) {
+			virt_t at = align_down(high - len, align);
+			if (at >= floor)
+				return at;
+		}
+		if (!i || vmas->at[i - 1].start <= low)
+			return 0;
+		high = vmas->at[--i].start;
+	}
+}

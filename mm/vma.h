@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/vma.h - ranges in a sorted, counted, copy-on-write array.
+ *
+ * A space's ranges stand in one array, sorted, not overlapping.  The array is shared by fork (one
+ * count) and copied by the first change: the same rule as everywhere.
+ *
+ * Locks: an array with one holder changes under the space's lock (write); a shared one never changes.
+ */
+#pragma once
+
+#include "lib/types.h"
+#include "lib/abi/mman.h"
+#include "mm/object.h"
+
+enum vma_flags {
+	VMA_SHARED     = 1 << 0,        /* MAP_SHARED */
+	VMA_GROWSDOWN  = 1 << 1,        /* a stack */
+	VMA_NORESERVE  = 1 << 2,
+	VMA_DONTFORK   = 1 << 3,
+	VMA_WIPEONFORK = 1 << 4,
+	VMA_DONTDUMP   = 1 << 5,
+	VMA_HEAP       = 1 << 6,        /* [heap] in maps */
+	VMA_STACK      = 1 << 7,        /* [stack] in maps */
+	VMA_MAYWRITE   = 1 << 8,        /* a shared file opened for writing, or private */
+	VMA_LOCKED     = 1 << 9,
+};
+
+struct vma {
+	virt_t start, end;              /* page aligned, start < end */
+	uint32_t prot;                  /* PROT_ */
+	uint32_t flags;                 /* enum vma_flags */
+	struct object *object;          /* counted; NULL: private anonymous */
+	uint64_t offset;                /* bytes into the object at start */
+	struct dentry *name;            /* counted by vma_name_ops; NULL: no file.  For maps. */
+};
+
+struct vmas {
+	uint32_t refs;                  /* atomic */
+	uint32_t count, capacity;
+	struct vma at[];
+};
+
+enum { VMA_MAX = 65530 };               /* vm.max_map_count */
+
+/* What the name of a range is counted by: set once by the file layer before any is mapped. */
+struct vma_name_ops {
+	void (*get)(struct dentry *name);
+	void (*put)(struct dentry *name);
+};
+extern struct vma_name_ops vma_name_ops;
+
+struct vmas *vmas_create(uint32_t capacity);
+void vmas_get(struct vmas *vmas);
+void vmas_put(struct vmas *vmas);               /* the last one puts objects; may sleep */
+
+/* The first range that ends above addr; count if there is none. */
+uint32_t vmas_search(const struct vmas *vmas, virt_t addr);
+
+/* The range that contains addr, or NULL. */
+struct vma *vma_find(const struct vmas *vmas, virt_t addr);
+
+static inline bool vma_is_private(const struct vma *vma)   { return !(vma->flags & VMA_SHARED); }
+static inline bool vma_is_anonymous(const struct vma *vma) { return !vma->object; }
+
+/* Make *vmas the caller's own, with room for `room` more ranges.  -ENOMEM: nothing changed. */
+MUST_CHECK int vmas_own(struct vmas **vmas, uint32_t room);
+
+/* On an owned array with room.  insert merges with its neighbours where all properties agree and
+ * takes over the caller's references.  split cuts the range so that one begins at addr. */
+void vmas_insert(struct vmas *vmas, struct vma vma);
+void vmas_split(struct vmas *vmas, virt_t addr);
+/* Remove the ranges from..to-1 (indexes) and drop their references; merge what now touches. */
+void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to);
+void vmas_merge_around(struct vmas *vmas, virt_t start, virt_t end);
+
+/* The highest free gap of `len` bytes inside [low, high), aligned; 0: none. */
+virt_t vmas_find_gap(const struct vmas *vmas, uint64_t len, uint64_t align, virt_t low, virt_t high);

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Makes what the tests run.  Failures to build are results like others."""
+
+import os
+import pathlib
+import subprocess
+
+from .settings import BUILD, ROOT
+
+
+def call(command, seconds=600, **options):
+    """(status, output) of a command; status is None when it took too long."""
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=seconds, **options)
+    except subprocess.TimeoutExpired as late:
+        return None, (late.output or b"").decode("utf-8", "replace")
+    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+def make(*words, seconds=900):
+    environment = {key: value for key, value in os.environ.items()
+                   if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SMP", "T", "SEED", "V")}
+    jobs = f"-j{os.cpu_count() or 2}"
+    return call(["make", "-k", "--no-print-directory", jobs, *words], seconds, env=environment)
+
+
+def report_make(report, name, *words):
+    """Make something and report it.  True when it was made."""
+    status, output = make(*words)
+    problems = [] if status == 0 else output.splitlines()[-60:]
+    report.result(f"build/{name}", problems)
+    return status == 0
+
+
+def initramfs(name, manifest, *, compress=False, busybox=False):
+    """An archive of its own in build/tests.  `manifest`: lines for tools/make-initramfs."""
+    path = BUILD / "tests" / f"{name}.cpio{'.gz' if compress else ''}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command = [str(ROOT / "tools/make-initramfs"), "-o", str(path)]
+    if compress:
+        command.append("-z")
+    if busybox:
+        command += ["-b", busybox_path()]
+    text = "\n".join(["node /dev/console 600 c 5 1", "dir /tmp 1777", "dir /proc 755", *manifest])
+    status, output = call(command, input=text.encode())
+    if status != 0:
+        raise RuntimeError(output)
+    return path
+
+
+def busybox_path():
+    return next(p for p in ("/bin/busybox", "/usr/bin/busybox") if pathlib.Path(p).exists())

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""The first ring: parts of the kernel as programs on the build machine, under sanitizers.
+
+Each tests/host/*_test.c is a program that prints TAP.  Its first lines say what it is made of:
+
+    // sources: lib/list.c mm/tree.c
+    // flags: -DSOMETHING
+    // args: --quick
+"""
+
+import os
+import re
+
+from . import tap
+from .build import call
+from .settings import BUILD, ROOT
+
+FLAGS = ["-std=gnu11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+         "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-pthread", "-DHOST",
+         "-Itests/host/shim", "-Itests/host", "-I."]
+SECONDS = 300
+
+
+def jobs(settings):
+    """(label, function) for each program that may hold a wanted test."""
+    for source in sorted((ROOT / "tests/host").glob("*_test.c")):
+        name = source.name.removesuffix("_test.c")
+        if may_hold(settings, name):
+            yield f"host/{name}", lambda report, s=source, n=name: run(report, settings, s, n)
+
+
+def may_hold(settings, program):
+    """Tests are named PROGRAM.TEST; a pattern may name either."""
+    globs = settings.globs("host")
+    return not settings.patterns or any(
+        settings.wants("host", program) or glob.split(".")[0] in (program, "*") for glob in globs)
+
+
+def marks(source, word):
+    text = "\n".join(source.read_text().splitlines()[:20])
+    return [w for line in re.findall(rf"//\s*{word}:(.*)", text) for w in line.split()]
+
+
+def run(report, settings, source, name):
+    program = BUILD / "host" / name
+    program.parent.mkdir(parents=True, exist_ok=True)
+    sources = [str(source.relative_to(ROOT))] + marks(source, "sources")
+    if needs_build(program):
+        status, output = call(["gcc", *FLAGS, *marks(source, "flags"), "-MMD", "-MF",
+                               f"{program}.d", "-o", str(program), *sources])
+        if status != 0:
+            report.result(f"host/{name}.builds", output.splitlines()[:40] or ["gcc: timed out"])
+            return
+    environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
+                       UBSAN_OPTIONS="print_stacktrace=1", SEED=settings.seed)
+    status, output = call([str(program), *marks(source, "args")], SECONDS, env=environment)
+    report_output(report, settings, name, status, output.splitlines())
+
+
+def needs_build(program):
+    """gcc's dependency file knows one source only; with several, all that matter are newer or not."""
+    try:
+        words = (program.parent / f"{program.name}.d").read_text().replace("\\\n", " ").split()
+        built = program.stat().st_mtime
+        return any((ROOT / word).stat().st_mtime > built for word in words if ":" not in word)
+    except OSError:
+        return True
+
+
+def report_output(report, settings, name, status, lines):
+    planned, results, (rest, _) = tap.parse(lines)
+    for result in results:
+        if settings.wants("host", name, f"{name}.{result.name}", result.name):
+            report.result(f"host/{name}.{result.name}", result.problems, skip=result.skip)
+    problems = []
+    if planned is None:
+        problems.append("no plan")
+    elif planned != len(results):
+        problems.append(f"planned {planned} tests, saw {len(results)}")
+    if status is None:
+        problems.append(f"no end after {SECONDS} seconds")
+    elif status != 0 and all(result.passed for result in results):
+        problems.append(f"exit status {status}")
+    if problems:
+        again = settings.replay("host", f"{name}*")
+        report.result(f"host/{name}.ends_well", problems + rest[-60:] + [f"again: {again}"])

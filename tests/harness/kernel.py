@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The second ring: tests inside the kernel, KTAP on the serial console."""
+
+import itertools
+
+from . import tap
+from .qemu import STATUS_FAIL, STATUS_PASS, Machine
+from .settings import BUILD, DEFAULT_SHARE
+
+SECONDS = 240
+
+
+def jobs(settings):
+    """One boot for each number of CPUs and each way to fork; also for the build with checks."""
+    if not settings.wants_ring("kernel"):
+        return
+    for smp, share in itertools.product(settings.smps([1, 4]), settings.fork_shares()):
+        yield job(settings, "", smp, share)
+    for smp in settings.smps([4]):
+        yield job(settings, "debug/hooks", smp, settings.fork_share or DEFAULT_SHARE)
+
+
+def job(settings, build, smp, share):
+    label = f"kernel smp={smp} fork_share={share}" + (f" {build}" if build else "")
+    return label, lambda report: run(report, settings, build, smp, share)
+
+
+def run(report, settings, build, smp, share):
+    globs = settings.globs("kernel")
+    words = settings.words(share) + ["selftest" + (f"={','.join(globs)}" if globs else "")]
+    image = BUILD / build / "cowbell.elf"
+    with Machine(words, smp=smp, image=image) as machine:
+        outcome = machine.run(SECONDS)
+
+    tag = f"[smp={smp} fork_share={share}{' ' + build if build else ''}]"
+    planned, results, _ = tap.parse(outcome.lines)
+    for result in results:
+        problems = result.problems
+        if problems:
+            replay = settings.replay("kernel", result.name, smp, share)
+            problems += outcome.symbols.explain("\n".join(problems)) + [f"again: {replay}"]
+        report.result(f"kernel/{result.name} {tag}", problems, skip=result.skip)
+
+    problems = complaints(planned, results, outcome)
+    if problems:
+        again = settings.replay("kernel", ",".join(globs) or "*", smp, share)
+        report.result(f"kernel/ends_well {tag}", problems + outcome.diagnosis(again))
+
+
+def complaints(planned, results, outcome):
+    """What is wrong beyond the results themselves."""
+    if planned is None:
+        return ["no plan on the console"]
+    if planned != len(results):
+        return [f"planned {planned} tests, saw {len(results)}"]
+    passed = all(result.passed for result in results)
+    if outcome.status != (STATUS_PASS if passed else STATUS_FAIL):
+        return ["the exit status does not agree with the results"]
+    return []

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Under the simulated machine (-DSIM) other CPUs may come between at every operation that they could
+ * see: counts going up and down, and looks at what others change. */
+#pragma once
+
+#include_next "lib/atomic.h"
+
+#ifdef SIM
+void jitter(void);
+
+#undef atomic_load_acquire
+#undef atomic_inc
+#undef atomic_dec
+#define atomic_load_acquire(p) (jitter(), __atomic_load_n((p), __ATOMIC_ACQUIRE))
+#define atomic_inc(p) (jitter(), (void)__atomic_fetch_add((p), 1, __ATOMIC_RELAXED))
+#define atomic_dec(p) (jitter(), (void)__atomic_fetch_sub((p), 1, __ATOMIC_RELAXED))
+
+#undef atomic_dec_and_test
+#define atomic_dec_and_test(p) (jitter(), __atomic_sub_fetch((p), 1, __ATOMIC_ACQ_REL) == 0)
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/host/sim/locks.c - locks, preemption and the end, for simulated CPUs.
+ *
+ * Owns: nothing.  These take the place of the plain ones in tests/host/machine.c.  Who waits for a
+ * spinlock keeps its CPU and lets the others run; who waits for a sleeping lock gives its CPU up.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "lib/types.h"
+#include "arch/x86_64/smp.h"
+#include "kernel/hooks.h"
+#include "kernel/mutex.h"
+#include "kernel/panic.h"
+#include "kernel/sched.h"
+#include "kernel/spinlock.h"
+#include "tests/host/sim/sim.h"
+
+/* kernel/mutex.h leaves the encoding of a state to its keeper. */
+#define WRITER  0x80000000u
+#define WAITING 0x40000000u
+
+void jitter(void)
+{
+	sim_point();
+}
+
+/* ---- preemption and spinlocks ---- */
+
+void preempt_disable(void)
+{
+	this_cpu()->preempt_depth++;
+}
+
+void preempt_enable(void)
+{
+	assert(this_cpu()->preempt_depth > 0);
+	this_cpu()->preempt_depth--;
+}
+
+static unsigned rank_of(const struct spinlock *lock)
+{
+#ifdef COWBELL_DEBUG
+	return lock->rank;
+#else
+	return RANK_FRAME;
+#endif
+}
+
+void spin_lock(struct spinlock *lock)
+{
+	sim_point();
+	preempt_disable();
+	sim_lock_enter(lock, rank_of(lock));
+	while (lock->held)
+		sim_spin();
+	lock->held = 1;
+}
+
+bool spin_try_lock(struct spinlock *lock)
+{
+	sim_point();
+	if (lock->held)
+		return false;
+	spin_lock(lock);
+	return true;
+}
+
+void spin_unlock(struct spinlock *lock)
+{
+	assert(lock->held);
+	sim_lock_leave(lock);
+	lock->held = 0;
+	preempt_enable();
+	sim_point();
+}
+
+uint64_t spin_lock_irq(struct spinlock *lock)
+{
+	spin_lock(lock);
+	return 0;
+}
+
+void spin_unlock_irq(struct spinlock *lock, uint64_t flags)
+{
+	spin_unlock(lock);
+}
+
+void spin_lock_byte(uint8_t *lock)
+{
+	sim_point();
+	preempt_disable();
+	sim_lock_enter(lock, RANK_TABLE);
+	while (*lock)
+		sim_spin();
+	*lock = 1;
+}
+
+void spin_unlock_byte(uint8_t *lock)
+{
+	assert(*lock == 1);
+	sim_lock_leave(lock);
+	*lock = 0;
+	preempt_enable();
+	sim_point();
+}
+
+/* ---- sleeping locks ---- */
+
+void assert_may_sleep(void)
+{
+	assert(this_cpu()->preempt_depth == 0);
+}
+
+void reschedule_point(void)
+{
+	assert_may_sleep();
+	sim_point();
+}
+
+void task_yield(void)
+{
+	reschedule_point();
+}
+
+/* The audit runs while all threads rest. */
+void smp_stop_others(void)
+{
+}
+
+void smp_resume_others(void)
+{
+}
+
+void rwlock_init(struct rwlock *lock, enum lock_rank rank)
+{
+	*lock = (struct rwlock){ .rank = rank };
+}
+
+void read_lock(struct rwlock *lock)
+{
+	sim_point();
+	assert_may_sleep();
+	sim_lock_enter(lock, lock->rank);
+	while (lock->state & (WRITER | WAITING))
+		sim_wait(lock);
+	lock->state++;
+}
+
+void read_unlock(struct rwlock *lock)
+{
+	assert(!(lock->state & WRITER) && (lock->state & ~WAITING) > 0);
+	sim_lock_leave(lock);
+	lock->state--;
+	if (!(lock->state & ~WAITING))
+		sim_wake(lock);
+	if (lock->rank == RANK_SPACE)
+		sim_freeze();
+	sim_point();
+}
+
+void write_lock(struct rwlock *lock)
+{
+	sim_point();
+	assert_may_sleep();
+	sim_lock_enter(lock, lock->rank);
+	while (lock->state & ~WAITING) {
+		lock->state |= WAITING;
+		sim_wait(lock);
+	}
+	lock->state = WRITER;
+	lock->writer = (struct task *)sim_self();
+}
+
+bool write_try_lock(struct rwlock *lock)
+{
+	if (lock->state)
+		return false;
+	write_lock(lock);
+	return true;
+}
+
+void write_unlock(struct rwlock *lock)
+{
+	assert(lock->state & WRITER && lock->writer == (struct task *)sim_self());
+	sim_lock_leave(lock);
+	lock->state = 0;
+	lock->writer = NULL;
+	sim_wake(lock);
+	if (lock->rank == RANK_SPACE)
+		sim_freeze();
+	sim_point();
+}
+
+bool rwlock_is_held(const struct rwlock *lock)
+{
+	return lock->state & ~WAITING;
+}
+
+bool rwlock_is_write_held(const struct rwlock *lock)
+{
+	return lock->state & WRITER && lock->writer == (struct task *)sim_self();
+}
+
+/* ---- the end ---- */
+
+void panic(const char *fmt, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	sim_violation("panic: %s", text);
+}
+
+void assert_failed(const char *text, const char *file, int line, const char *function)
+{
+	sim_violation("%s:%d: %s: assert(%s)", file, line, function, text);
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/host/sim/mmu.c - TLBs, walks and shootdowns of the simulated CPUs.
+ *
+ * Owns: what each CPU has cached, requests on their way to it, the loaded context.
+ * Invariants: a CPU caches entries of its loaded context only.
+ * See: arch/x86_64/tlb.h for the order of steps that activation and flush keep to.
+ */
+#include <string.h>
+
+#include "lib/bits.h"
+#include "lib/types.h"
+#include "arch/x86_64/tlb.h"
+#include "kernel/panic.h"
+#include "mm/frame.h"
+#include "mm/mmu.h"
+#include "tests/host/sim/mmu.h"
+#include "tests/host/sim/sim.h"
+
+enum { TLB_SIZE = 256, UPPER_SIZE = 64, REQUESTS_MAX = 32, ROOT_LEVEL = PTE_LEVELS };
+
+struct tlb_entry {
+	bool is_valid;
+	virt_t page;
+	struct mmu_translation translation;
+};
+
+/* An entry of a table of level 2..4: it names a table one level lower. */
+struct upper_entry {
+	bool is_valid, can_write;
+	int level;                      /* of the table it names */
+	virt_t prefix;                  /* first address it covers */
+	pfn_t table;
+};
+
+struct request {
+	struct mmu_context *context;
+	virt_t start, end;
+	unsigned *unanswered;
+};
+
+static struct mmu_cpu {
+	struct tlb_entry tlb[TLB_SIZE];
+	struct upper_entry upper[UPPER_SIZE];
+	struct request requests[REQUESTS_MAX];
+	unsigned request_count;
+} caches[SIM_CPUS_MAX];
+
+struct mmu_context kernel_context;
+virt_t (*mmu_speculation_target)(void);
+
+static bool walk(struct sim_cpu *cpu, virt_t addr, bool is_speculative,
+		 struct mmu_translation *out);
+
+static struct mmu_cpu *caches_of(struct sim_cpu *cpu)
+{
+	return &caches[cpu - sim_cpus];
+}
+
+static struct tlb_entry *tlb_slot(struct sim_cpu *cpu, virt_t page)
+{
+	return &caches_of(cpu)->tlb[(page >> PAGE_SHIFT) * 0x9e3779b97f4a7c15ull >> 56];
+}
+
+static struct upper_entry *upper_slot(struct sim_cpu *cpu, virt_t prefix, int level)
+{
+	uint64_t key = prefix >> (PAGE_SHIFT + PTE_INDEX_BITS * level);
+
+	return &caches_of(cpu)->upper[(key * 4 + level) * 0x9e3779b97f4a7c15ull >> 58];
+}
+
+static virt_t upper_prefix(virt_t addr, int level)
+{
+	return addr & ~(pte_span(level + 1) - 1);
+}
+
+/* ---- dropping ---- */
+
+static void drop_uppers(struct sim_cpu *cpu)
+{
+	memset(caches_of(cpu)->upper, 0, sizeof(caches_of(cpu)->upper));
+}
+
+static void drop_all(struct sim_cpu *cpu)
+{
+	memset(caches_of(cpu)->tlb, 0, sizeof(caches_of(cpu)->tlb));
+	drop_uppers(cpu);
+}
+
+static void drop_page(struct sim_cpu *cpu, virt_t page)
+{
+	struct tlb_entry *entry = tlb_slot(cpu, page);
+
+	if (entry->page == page)
+		entry->is_valid = false;
+}
+
+/* INVLPG for each page of the range. */
+static void drop_range(struct sim_cpu *cpu, virt_t start, virt_t end)
+{
+	struct tlb_entry *tlb = caches_of(cpu)->tlb;
+
+	for (unsigned i = 0; i < TLB_SIZE; i++) {
+		if (tlb[i].page >= start && tlb[i].page < end)
+			tlb[i].is_valid = false;
+	}
+	drop_uppers(cpu);
+}
+
+/* A page fault drops what was used for the address, on all levels, and no more. */
+static void drop_used(struct sim_cpu *cpu, virt_t page)
+{
+	drop_page(cpu, page);
+	for (int level = 1; level < ROOT_LEVEL; level++) {
+		struct upper_entry *upper = upper_slot(cpu, page, level);
+
+		if (upper->level == level && upper->prefix == upper_prefix(page, level))
+			upper->is_valid = false;
+	}
+}
+
+/* ---- walking ---- */
+
+void mmu_check_frame(pfn_t frame, virt_t addr)
+{
+	if (frame >= frame_count)
+		sim_violation("%lx translates to frame %lx, beyond all memory", addr, frame);
+	if (frames[frame].kind == FRAME_ZERO)
+		return;
+	if (frames[frame].kind != FRAME_DATA || frame_refs[frame] == 0)
+		sim_violation("%lx translates to frame %lx: kind %d, count %u", addr, frame,
+			      frames[frame].kind, frame_refs[frame]);
+}
+
+static void check_table(const char *walk_kind, virt_t addr, pfn_t table, int level)
+{
+	const struct frame *frame = &frames[table];
+
+	if (table >= frame_count || frame->kind != FRAME_TABLE || frame->level != level ||
+	    frame_refs[table] == 0)
+		sim_violation("a %s walk of %lx reads frame %lx as a table of level %d", walk_kind,
+			      addr, table, level);
+}
+
+/* Rights live in the leaf; accessed is preset, dirty comes with the right to write. */
+static void check_entry(pte_t entry, int level, virt_t addr)
+{
+	uint64_t always = PTE_PRESENT | PTE_USER | PTE_ACCESSED;
+	uint64_t upper = always | PTE_WRITE | PTE_FRAME;
+
+	if ((entry.bits & always) != always || (entry.bits & PTE_HUGE) ||
+	    (level > 1 && (entry.bits & ~upper)) ||
+	    (level == 1 && pte_is_writable(entry) != pte_is_dirty(entry)))
+		sim_violation("the entry for %lx in a table of level %d is %lx", addr, level,
+			      entry.bits);
+}
+
+/* From which table does this walk start?  Any cached upper entry will do. */
+static pfn_t walk_start(struct sim_cpu *cpu, virt_t addr, int *level, bool *can_write)
+{
+	for (int below = 1; below < ROOT_LEVEL; below++) {
+		struct upper_entry *upper = upper_slot(cpu, addr, below);
+
+		if (upper->is_valid && upper->level == below &&
+		    upper->prefix == upper_prefix(addr, below) && !sim_chance(8)) {
+			*level = below;
+			*can_write = upper->can_write;
+			return upper->table;
+		}
+	}
+	*level = ROOT_LEVEL;
+	*can_write = true;
+	return cpu->area->loaded->root >> PAGE_SHIFT;
+}
+
+static void note_upper(struct sim_cpu *cpu, virt_t addr, int level, pfn_t table, bool can_write)
+{
+	*upper_slot(cpu, addr, level) = (struct upper_entry){
+		.is_valid = true, .can_write = can_write, .level = level,
+		.prefix = upper_prefix(addr, level), .table = table };
+}
+
+/* Descend to the leaf, caching what is met.  False: not present. */
+static bool walk(struct sim_cpu *cpu, virt_t addr, bool is_speculative, struct mmu_translation *out)
+{
+	bool can_write;
+	int level;
+	pfn_t table = walk_start(cpu, addr, &level, &can_write);
+	pte_t entry;
+
+	for (;; level--) {
+		if (!is_speculative)
+			sim_point();
+		check_table(is_speculative ? "speculative" : "demand", addr, table, level);
+		entry = frame_entries(table)[pte_index(addr, level)];
+		if (!pte_is_present(entry))
+			return false;
+		check_entry(entry, level, addr);
+		can_write = can_write && pte_is_writable(entry);
+		if (level == 1)
+			break;
+		table = pte_pfn(entry);
+		note_upper(cpu, addr, level - 1, table, can_write);
+	}
+	mmu_check_frame(pte_pfn(entry), addr);
+	if (can_write && pte_pfn(entry) == zero_frame)
+		sim_violation("%lx may be written in the frame of zeros", addr);
+	*out = (struct mmu_translation){ pte_pfn(entry), can_write, pte_is_executable(entry) };
+	*tlb_slot(cpu, addr) = (struct tlb_entry){ true, page_floor(addr), *out };
+	return true;
+}
+
+static bool is_allowed(const struct mmu_translation *translation, enum access access)
+{
+	switch (access) {
+	case ACCESS_WRITE:
+		return translation->can_write;
+	case ACCESS_EXEC:
+		return translation->can_execute;
+	default:
+		return true;
+	}
+}
+
+bool mmu_translate(virt_t addr, enum access access, struct mmu_translation *out)
+{
+	struct sim_cpu *cpu = sim_this_cpu();
+	struct tlb_entry *entry = tlb_slot(cpu, addr);
+	bool is_cached = entry->is_valid && entry->page == page_floor(addr);
+
+	if (is_cached) {
+		*out = entry->translation;
+		if (is_allowed(out, access))
+			return true;
+	}
+	/* A cached entry that forbids the access may fault at once; or the CPU looks again. */
+	if ((!is_cached || sim_chance(2)) && walk(cpu, addr, false, out) && is_allowed(out, access))
+		return true;
+	drop_used(cpu, page_floor(addr));
+	return false;
+}
+
+/* ---- shootdowns ---- */
+
+static void answer_requests(struct sim_cpu *cpu)
+{
+	struct mmu_cpu *mine = caches_of(cpu);
+
+	for (unsigned i = 0; i < mine->request_count; i++) {
+		struct request *request = &mine->requests[i];
+
+		if (cpu->area->loaded == request->context)
+			drop_range(cpu, request->start, request->end);
+		--*request->unanswered;
+	}
+	mine->request_count = 0;
+}
+
+static void send_request(struct sim_cpu *cpu, struct request request)
+{
+	struct mmu_cpu *other = caches_of(cpu);
+
+	assert(other->request_count < REQUESTS_MAX);
+	other->requests[other->request_count++] = request;
+}
+
+void tlb_flush_range(struct mmu_context *context, virt_t start, virt_t end)
+{
+	struct sim_cpu *me;
+	unsigned unanswered = 0;
+	uint64_t mask;
+
+	sim_point();
+	sim_this_cpu()->area->preempt_depth++;
+	me = sim_this_cpu();
+	mask = context->cpus;
+	for (unsigned i = 0; i < sim_cpu_count; i++) {
+		if (&sim_cpus[i] == me || !(mask & 1ull << i))
+			continue;
+		unanswered++;
+		send_request(&sim_cpus[i], (struct request){ context, start, end, &unanswered });
+		if (!sim_is_running())
+			answer_requests(&sim_cpus[i]);
+		sim_point();
+	}
+	if (me->area->loaded == context)
+		drop_range(me, start, end);
+	while (unanswered > 0)
+		sim_spin();
+	me->area->preempt_depth--;
+	sim_point();
+}
+
+void tlb_flush_all(struct mmu_context *context)
+{
+	tlb_flush_range(context, 0, USER_END);
+}
+
+void tlb_flush_local_page(virt_t addr)
+{
+	struct sim_cpu *cpu = sim_this_cpu();
+
+	drop_page(cpu, page_floor(addr));
+	drop_uppers(cpu);
+}
+
+/* Announce, then load, then take the old announcement back. */
+void tlb_activate(struct mmu_context *context)
+{
+	struct sim_cpu *cpu = sim_this_cpu();
+	uint64_t bit = 1ull << (cpu - sim_cpus);
+	struct mmu_context *old = cpu->area->loaded;
+
+	assert(!sim_is_running() || cpu->area->preempt_depth > 0);
+	if (old == context)
+		return;
+	sim_point();
+	context->cpus |= bit;
+	sim_point();
+	cpu->area->loaded = context;
+	drop_all(cpu);
+	sim_point();
+	old->cpus &= ~bit;
+	sim_point();
+}
+
+/* ---- what goes on between two steps ---- */
+
+static void forget_something(struct sim_cpu *cpu)
+{
+	struct mmu_cpu *mine = caches_of(cpu);
+
+	if (sim_chance(2))
+		mine->tlb[sim_below(TLB_SIZE)].is_valid = false;
+	else
+		mine->upper[sim_below(UPPER_SIZE)].is_valid = false;
+}
+
+void mmu_background(struct sim_cpu *cpu)
+{
+	struct mmu_translation ignored;
+
+	if (caches_of(cpu)->request_count > 0 && !cpu->in_instruction && sim_chance(3))
+		answer_requests(cpu);
+	if (cpu->area->loaded != &kernel_context && !cpu->in_instruction && sim_chance(6))
+		walk(cpu, mmu_speculation_target(), true, &ignored);
+	if (sim_chance(4))
+		forget_something(cpu);
+}
+
+/* ---- inspection ---- */
+
+/* What the tree says now: the table of `level` on the path, or the leaf's frame for level 0. */
+static bool true_path(const struct mmu_context *context, virt_t addr, int level,
+		      struct mmu_translation *out)
+{
+	pfn_t at = context->root >> PAGE_SHIFT;
+	pte_t entry = PTE_NONE;
+
+	out->can_write = true;
+	for (int above = ROOT_LEVEL; above > level; above--) {
+		entry = frame_entries(at)[pte_index(addr, above)];
+		if (!pte_is_present(entry))
+			return false;
+		out->can_write = out->can_write && pte_is_writable(entry);
+		at = pte_pfn(entry);
+	}
+	out->frame = at;
+	out->can_execute = level > 0 || pte_is_executable(entry);
+	return true;
+}
+
+static void check_cached(struct sim_cpu *cpu, virt_t addr, int level,
+			 const struct mmu_translation *cached)
+{
+	struct mmu_translation now;
+
+	if (!true_path(cpu->area->loaded, addr, level, &now))
+		sim_violation("CPU %d still has frame %lx cached for %lx, level %d: nothing is there",
+			      (int)(cpu - sim_cpus), cached->frame, addr, level);
+	if (now.frame != cached->frame)
+		sim_violation("CPU %d still has frame %lx cached for %lx, level %d: now it is %lx",
+			      (int)(cpu - sim_cpus), cached->frame, addr, level, now.frame);
+	if ((cached->can_write && !now.can_write) || (cached->can_execute && !now.can_execute))
+		sim_violation("CPU %d has more rights cached for %lx, level %d, than the tree gives",
+			      (int)(cpu - sim_cpus), addr, level);
+}
+
+static void check_cpu(struct sim_cpu *cpu)
+{
+	struct mmu_cpu *mine = caches_of(cpu);
+
+	for (unsigned i = 0; i < TLB_SIZE; i++) {
+		if (mine->tlb[i].is_valid)
+			check_cached(cpu, mine->tlb[i].page, 0, &mine->tlb[i].translation);
+	}
+	for (unsigned i = 0; i < UPPER_SIZE; i++) {
+		const struct upper_entry *upper = &mine->upper[i];
+
+		if (upper->is_valid)
+			check_cached(cpu, upper->prefix, upper->level,
+				     &(struct mmu_translation){ upper->table, upper->can_write,
+								false });
+	}
+}
+
+void mmu_check_caches(void)
+{
+	for (unsigned i = 0; i < sim_cpu_count; i++) {
+		if (sim_cpus[i].area->loaded != &kernel_context)
+			check_cpu(&sim_cpus[i]);
+	}
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/host/sim/sim.h - several CPUs in one thread of the build machine.
+ *
+ * A run is a pure function of its seed.  Every simulated thread has a stack of its own; one real thread
+ * carries them all and changes from one to the next only at scheduling points: each load and store of
+ * an entry, each atomic operation, each lock, each step of a shootdown calls sim_point().  The machine
+ * then picks a CPU by chance and lets it go on for a few points; between, it may deliver an interrupt,
+ * walk page tables ahead of the program, or forget a cached translation.
+ *
+ *     machine            CPU 0                   CPU 1                  CPU 2
+ *   pick CPU 1 ------------------------------> 3 points of a fork
+ *   deliver to 0 ---->  drops its TLB
+ *   pick CPU 0 ------>  1 point of a store
+ *   pick CPU 1 ------------------------------> 7 points of the fork     ...
+ *
+ * Code that runs outside sim_run(), on the real stack, meets no scheduling: it is CPU 0, alone.
+ */
+#pragma once
+
+#include "lib/types.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/tlb.h"
+
+enum { SIM_CPUS_MAX = 4, SIM_THREADS_MAX = 24, SIM_LOCKS_MAX = 8 };
+
+struct sim_thread;
+
+struct sim_cpu {
+	struct cpu *area;
+	struct sim_thread *running;     /* its idle thread if nothing else */
+	struct sim_thread *idle;
+	bool in_instruction;            /* interrupts wait for its end */
+};
+
+extern struct sim_cpu sim_cpus[SIM_CPUS_MAX];
+extern unsigned sim_cpu_count;
+extern uint64_t sim_steps;              /* since the start of the run: the machine's clock */
+
+/* ---- chance ---- */
+
+void sim_seed(uint64_t seed);
+uint64_t sim_random(void);
+unsigned sim_below(unsigned n);
+static inline bool sim_chance(unsigned one_in) { return sim_below(one_in) == 0; }
+
+/* ---- threads ---- */
+
+/* A thread whose CPU has `context` loaded while it runs.  NULL: there are too many. */
+struct sim_thread *sim_thread_start(void (*entry)(void *), void *argument,
+				    struct mmu_context *context);
+NORETURN void sim_thread_exit(void);
+unsigned sim_threads_alive(void);
+
+/* The running thread gives its context up: the kernel's is loaded instead. */
+void sim_leave_context(void);
+
+/* The CPU that executes this; CPU 0 outside sim_run(). */
+struct sim_cpu *sim_this_cpu(void);
+
+/* Inside sim_run(): is there something to schedule? */
+bool sim_is_running(void);
+
+/* ---- scheduling ---- */
+
+void sim_point(void);                   /* others may run here */
+void sim_spin(void);                    /* others must run here: waiting for another CPU */
+void sim_wait(const void *what);        /* sleep until sim_wake(what) */
+void sim_wake(const void *what);
+
+/*
+ * From here on no others run, so that what this thread's call did and what the oracle thinks it did
+ * become true at one instant.  Ends at sim_thaw(), or when the thread has to wait for others.  Locks
+ * call it when they are released in a thread that has asked for it.
+ */
+void sim_want_freeze(bool is_wanted);
+void sim_freeze(void);
+void sim_thaw(void);
+
+/* ---- runs ---- */
+
+/* Each thread calls this between two operations: it returns when the machine is not being inspected. */
+void sim_rest(void);
+
+/* Has the machine taken its last step, so that threads should end? */
+bool sim_is_over(void);
+
+/* Run all threads for `steps`; every `quiet_interval` steps let all come to rest and call `inspect`
+ * on the real stack; at the end as well.  Returns with all threads at rest or ended. */
+void sim_run(uint64_t steps, uint64_t quiet_interval, void (*inspect)(void));
+
+/* Set the machine up: CPUs with their idle threads. */
+void sim_start(unsigned count);
+
+/* ---- telling ---- */
+
+/* The run found something: say what and where, and end the process. */
+NORETURN void sim_violation(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* With TRACE in the environment: one line with step, CPU and thread. */
+extern bool sim_is_tracing;
+void sim_trace_line(const char *fmt, ...) PRINTF_LIKE(1, 2);
+#define sim_trace(...) do { if (sim_is_tracing) sim_trace_line(__VA_ARGS__); } while (0)
+
+/* Notes which locks the running thread holds, and checks their order. */
+void sim_lock_enter(const void *lock, unsigned rank);
+void sim_lock_leave(const void *lock);
+bool sim_holds(const void *lock);
+unsigned sim_locks_held(void);
+const void *sim_self(void);             /* who runs: an address to compare */

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/host/sim/world.c - single steps of programs, each compared with the model.
+ *
+ * Owns: the spaces and objects of a world.
+ * Invariants: a call and its meaning in the model become visible at one instant (sim_freeze), so that the
+ *   model is exact for every thread at every step.
+ */
+#include <string.h>
+
+#include "lib/abi/errno.h"
+#include "arch/x86_64/usercopy.h"
+#include "kernel/hooks.h"
+#include "kernel/options.h"
+#include "mm/audit.h"
+#include "mm/fault.h"
+#include "mm/mmu.h"
+#include "mm/uaccess.h"
+#include "tests/host/machine.h"
+#include "tests/host/sim/mmu.h"
+#include "tests/host/sim/world.h"
+
+enum { FAULTS_MAX = 1000 };
+
+struct world_space world_spaces[WORLD_SPACES];
+
+static unsigned spaces_made;
+static struct ledger ledger_at_start;
+
+/* ---- failing on purpose ---- */
+
+static uint64_t fail_in;                /* fault points from now; 0: never */
+static unsigned fail_per_1000;
+static uint64_t failure_count;
+static bool has_failed;
+
+bool fault_point_fails(struct fault_point *point)
+{
+	bool fails = fail_in > 0 && --fail_in == 0;
+
+	fails = fails || (fail_per_1000 > 0 && sim_below(1000) < fail_per_1000);
+	has_failed = has_failed || fails;
+	failure_count += fails;
+	if (fails)
+		sim_trace("fails: %s", point->name);
+	return fails;
+}
+
+void world_fail_nth(uint64_t n)
+{
+	fail_in = n;
+	has_failed = false;
+}
+
+void world_fail_often(unsigned per_1000)
+{
+	fail_per_1000 = per_1000;
+	has_failed = per_1000 > 0;
+}
+
+bool world_has_failed(void)
+{
+	return has_failed;
+}
+
+/* ---- the machine ---- */
+
+static virt_t any_spot(void)
+{
+	return spot_addr(sim_below(SPOTS)) + 8 * sim_below(512);
+}
+
+static void object_fill(struct model_object *object)
+{
+	for (uint64_t index = 0; index < FILE_PAGES; index += 1 + index % 3) {
+		for (unsigned word = 0; word < WORDS; word++) {
+			uint64_t value = model_object_value(object, index);
+			uint64_t at = index * PAGE_SIZE + word_offset(word);
+			ssize_t done = object_write(object->object, at,
+						    (struct object_io){ .kernel = &value }, 8);
+
+			assert(done == 8);
+			model_object_store(object, index, word, value);
+		}
+	}
+}
+
+static void objects_make(void)
+{
+	model_start();
+	for (unsigned i = 0; i < MODEL_OBJECTS; i++) {
+		struct model_object *object = &model_objects[i];
+
+		object->object = object_create(object->size_pages * PAGE_SIZE,
+					       object->size_pages > FILE_PAGES);
+		assert(object->object);
+		if (object->kind == OBJECT_CONSTANT)
+			object_fill(object);
+	}
+}
+
+void world_start(unsigned cpus)
+{
+	host_machine_start(WORLD_RAM_MIB * MIB);
+	cpu_count = cpus;
+	frames_start();
+	for (unsigned i = 1; i < cpus; i++) {
+		host_become_cpu(i);
+		frames_start_cpu(this_cpu());
+	}
+	host_become_cpu(0);
+	spaces_start();
+	objects_start();
+	mmu_speculation_target = any_spot;
+	sim_start(cpus);
+	ledger_take(&ledger_at_start);
+	objects_make();
+}
+
+struct world_space *world_space_new(void)
+{
+	struct world_space *at = NULL;
+
+	for (unsigned i = 0; i < WORLD_SPACES && !at; i++) {
+		if (!world_spaces[i].space && world_spaces[i].threads == 0)
+			at = &world_spaces[i];
+	}
+	if (!at)
+		return NULL;
+	*at = (struct world_space){ .threads = 1, .model.id = ++spaces_made };
+	return at;
+}
+
+void world_enter(unsigned cpu, const struct world_space *at)
+{
+	host_become_cpu(cpu);
+	this_cpu()->preempt_depth++;
+	tlb_activate(at ? &at->space->mmu : &kernel_context);
+	this_cpu()->preempt_depth--;
+}
+
+/* ---- access ---- */
+
+static const char *access_name(enum access access)
+{
+	static const char *const names[] = { "load", "store", "fetch" };
+
+	return names[access];
+}
+
+/* The instant of an access: the frame is found, the rights were there. */
+static void access_commit(struct world_space *at, unsigned spot, unsigned word, enum access access,
+			  pfn_t frame)
+{
+	struct model_page *page = &at->model.page[spot];
+	uint64_t *bytes = (uint64_t *)((char *)frame_bytes(frame) + word_offset(word));
+
+	mmu_check_frame(frame, spot_addr(spot));
+	if (!model_allows(page, access))
+		sim_violation("space %u: a %s at %lx passes against the rights of its range",
+			      at->model.id, access_name(access), spot_addr(spot));
+	if (access == ACCESS_WRITE) {
+		if (frame == zero_frame)
+			sim_violation("a store at %lx hits the frame of zeros", spot_addr(spot));
+		*bytes = model_new_value(&at->model, spot);
+		model_store(page, word, *bytes);
+		sim_trace("space %u: spot %u.%u := %lx in frame %lx", at->model.id, spot, word,
+			  *bytes, frame);
+		return;
+	}
+	sim_trace("space %u: spot %u.%u is %lx in frame %lx", at->model.id, spot, word, *bytes, frame);
+	if (!model_accepts_value(page, word, *bytes))
+		sim_violation("space %u: a %s at %lx, word %u, sees %lx, should see %lx",
+			      at->model.id, access_name(access), spot_addr(spot), word, *bytes,
+			      page->word[word].value);
+}
+
+static bool access_try(struct world_space *at, unsigned spot, unsigned word, enum access access)
+{
+	struct sim_cpu *cpu = sim_this_cpu();
+	struct mmu_translation translation;
+	bool is_done;
+
+	cpu->in_instruction = true;
+	assert(cpu->area->loaded == &at->space->mmu);
+	is_done = mmu_translate(spot_addr(spot), access, &translation);
+	if (is_done) {
+		sim_point();
+		access_commit(at, spot, word, access, translation.frame);
+	}
+	cpu->in_instruction = false;
+	return is_done;
+}
+
+static int access_fault(struct world_space *at, unsigned spot, enum access access)
+{
+	int err;
+
+	sim_point();
+	sim_want_freeze(true);
+	err = fault_resolve(at->space, spot_addr(spot) + 8 * sim_below(512), access);
+	sim_want_freeze(false);
+	sim_trace("space %u: fault at spot %u, %s: %d", at->model.id, spot, access_name(access), err);
+	if (err == -ENOMEM ? !has_failed
+			   : !model_accepts_answer(&at->model.page[spot], access, err))
+		sim_violation("space %u: a fault at %lx, %s, is answered by %d", at->model.id,
+			      spot_addr(spot), access_name(access), err);
+	sim_thaw();
+	return err;
+}
+
+int world_access(struct world_space *at, unsigned spot, unsigned word, enum access access)
+{
+	for (unsigned tries = 0; tries < FAULTS_MAX; tries++) {
+		int err;
+
+		if (access_try(at, spot, word, access))
+			return 0;
+		err = access_fault(at, spot, access);
+		if (err)
+			return err;
+	}
+	sim_violation("space %u: %s at %lx faults for ever", at->model.id, access_name(access),
+		      spot_addr(spot));
+}
+
+int world_load(struct world_space *at, unsigned spot)
+{
+	return world_access(at, spot, 0, ACCESS_READ);
+}
+
+int world_store(struct world_space *at, unsigned spot)
+{
+	return world_access(at, spot, 0, ACCESS_WRITE);
+}
+
+/* No test reads or writes an object straight from a program's memory. */
+size_t copy_from_user_partial(void *to, virt_t from, size_t len)
+{
+	return 0;
+}
+
+size_t copy_to_user_partial(virt_t to, const void *from, size_t len)
+{
+	return 0;
+}
+
+/* ---- calls ---- */
+
+static void check_memory_was_short(int err)
+{
+	if (err == -ENOMEM && !has_failed)
+		sim_violation("out of memory, with enough of it");
+}
+
+int world_map(struct world_space *at, const struct map_request *request,
+	      struct model_object *object)
+{
+	virt_t addr = request->addr;
+	int err;
+
+	sim_want_freeze(true);
+	err = space_map(at->space, request, &addr);
+	sim_want_freeze(false);
+	sim_trace("space %u: map %lx+%lx prot %u flags %x object %u: %d", at->model.id,
+		  request->addr, request->len, request->prot, request->flags,
+		  object ? object->id : 0, err);
+	check_memory_was_short(err);
+	if (!err) {
+		assert(addr == request->addr);
+		model_map(&at->model, request, object);
+	}
+	sim_thaw();
+	return err;
+}
+
+int world_unmap(struct world_space *at, virt_t start, virt_t end)
+{
+	int err;
+
+	sim_want_freeze(true);
+	err = space_unmap(at->space, start, end - start);
+	sim_want_freeze(false);
+	sim_trace("space %u: unmap %lx-%lx: %d", at->model.id, start, end, err);
+	check_memory_was_short(err);
+	if (!err)
+		model_unmap(&at->model, start, end);
+	sim_thaw();
+	return err;
+}
+
+/* -ENOMEM also says that part of the range is not mapped. */
+int world_protect(struct world_space *at, virt_t start, virt_t end, uint32_t prot)
+{
+	int err;
+
+	sim_want_freeze(true);
+	err = space_protect(at->space, start, end - start, prot);
+	sim_want_freeze(false);
+	sim_trace("space %u: protect %lx-%lx %u: %d", at->model.id, start, end, prot, err);
+	if (!err)
+		model_protect(&at->model, start, end, prot);
+	sim_thaw();
+	return err;
+}
+
+/* -EFAULT: the source is not one range. */
+int world_move(struct world_space *at, virt_t from, uint64_t len, virt_t to)
+{
+	virt_t addr = to;
+	int err;
+
+	sim_want_freeze(true);
+	err = space_remap(at->space, from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, &addr);
+	sim_want_freeze(false);
+	sim_trace("space %u: move %lx+%lx to %lx: %d", at->model.id, from, len, to, err);
+	check_memory_was_short(err);
+	if (!err)
+		model_move(&at->model, from, len, to);
+	sim_thaw();
+	return err;
+}
+
+/* -ENOMEM also says that part of the range is not mapped; what is mapped was advised all the same. */
+int world_advise(struct world_space *at, virt_t start, virt_t end, int advice)
+{
+	uint64_t failures;
+	int err;
+
+	sim_want_freeze(true);
+	failures = failure_count;
+	err = space_advise(at->space, start, end - start, advice);
+	sim_want_freeze(false);
+	sim_trace("space %u: advise %lx-%lx %d: %d", at->model.id, start, end, advice, err);
+	if (!err || (err == -ENOMEM && failure_count == failures))
+		model_advise(&at->model, start, end, advice);
+	sim_thaw();
+	return err;
+}
+
+int world_fork(struct world_space *parent, enum fork_share share, struct world_space **out)
+{
+	struct world_space *child = world_space_new();
+	struct space *space;
+	int err;
+
+	if (!child)
+		return -EAGAIN;
+	options.fork_share = share;
+	sim_want_freeze(true);
+	err = space_fork(parent->space, &space);
+	sim_want_freeze(false);
+	check_memory_was_short(err);
+	if (!err) {
+		child->space = space;
+		model_fork(&child->model, &parent->model);
+		*out = child;
+	} else {
+		child->threads = 0;
+	}
+	sim_trace("space %u: fork %d makes %u: %d", parent->model.id, share, child->model.id, err);
+	sim_thaw();
+	return err;
+}
+
+void world_exit(struct world_space *at)
+{
+	struct space *space = at->space;
+
+	sim_trace("space %u: a thread exits", at->model.id);
+	sim_leave_context();
+	if (--at->threads > 0)
+		return;
+	at->threads = 1;                /* not free for others before the tree is gone */
+	at->space = NULL;
+	space_put(space);
+	at->threads = 0;
+}
+
+/* ---- the end ---- */
+
+void world_end(void)
+{
+	struct ledger now;
+
+	for (unsigned i = 0; i < sim_cpu_count; i++)
+		world_enter(i, NULL);
+	host_become_cpu(0);
+	for (unsigned i = 0; i < WORLD_SPACES; i++) {
+		while (world_spaces[i].space)
+			world_exit(&world_spaces[i]);
+	}
+	for (unsigned i = 0; i < MODEL_OBJECTS; i++)
+		object_put(model_objects[i].object);
+	ledger_take(&now);
+	if (memcmp(&now, &ledger_at_start, sizeof(now)) != 0)
+		sim_violation("left behind: %lld frames, %lld objects of memory, %lld spaces, "
+			      "%lld objects", (long long)(ledger_at_start.free_frames - now.free_frames),
+			      (long long)(now.slab_objects - ledger_at_start.slab_objects),
+			      (long long)(now.spaces - ledger_at_start.spaces),
+			      (long long)(now.objects - ledger_at_start.objects));
+}

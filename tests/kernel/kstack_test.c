@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernel stacks: apart from each other, reused, given back. */
+#include "lib/types.h"
+#include "kernel/ktest.h"
+#include "kernel/task.h"
+#include "mm/frame.h"
+#include "mm/kstack.h"
+#include "mm/mmu.h"
+
+enum { STACKS = 40 };
+
+static void allocate(virt_t *stacks)
+{
+	for (unsigned i = 0; i < STACKS; i++) {
+		stacks[i] = kstack_alloc();
+		EXPECT(stacks[i] != 0);
+	}
+}
+
+static void release(const virt_t *stacks)
+{
+	for (unsigned i = 0; i < STACKS; i++)
+		kstack_free(stacks[i]);
+}
+
+KTEST(kstack, each_byte_belongs_to_one_stack)
+{
+	virt_t stacks[STACKS];
+
+	allocate(stacks);
+	for (unsigned i = 0; i < STACKS; i++)
+		stosq((void *)stacks[i], i, KSTACK_SIZE / 8);
+	for (unsigned i = 0; i < STACKS; i++) {
+		const uint64_t *words = (const uint64_t *)stacks[i];
+
+		EXPECT_EQ(words[0], i);
+		EXPECT_EQ(words[KSTACK_SIZE / 8 - 1], i);
+	}
+	release(stacks);
+	kstacks_trim();
+}
+
+KTEST(kstack, a_guard_page_lies_between_two_stacks)
+{
+	virt_t stacks[STACKS];
+
+	allocate(stacks);
+	for (unsigned i = 0; i < STACKS; i++)
+		for (unsigned k = 0; k < i; k++) {
+			virt_t apart = MAX(stacks[i], stacks[k]) - MIN(stacks[i], stacks[k]);
+
+			EXPECT(apart >= KSTACK_SIZE + PAGE_SIZE);
+		}
+	release(stacks);
+	kstacks_trim();
+}
+
+KTEST(kstack, a_freed_stack_is_the_next_one_given)
+{
+	virt_t stack = kstack_alloc();
+
+	kstack_free(stack);
+	EXPECT_EQ(kstack_alloc(), stack);
+	kstack_free(stack);
+	kstacks_trim();
+}
+
+KTEST(kstack, trimming_gives_all_frames_back)
+{
+	virt_t stacks[STACKS];
+	uint64_t before;
+
+	allocate(stacks);               /* the window's tables stay once they exist */
+	release(stacks);
+	kstacks_trim();
+	EXPECT_EQ(kstacks_cached_frames(), 0);
+	before = frames_free();
+
+	allocate(stacks);
+	EXPECT_EQ(frames_free(), before - STACKS * KSTACK_SIZE / PAGE_SIZE);
+	release(stacks);
+	EXPECT_EQ(frames_free() + kstacks_cached_frames(), before);
+	kstacks_trim();
+	EXPECT_EQ(frames_free(), before);
+}
