@@ -75,7 +75,7 @@ INIT_PROGRAMS := $(patsubst tests/user/init/%.c,build/tests/init/%,\
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check loc deps clean help \
+.PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check figures loc deps clean help \
 	user-programs user-tests
 
 all: $(BUILD)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
@@ -98,7 +98,7 @@ $(OFFSETS): arch/x86_64/offsets.c tools/make-offsets $(BUILD)/.flags | $(BUILD)/
 
 # The table of function names can be made only from a linked image, and is part of it.  So link
 # twice; the table stands behind all functions, and the second link must move none of them.
-$(BUILD)/unnamed.elf: $(OBJECTS) $(BUILD)/symtable-empty.o linker.ld
+$(BUILD)/unnamed.elf: $(OBJECTS) $(BUILD)/symtable-empty.o linker.ld MAP
 	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(BUILD)/symtable-empty.o
 
 $(BUILD)/symtable-empty.asm: tools/make-symbols
@@ -111,7 +111,7 @@ $(BUILD)/symtable.asm: $(BUILD)/unnamed.elf tools/make-symbols
 $(BUILD)/symtable.o $(BUILD)/symtable-empty.o: %.o: %.asm
 	$(Q)$(NASM) -f elf64 -o $@ $<
 
-$(BUILD)/cowbell.elf: $(OBJECTS) $(BUILD)/symtable.o linker.ld
+$(BUILD)/cowbell.elf: $(OBJECTS) $(BUILD)/symtable.o linker.ld MAP
 	$(call say,LD,$@)
 	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(BUILD)/symtable.o
 	$(Q)$(NM) -n $@ | tools/make-symbols | cmp -s - $(BUILD)/symtable.asm || \
@@ -224,10 +224,11 @@ selftest: all                                   ## the kernel's own tests, on th
 	$(Q)$(machine) -kernel $(BUILD)/cowbell.elf -nographic \
 		-append "$(CMDLINE) selftest$(if $(T),=$(T))"; test $$? = 33
 
-check:                                          ## the map's order, lengths of files and functions
+check:                                          ## the map, lengths of files and functions, names in docs
 	$(Q)tools/need ctags
 	$(Q)tools/check-map
 	$(Q)tools/check-style
+	$(Q)tools/check-docs
 
 CLANG_FLAGS = --target=x86_64-linux-gnu $(MACHINE) $(WARNINGS) -Wthread-safety \
 	-isystem $(shell clang -print-resource-dir)/include
@@ -241,6 +242,9 @@ lint: $(OFFSETS)                                ## warnings of gcc, clang and cp
 	$(call say,LINT,cppcheck)
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
 		--suppressions-list=tools/cppcheck.txt --error-exitcode=1 -I. $(C_SOURCES)
+
+figures: all                                    ## start-up time, instructions of fork
+	$(Q)tools/figures
 
 loc:                                            ## lines of code by folder, longest functions
 	$(Q)tools/loc

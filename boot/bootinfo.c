@@ -13,6 +13,8 @@ void boot_memory_add(phys_t start, phys_t end, enum boot_memory_kind kind)
 {
 	if (start >= end || bootinfo.memory_count == BOOT_MEMORY_MAX)
 		return;
+	if (kind < BOOT_MEMORY_USABLE || kind > BOOT_MEMORY_BAD)
+		kind = BOOT_MEMORY_RESERVED;    /* GRUB has kinds of its own for UEFI */
 	bootinfo.memory[bootinfo.memory_count++] = (struct boot_memory){ start, end, kind };
 }
 

@@ -2,9 +2,9 @@
 /*
  * boot/multiboot.c - Multiboot 2 information into struct bootinfo.
  *
- * The information is a sequence of tags, each 8-byte aligned, up to one of type 0.  GRUB puts it into
- * memory that it calls free, so everything is copied out.  The ACPI tags hold copies of the root
- * pointer, not its address; ours is copied once more, into the image.
+ * The information is a sequence of tags, each 8-byte aligned, up to one of type 0.  GRUB puts it
+ * into memory that it calls free, so everything is copied out.  The ACPI tags hold copies of the
+ * root pointer, not its address; ours is copied once more, into the image.
  * See: Multiboot2 Specification 2.0, 3.6.
  */
 #include "lib/bits.h"

@@ -3,9 +3,9 @@
  * Names in use.
  *
  * Owns: the table of dentries, found by (directory, name).
- * Invariants: at most one dentry in the table per (directory, name).  A dentry counts its parent and
- *   its inode, so whoever stands on one keeps the way to the root.  refs reaches zero only under
- *   dentry_lock, and a dentry found in the table has refs > 0.
+ * Invariants: at most one dentry in the table per (directory, name).  A dentry counts its parent
+ *   and its inode, so whoever stands on one keeps the way to the root.  refs reaches zero only
+ *   under dentry_lock, and a dentry found in the table has refs > 0.
  *   Names of a volatile file system are never in the table: each walk makes its own.
  * Locks: dentry_lock.  A dentry enters the table, moves or is deleted with its file system's
  *   names_lock held, so none can appear for a name that is just being removed.
@@ -235,7 +235,8 @@ int dentry_name_reserve(const char *text, size_t len, char **name)
 	return *name ? 0 : -ENOMEM;
 }
 
-/* Store the name: in the memory reserved for it, or inline.  *reserved becomes what is no longer used. */
+/* Store the name: in the memory reserved for it, or inline.  *reserved becomes what is no longer
+ * used. */
 static void name_set(struct dentry *dentry, const char *text, size_t len, char **reserved)
 {
 	char *old = dentry->name == dentry->inline_name ? NULL : dentry->name;

@@ -3,15 +3,17 @@
  * fs/dentry.h - names in use.
  *
  * A dentry is one name in one directory, kept only while somebody stands on it: an open file, a
- * current directory, a mapping, or a dentry below it.  There is at most one per (directory, name), so
- * that `..`, getcwd(2) and mounts have one thing to agree on; it follows its file through renames.
+ * current directory, a mapping, or a dentry below it.  There is at most one per (directory, name),
+ * so that `..`, getcwd(2) and mounts have one thing to agree on; it follows its file through
+ * renames.
  *
  *	struct file ──► path ──► dentry "ls" ──► dentry "bin" ──► dentry of the root
  *	                              │               │                │
  *	                            inode           inode            inode
  *
- * Locks: dentry_lock (RANK_DENTRY, a spinlock) guards names, parents and the table.  Whoever makes or
- * retires one also holds the file system's names_lock, so names in use agree with the directories.
+ * Locks: dentry_lock (RANK_DENTRY, a spinlock) guards names, parents and the table.  Whoever makes
+ * or retires one also holds the file system's names_lock, so names in use agree with the
+ * directories.
  */
 #pragma once
 

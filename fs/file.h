@@ -17,7 +17,8 @@ typedef bool list_emit_t(void *argument, const char *name, size_t len, uint64_t 
 			 uint64_t next_offset);
 
 struct file_ops {
-	/* After the inode was found; flags still hold O_NOCTTY.  May set data, and ops.  NULL: nothing to do. */
+	/* After the inode was found; flags still hold O_NOCTTY.  May set data, and ops.  NULL:
+	 * nothing to do. */
 	int (*open)(struct file *file);
 	void (*release)(struct file *file);             /* the last descriptor is gone */
 	/* At *offset, which they advance.  Bytes, 0 at the end, or a negative errno.  May sleep. */
@@ -25,13 +26,16 @@ struct file_ops {
 	ssize_t (*write)(struct file *file, buffer_t from, size_t len, uint64_t *offset);
 	/* The new position from file->offset, not stored.  NULL: a stream without one, -ESPIPE. */
 	int64_t (*seek)(struct file *file, int64_t offset, int whence);
-	/* Directories: call emit for each name from file->offset on, "." and ".." too (see list_dots),
-	 * until it returns false. */
+	/* Directories: call emit for each name from file->offset on, "." and ".." too (see
+	 * list_dots), until it returns false. */
 	int (*list)(struct file *file, list_emit_t *emit, void *argument);
-	/* Mask of POLL* events that hold now; register with poll_wait() for changes.  NULL: always ready. */
+	/* Mask of POLL* events that hold now; register with poll_wait() for changes.  NULL: always
+	 * ready. */
 	unsigned (*poll)(struct file *file, struct poll_table *table);
 	long (*ioctl)(struct file *file, unsigned request, uint64_t argument);  /* NULL: -ENOTTY */
-	int (*map)(struct file *file, struct map_request *request);     /* NULL: -ENODEV */
+	/* Fill request->object and ->name (file->path.dentry), if it is not anonymous.  NULL:
+	 * -ENODEV. */
+	int (*map)(struct file *file, struct map_request *request);
 	int (*truncate)(struct file *file, uint64_t size);              /* NULL: -EINVAL */
 	int (*allocate)(struct file *file, int mode, uint64_t offset, uint64_t len);    /* NULL: -EOPNOTSUPP */
 	int (*sync)(struct file *file);                                 /* NULL: -EINVAL */
@@ -56,8 +60,12 @@ struct file *file_create(struct inode *inode, const struct path *path, const str
 void file_get(struct file *file);
 void file_put(struct file *file);       /* may sleep */
 
-/* open(2) below `start`.  Handles O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_PATH, devices. */
+/* open(2) below `start`.  Handles O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_PATH,
+ * devices. */
 int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode, struct file **out);
+
+/* Where an open file is, counted; a place of its own if it has no name. */
+int file_place(struct file *file, struct path *out);
 
 /* Open what has been found: permissions, kind, ops->open. */
 int file_open_path(const struct path *path, uint32_t flags, struct file **out);
@@ -69,7 +77,8 @@ ssize_t file_write(struct file *file, buffer_t from, size_t len, uint64_t *offse
 /* The new position, or -ESPIPE, -EINVAL. */
 int64_t file_seek(struct file *file, int64_t offset, int whence);
 
-/* Fill request->object and ->name and check protection against the open mode: -EACCES, -ENODEV. */
+/* mmap(2)'s share: check protection against the open mode (-EACCES, -EPERM, -ENODEV), note whether
+ * the range may become writable, let the file fill in what is mapped. */
 int file_map(struct file *file, struct map_request *request);
 
 static inline bool file_can_read(const struct file *file)

@@ -2,8 +2,8 @@
 /*
  * fs/initramfs.h - unpacks the boot archive into the root file system.
  *
- * The archive is newc cpio, as it is or packed by gzip.  Damage is reported on the console, and what
- * was unpacked before it stays.
+ * The archive is newc cpio, as it is or packed by gzip.  Damage is reported on the console, and
+ * what was unpacked before it stays.
  */
 #pragma once
 

@@ -3,10 +3,10 @@
  * Files as things: kinds, counts, operations, attributes, who may do what.
  *
  * Owns: the memory of inodes; the table of device drivers.
- * Invariants: an inode counts its file system, so that fs outlives the last file of it.  The kind bits
- *   of a mode never change.
- * Locks: inode->lock for metadata.  Reading a single field needs none: whoever decides on a mode that
- *   is just being changed may decide either way.
+ * Invariants: an inode counts its file system, so that fs outlives the last file of it.  The kind
+ *   bits of a mode never change.
+ * Locks: inode->lock for metadata.  Reading a single field needs none: whoever decides on a mode
+ *   that is just being changed may decide either way.
  * See: path_resolution(7), chmod(2), chown(2), utimensat(2).
  */
 #include "fs/inode.h"

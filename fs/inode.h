@@ -44,7 +44,8 @@ struct inode_ops {
 		      struct inode *to, const char *new_name, size_t new_len, unsigned flags);
 	/* Symbolic links: the target's length, copied without NUL up to size. */
 	ssize_t (*readlink)(struct inode *inode, char *buf, size_t size);
-	/* A magic link (/proc/self/exe, /proc/PID/fd/N): the place itself, counted; see fs/path.h. */
+	/* A magic link (/proc/self/exe, /proc/PID/fd/N): the place itself, counted; see
+	 * fs/path.h. */
 	int (*follow)(struct inode *inode, struct path *out);
 	/* Any. */
 	int (*getattr)(struct inode *inode, struct abi_stat *stat);     /* NULL: from the fields below */
@@ -120,9 +121,9 @@ static inline bool inode_is(const struct inode *inode, uint32_t kind)
 
 int inode_stat(struct inode *inode, struct abi_stat *stat);
 
-/* Change attributes after asking whether the running process may: -EPERM, -EACCES.  For ATTR_SIZE the
- * caller has checked that (a descriptor open for writing, or inode_permission).  Not for read-only
- * mounts: see mount_is_writable(). */
+/* Change attributes after asking whether the running process may: -EPERM, -EACCES.  For ATTR_SIZE
+ * the caller has checked that (a descriptor open for writing, or inode_permission).  Not for
+ * read-only mounts: see mount_is_writable(). */
 int inode_change(struct inode *inode, const struct attr_change *change);
 
 /* 0 or -EACCES for the running process's credentials; `want` is a mask of MAY_. */
@@ -135,8 +136,8 @@ int inode_permission_real(struct inode *inode, unsigned want);
 /* Is the running process the file's owner, or privileged? */
 bool inode_is_owned(const struct inode *inode);
 
-/* Note a change of the attributes; of the contents, too (modified); a look at the contents.  The last
- * is lazy: it stores only what is before the last change, or a day old. */
+/* Note a change of the attributes; of the contents, too (modified); a look at the contents.  The
+ * last is lazy: it stores only what is before the last change, or a day old. */
 void inode_touch_changed(struct inode *inode) REQUIRES(inode->lock);
 void inode_touch_modified(struct inode *inode) REQUIRES(inode->lock);
 void inode_touch_read(struct inode *inode);

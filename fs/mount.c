@@ -5,8 +5,9 @@
  * Owns: the list of mounts, the list of file system types.
  * Invariants: dentry->mounts_here counts the mounts whose `at` it is, so that a walk looks into the
  *   list only where there is something to find.  A mount counts the one it stands on.
- * Locks: mount_mutex around each change as a whole; dentry_lock for the links.  A mount's count grows
- *   from the list's alone only under dentry_lock, which is what makes the test for busy exact.
+ * Locks: mount_mutex around each change as a whole; dentry_lock for the links.  A mount's count
+ *   grows from the list's alone only under dentry_lock, which is what makes the test for busy
+ *   exact.
  * See: mount(2), umount2(2), path_resolution(7).
  */
 #include "fs/mount.h"

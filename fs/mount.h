@@ -2,8 +2,8 @@
 /*
  * fs/mount.h - file systems put over directories.
  *
- * A mount says: at this place (a mount and a dentry in it) another tree begins.  The first one has no
- * place: it is the root of all.
+ * A mount says: at this place (a mount and a dentry in it) another tree begins.  The first one has
+ * no place: it is the root of all.
  *
  * Locks: mounting and unmounting take mount_mutex (RANK_MOUNT); the list and what it links are read
  * under dentry_lock.
@@ -27,8 +27,8 @@ void path_get(const struct path *path);
 void path_put(struct path *path);       /* may sleep; clears it; an empty one is fine */
 struct inode *path_inode(const struct path *path);      /* not counted: lives as long as the path */
 
-/* A place for a file that is nowhere (a pipe reached through /proc/PID/fd): a tree of its own, gone with
- * the last who stands there.  -ENOMEM. */
+/* A place for a file that is nowhere (a pipe reached through /proc/PID/fd): a tree of its own, gone
+ * with the last who stands there.  -ENOMEM. */
 int path_make_nameless(struct inode *inode, struct path *out);
 
 /* Take over the file system's reference on success. */
@@ -52,7 +52,8 @@ void mount_climb(struct path *path, const struct path *root);
 /* -EROFS for a read-only mount. */
 int mount_is_writable(const struct path *path);
 
-/* Each mount with its absolute place (kernel memory, valid during the call).  mount_mutex is held. */
+/* Each mount with its absolute place (kernel memory, valid during the call).  mount_mutex is
+ * held. */
 void mounts_for_each(void (*visit)(const struct mount *mount, const char *at, const char *source,
 				   const char *type, void *argument), void *argument);
 

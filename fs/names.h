@@ -2,8 +2,8 @@
 /*
  * fs/names.h - changes to the tree of names.
  *
- * Each checks permissions, read-only mounts and the rules of the man page, then changes the directory
- * and the names in use together, under the file system's names_lock.
+ * Each checks permissions, read-only mounts and the rules of the man page, then changes the
+ * directory and the names in use together, under the file system's names_lock.
  */
 #pragma once
 

@@ -59,7 +59,8 @@ int path_walk(const struct path *start, const char *name, unsigned flags, struct
 	return err;
 }
 
-/* Where the last name of a path begins, as it was given: following links before it does not change it. */
+/* Where the last name of a path begins, as it was given: following links before it does not change
+ * it. */
 static void last_name(const char *path, const char **last, size_t *len)
 {
 	const char *end = path + strlen(path);

@@ -17,20 +17,21 @@ enum path_flags {
 	PATH_DIRECTORY = 2,             /* must be a directory */
 };
 
-/* The place that `name` (kernel memory, NUL terminated) means.  0 or -ENOENT, -ENOTDIR, -EACCES, -ELOOP,
- * -ENAMETOOLONG...  `start` is where relative names begin and is not consumed. */
+/* The place that `name` (kernel memory, NUL terminated) means.  0 or -ENOENT, -ENOTDIR, -EACCES,
+ * -ELOOP, -ENAMETOOLONG...  `start` is where relative names begin and is not consumed. */
 int path_walk(const struct path *start, const char *name, unsigned flags, struct path *out);
 
-/* The directory of the last name, and that name: it points into `name`, may be "." or "..", has length
- * 0 for "/"; slashes may follow it. */
+/* The directory of the last name, and that name: it points into `name`, may be "." or "..", has
+ * length 0 for "/"; slashes may follow it. */
 int path_walk_parent(const struct path *start, const char *name, struct path *dir,
 		     const char **last, size_t *len);
 
 /* The entry `name` in the directory `dir`: crosses mounts, does not follow links. -ENOENT. */
 int path_child(const struct path *dir, const char *name, size_t len, struct path *out);
 
-/* Absolute name of a place as seen from the root of `context` (NULL: the root of all); the length with
- * the NUL, or -ERANGE, -ENOENT (deleted; " (deleted)" is appended instead when is_for_show). */
+/* Absolute name of a place as seen from the root of `context` (NULL: the root of all); the length
+ * with the NUL, or -ERANGE, -ENOENT (deleted; " (deleted)" is appended instead when
+ * is_for_show). */
 ssize_t path_name(const struct path *path, struct fs_context *context, bool is_for_show,
 		  char *buf, size_t size);
 

@@ -9,7 +9,8 @@
 
 #include "fs/file.h"
 
-/* A fresh instance with an empty root directory (mode 0755, or `mode`'s bits), called `type`; counted. */
+/* A fresh instance with an empty root directory (mode 0755, or `mode`'s bits), called `type`;
+ * counted. */
 int tmpfs_create(const char *type, uint32_t mode, struct file_system **fs);
 
 /* Make a file in a directory of an instance without asking anybody: initramfs, /dev.  Counted. */

@@ -81,7 +81,7 @@ int event_mask_parse(const char *list, uint64_t *mask)
 
 void events_start(void)
 {
-	if (event_mask_set(options.event_mask))
+	if (event_mask_set(event_mask | options.event_mask))
 		log_warn("no memory for events: they stay off");
 }
 
@@ -191,9 +191,9 @@ bool event_next(uint64_t *after, struct event *out)
 
 static void event_print(const struct event *event)
 {
-	console_print("  %llu cpu %u pid %u %s %#llx %#llx %#llx\n", (unsigned long long)event->order,
-		event->cpu, event->pid, event_name(event->type), (unsigned long long)event->a,
-		(unsigned long long)event->b, (unsigned long long)event->c);
+	console_print("  %lu cpu %u pid %u %s %#lx %#lx %#lx\n", event->order,
+		event->cpu, event->pid, event_name(event->type), event->a,
+		event->b, event->c);
 }
 
 void events_print_last(uint32_t n)

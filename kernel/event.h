@@ -70,8 +70,8 @@ const char *event_name(enum event_type type);
 /* "all", "none" or a comma-separated list with globs.  -EINVAL: an unknown name. */
 int event_mask_parse(const char *list, uint64_t *mask);
 
-/* Switch on what options.event_mask wants.  Called once per boot, when all CPUs are online and frames
- * exist; events before that are lost. */
+/* Switch on what options.event_mask wants: when frames exist, and again when further CPUs are online.
+ * Events before that are lost. */
 void events_start(void);
 
 /* Switch events on and off.  The rings are allocated when the first is switched on: -ENOMEM.  May not

@@ -7,12 +7,17 @@
  */
 #pragma once
 
-#include "fs/file.h"
+#include "fs/path.h"
 #include "kernel/process.h"
 
 /* Argument strings in kernel memory: NULL-terminated vectors.  0 or a negative errno; after success the
  * running task returns into the new program. */
-int program_exec(const struct path *start, const char *name, char *const argv[], char *const envp[]);
+MUST_CHECK int program_exec(const struct path *start, const char *name,
+			    char *const argv[], char *const envp[]);
 
-/* execve(2), execveat(2): the vectors are the program's. */
-long exec_from_user(int dirfd, virt_t name, virt_t argv, virt_t envp, int flags);
+/* execve(2), execveat(2): the vectors are the program's.  `name` is in kernel memory. */
+struct exec_request {
+	int dirfd, flags;               /* AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW */
+	virt_t argv, envp;
+};
+MUST_CHECK int program_exec_user(const struct exec_request *request, const char *name);

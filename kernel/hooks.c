@@ -22,7 +22,7 @@ enum { JITTER_ODDS = 16, JITTER_LONGEST = 32 };
 
 bool fault_point_fails(struct fault_point *point)
 {
-	struct task *task = cpu_count > 0 ? current : NULL;
+	struct task *task = current;
 
 	atomic_inc(&point->hits);
 	if (!task || task->fault_point_at == 0 || this_cpu()->irq_depth > 0)
@@ -49,7 +49,7 @@ static uint64_t jitter_next(struct cpu *cpu)
 
 void jitter(void)
 {
-	if (options.seed == 0 || cpu_count == 0)
+	if (options.seed == 0)
 		return;
 	uint64_t number = jitter_next(this_cpu());
 	if (number % JITTER_ODDS != 0)

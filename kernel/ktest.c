@@ -94,9 +94,9 @@ void ktest_fail(const char *file, int line, const char *text)
 void ktest_fail_values(const char *file, int line, const char *text, uint64_t a, uint64_t b)
 {
 	atomic_inc(&failures);
-	console_print("# %s:%d: expected %s: %llu (%#llx), %llu (%#llx)\n", file, line, text,
-		(unsigned long long)a, (unsigned long long)a, (unsigned long long)b,
-		(unsigned long long)b);
+	console_print("# %s:%d: expected %s: %lu (%#lx), %lu (%#lx)\n", file, line, text,
+		a, a, b,
+		b);
 }
 
 void ktest_skip(const char *reason)

@@ -65,8 +65,8 @@ static void panic_die(const char *message, virt_t frame_pointer)
 {
 	apic_send_nmi_others();
 	console_print("\npanic: %s\n", message);
-	console_print("CPU %u of %u, %llu us after boot\n", this_cpu()->id, cpu_count,
-		(unsigned long long)(cycles_now_ns() / 1000));
+	console_print("CPU %u of %u, %lu us after boot\n", this_cpu()->id, cpu_count,
+		cycles_now_ns() / 1000);
 	if (current)
 		upcall_describe_task(current);
 	backtrace_print(frame_pointer, 0);
@@ -102,7 +102,7 @@ static bool is_on_stack(virt_t addr)
 {
 	const struct cpu *cpu = this_cpu();
 
-	if (addr % 8 != 0)
+	if (addr % 8 != 0 || addr < DIRECT_MAP)
 		return false;
 	return contains((virt_t)data_start, (size_t)(image_end - data_start), addr)
 		|| (cpu->task && contains(cpu->task->stack, KSTACK_SIZE, addr))
@@ -116,10 +116,10 @@ static void backtrace_line(virt_t addr, uint64_t behind)
 	uint64_t offset;
 
 	if (symbol_find(addr - behind, &name, &offset))
-		console_print("  %#llx %s+%#llx\n", (unsigned long long)addr, name,
-			(unsigned long long)(offset + behind));
+		console_print("  %#lx %s+%#lx\n", addr, name,
+			(offset + behind));
 	else
-		console_print("  %#llx\n", (unsigned long long)addr);
+		console_print("  %#lx\n", addr);
 }
 
 void backtrace_print(virt_t frame_pointer, virt_t instruction)

@@ -3,14 +3,19 @@
  * kernel/pid.h - numbers for processes, and finding who has one.
  *
  * One number space for processes, threads, groups and sessions.  A number is free again when its task is
- * gone and no group or session is called by it.  Grows to pid_max (32768 by default, /proc/sys/kernel/pid_max).
+ * gone and no group or session is called by it.  They end below pid_max (32768 by default,
+ * /proc/sys/kernel/pid_max).
  */
 #pragma once
 
 #include "lib/types.h"
+#include "kernel/spinlock.h"
 
-/* The next free number with one use; -EAGAIN: all taken. -ENOMEM. */
-int32_t pid_alloc(void);
+/* Families, groups, sessions, and who has which number; see kernel/process.h. */
+extern struct spinlock process_tree_lock;
+
+/* The next free number with one use; -EAGAIN: all taken. */
+MUST_CHECK int32_t pid_alloc(void);
 void pid_use(int32_t pid);              /* one use more: a group or session is called by it */
 void pid_release(int32_t pid);          /* one use less; the last frees it */
 uint32_t pids_in_use(void);

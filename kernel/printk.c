@@ -79,8 +79,8 @@ void log_line(enum log_level level, const char *fmt, ...)
 static size_t line_format(char *line, enum log_level level, const char *fmt, va_list args)
 {
 	uint64_t us = log_clock_ns ? log_clock_ns() / 1000 : 0;
-	size_t len = (size_t)format_buffer(line, LINE_MAX, "<%d>[%5llu.%06llu] ", level,
-		(unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000));
+	size_t len = (size_t)format_buffer(line, LINE_MAX, "<%d>[%5lu.%06lu] ", level,
+		us / 1000000, us % 1000000);
 
 	len += (size_t)format_buffer_va(line + len, LINE_MAX - len, fmt, args);
 	len = MIN(len, (size_t)LINE_MAX - 2);

@@ -2,9 +2,12 @@
 /*
  * kernel/process.h - processes, their threads, groups and sessions.
  *
- * A process is what getpid names: threads that share signals' actions, limits and a parent.  A thread adds
- * to a task what signals, futexes and waiting need.  Families and groups are under one lock,
- * process_tree_lock (RANK_PROCESS_TREE).
+ * A process is what getpid names: threads that share signals' actions, limits and a parent.  A thread
+ * adds to a task what signals, futexes and waiting need.  Families and groups are under one lock,
+ * process_tree_lock (RANK_PROCESS_TREE); what belongs to signals is under actions->lock, taken inside it.
+ *
+ *      process_create      thread_leave, last thread          process_reap
+ *          ALIVE ------------------> ZOMBIE ----------------------> REAPED, freed with the last reference
  */
 #pragma once
 
@@ -23,7 +26,6 @@ struct fs_context;
 struct space;
 struct path;
 struct tty;
-struct file;
 
 enum { RLIMITS = 16 };
 
@@ -41,20 +43,27 @@ struct signal_queue {
 /* Signal actions, shared by clone(CLONE_SIGHAND). */
 struct signal_actions {
 	uint32_t refs;                  /* atomic */
-	struct spinlock lock;           /* RANK_SIGNAL: also guards queues and masks of its processes' threads */
-	struct abi_sigaction of[64];    /* [lock] by signal - 1 */
+	struct spinlock lock;           /* RANK_SIGNAL: guards queues and masks of its threads too */
+	struct abi_sigaction of[NSIG];  /* [lock] by signal - 1 */
 };
 
 struct thread {
+	uint32_t refs;                  /* atomic: its place in the process; its task until off its CPU */
 	struct task *task;
-	struct process *process;
+	struct process *process;        /* counted */
 	struct list_node node;          /* [tree] in process->threads */
-	int32_t tid;
+	int32_t tid;                    /* [tree] */
+	bool has_exited;                /* [tree] */
+	bool is_borrowing;              /* [tree] its parent sleeps in vfork until exec or exit */
+	bool must_die;                  /* [signals lock] ends before it returns to its program */
+	bool is_stopped;                /* [signals lock] */
 	uint64_t blocked;               /* [own; others read under signals lock] */
+	uint64_t awaited;               /* [signals lock] blocked, but rt_sigtimedwait waits for them */
 	uint64_t saved_blocked;         /* [own] to restore after rt_sigsuspend, ppoll... */
 	bool has_saved_blocked;
 	struct signal_queue queue;      /* [signals lock] directed at this thread */
 	struct abi_stack alternate_stack;
+	uint64_t trap_vector, trap_error, trap_addr;    /* [own] the last fault, for signal frames */
 	virt_t clear_child_tid;         /* set_tid_address; 0: none */
 	virt_t robust_list;
 	uint64_t restart_deadline_ns;   /* restart_syscall */
@@ -62,48 +71,55 @@ struct thread {
 	uint64_t restart_arguments[4];
 	struct fdtable *files;          /* counted */
 	struct fs_context *fs;          /* counted */
-	uint64_t user_ns, kernel_ns;
+	uint64_t kernel_ns;             /* [own] spent in the kernel on its behalf, as far as measured */
+	void (*begin)(void *argument);  /* [own] first act, in the kernel, instead of a program's */
+	void *begin_argument;
 };
 
 enum process_state { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
 
 struct process {
-	uint32_t refs;                  /* atomic: the pid table, threads, /proc files */
+	uint32_t refs;                  /* atomic: the tree until reaped, threads, /proc files */
 	int32_t pid;
 	enum process_state state;       /* [tree] */
 	struct process *parent;         /* [tree] */
-	struct list children;           /* [tree] by sibling */
+	struct list children;           /* [tree] by sibling; zombies first */
 	struct list_node sibling;
-	struct list threads;            /* [tree] */
-	uint32_t thread_count;          /* [tree] */
-	struct thread *leader;          /* the first thread; NULL once reaped */
+	struct list threads;            /* [tree] that have not exited */
+	uint32_t thread_count;          /* [tree] length of threads */
+	uint32_t live;                  /* atomic: threads that have not begun to exit */
+	struct thread *leader;          /* [tree] the thread called pid; NULL once reaped */
 	int32_t group, session;         /* [tree] process group and session ids */
 	struct list_node all;           /* [tree] every process */
 	struct tty *tty;                /* [tree] controlling terminal */
 
-	struct signal_actions *actions; /* counted; signals lock = actions->lock */
+	struct signal_actions *actions; /* counted; changes in exec, under the tree lock */
 	struct signal_queue queue;      /* [signals lock] directed at the process */
+	uint32_t queued_signals;        /* [signals lock] entries, of the threads too */
 	int32_t exit_signal;            /* sent to the parent; 0: none */
 	int32_t exit_status;            /* [tree] wait status, once a zombie */
-	bool is_exiting;                /* [tree] exit_group, or a fatal signal */
-	int32_t group_exit_status;
+	bool is_exiting;                /* [signals lock] exit_group, or a fatal signal */
+	int32_t group_exit_status;      /* [signals lock] its wait status then */
+	bool is_protected;              /* [signals lock] init: no signal kills or stops it by default */
 	int32_t stop_signal;            /* [signals lock] stopped by; 0: running */
-	bool stop_reported, continued;  /* [tree] for wait */
+	bool is_stop_wanted;            /* [signals lock] a thread took a stop signal; SIGCONT undoes it */
 	uint32_t stopped_threads;       /* [signals lock] */
-	struct wait_queue child_wait;   /* parents sleep here for their children */
+	bool stop_reported, continued;  /* [tree] for wait */
+	struct wait_queue child_wait;   /* parents for children, exec for its threads, vfork for its child */
 	bool has_execed;                /* setpgid: -EACCES after exec */
 
 	struct credentials credentials; /* [own] */
 	struct abi_rlimit limits[RLIMITS];
-	char name[TASK_NAME_MAX];       /* comm */
-	struct path *executable;        /* counted place of /proc/self/exe; NULL: kernel */
+	char name[TASK_NAME_MAX];       /* comm of the leader */
+	struct path *executable;        /* [tree] /proc/self/exe, see process_executable; NULL: none */
 	int32_t parent_death_signal;
 	bool is_dumpable, no_new_privs;
+	bool is_oom_victim;             /* [tree] chosen to die for lack of memory */
 	uint64_t start_ns;
 	uint64_t user_ns, kernel_ns, children_user_ns, children_kernel_ns;     /* [tree] of the dead */
-	uint64_t min_faults, children_min_faults;
-	struct wait_queue *vfork_wait;  /* parent sleeping in vfork; see kernel/fork.c */
-	bool *vfork_done;               /* [tree] */
+	uint64_t min_faults, children_min_faults;       /* [tree] of spaces left */
+	int64_t resident_peak, children_resident_peak;  /* [tree] pages */
+	uint64_t switches_voluntary, switches_forced;   /* [tree] of the dead */
 	uint64_t alarm_deadline_ns, alarm_interval_ns;
 	int oom_score_adj;
 };
@@ -114,23 +130,66 @@ extern struct process *init_process;
 static inline struct process *current_process(void) { return current->process; }
 static inline struct thread *current_thread(void)   { return current->thread; }
 
-struct process *process_create(void);           /* one reference, no pid yet; NULL: no memory */
+/* The signals lock of a process other than the running one: the tree lock is held. */
+static inline struct spinlock *process_signals(const struct process *process)
+{
+	return &process->actions->lock;
+}
+
+/* Once at boot, after slabs. */
+void processes_start(void);
+
+/* One reference, no pid, no actions yet; NULL: no memory. */
+struct process *process_create(void);
 void process_get(struct process *process);
-void process_put(struct process *process);
-struct process *process_find(int32_t pid);      /* alive or zombie, counted; NULL */
-struct thread *thread_create(struct task *task);
-void thread_destroy(struct thread *thread);
+void process_put(struct process *process);      /* never sleeps */
+struct process *process_find(int32_t pid);      /* alive or zombie, by any thread's number, counted; NULL */
 
-/* A place in its family; process_tree_lock is held. */
-void process_adopt(struct process *child, struct process *parent) REQUIRES(process_tree_lock);
+/* As calls name one: by any thread's number, 0 for the running one.  Tree lock held.  NULL: none. */
+struct process *process_named(int32_t pid) REQUIRES(process_tree_lock);
 
-/* Every process, tree lock held: `visit` must not sleep. */
-void process_for_each(void (*visit)(struct process *process, void *argument), void *argument);
+/* A thread for a task that has never run: one reference (its place), and the task's. */
+struct thread *thread_create(struct task *task, struct process *process);
+void thread_get(struct thread *thread);
+void thread_put(struct thread *thread);         /* the last one frees the task too; never sleeps */
+void thread_destroy(struct thread *thread);     /* one that never ran, with its task */
+
+/* An area for a program's extended registers, as every program starts with them; NULL: no memory. */
+void *fpu_area_alloc(void);
+void fpu_area_free(void *area);
+
+/* A new process takes its place: the lists, a parent, a group and a session.  Tree lock held. */
+void process_enlist(struct process *process, struct process *parent) REQUIRES(process_tree_lock);
+void process_set_group(struct process *process, int32_t group) REQUIRES(process_tree_lock);
+void process_set_session(struct process *process, int32_t session) REQUIRES(process_tree_lock);
+/* A zombie leaves all lists; its numbers are free.  Tree lock held. */
+void process_reap(struct process *process) REQUIRES(process_tree_lock);
+
+/* Every process that is not reaped.  Tree lock held: `visit` must not sleep. */
+void process_for_each(void (*visit)(struct process *process, void *argument), void *argument)
+	REQUIRES(process_tree_lock);
 uint32_t processes_count(void);
 
-/* Is the running process privileged (euid 0)? May it signal that one? */
+/* Is the running process privileged (euid 0)?  May it signal that one (tree lock held)? */
 bool process_is_privileged(void);
 bool process_may_signal(const struct process *target, int signal);
 
-struct signal_actions *signal_actions_create(void);
+struct signal_actions *signal_actions_create(void);                     /* all default; NULL: no memory */
 struct signal_actions *signal_actions_copy(struct signal_actions *from);
+void signal_actions_put(struct signal_actions *actions);
+
+/* What a process consumed until now, its dead and living threads together.  Tree lock held. */
+struct process_times {
+	uint64_t user_ns, kernel_ns;
+	uint64_t min_faults;
+	int64_t resident_peak;          /* pages */
+	uint64_t switches_voluntary, switches_forced;
+};
+void process_times(const struct process *process, struct process_times *times)
+	REQUIRES(process_tree_lock);
+void thread_times(const struct thread *thread, struct process_times *times);
+
+/* The program's file.  make counts *path; NULL: no memory.  get counts one more (NULL is fine). */
+struct path *executable_make(const struct path *path);
+struct path *executable_get(struct path *executable);
+void executable_put(struct path *executable);   /* NULL is fine; may sleep */

@@ -1,47 +1,88 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kernel/signal.h - send, block, choose.
+ *
+ * A signal waits in the queue of its process or of one thread until a thread that does not block it
+ * takes it on its way back to the program (kernel/deliver.h).  To send is to queue it, and to wake one
+ * thread that wants it.  A signal that is ignored wakes nobody.  Never from interrupt handlers.
  */
 #pragma once
 
 #include "kernel/process.h"
 
-/* Send to a process (any thread may take it) or to one thread.  info NULL: sent by the kernel.  A
- * signal that is ignored wakes nobody.  0 or -EAGAIN (RLIMIT_SIGPENDING for queued ones). */
+#define SIGNAL_BIT(signal) (1ull << ((signal) - 1))
+
+/* Signals that nobody may block or catch; those that say a program cannot go on. */
+#define SIGNALS_UNBLOCKABLE  (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
+#define SIGNALS_STOP         (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | \
+			      SIGNAL_BIT(SIGTTOU))
+#define SIGNALS_SYNCHRONOUS  (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | \
+			      SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSYS))
+
+static inline bool signal_is_valid(uint64_t signal)
+{
+	return signal >= 1 && signal <= NSIG;
+}
+
+/* What a signal does when nobody said otherwise. */
+enum signal_default { DEFAULT_TERMINATE, DEFAULT_CORE, DEFAULT_IGNORE, DEFAULT_STOP };
+enum signal_default signal_default_action(int signal);
+
+/* Send to a process (any thread may take it) or to one thread.  info NULL: sent by the kernel.
+ * 0 or -EAGAIN (RLIMIT_SIGPENDING for queued ones).  The _locked forms are for who holds the tree lock;
+ * the others take it. */
 int signal_send_process(struct process *process, int signal, const struct abi_siginfo *info);
 int signal_send_thread(struct thread *thread, int signal, const struct abi_siginfo *info);
+int signal_send_process_locked(struct process *process, int signal, const struct abi_siginfo *info)
+	REQUIRES(process_tree_lock);
+int signal_send_thread_locked(struct thread *thread, int signal, const struct abi_siginfo *info)
+	REQUIRES(process_tree_lock);
 
 /* To every process of a group; -ESRCH if there is none. */
 int signal_send_group(int32_t group, int signal, const struct abi_siginfo *info);
 
-/* A fault of the running program: cannot be blocked or ignored away. */
+/* A fault of the running program: cannot be blocked or ignored away.  fatal: nor caught. */
 void signal_force(int signal, const struct abi_siginfo *info);
+void signal_force_fatal(int signal);
 
-/* Does the running thread have an unblocked signal to handle?  Also recomputes WORK_SIGNAL. */
+/* All threads of the process but `except` are to die: marked and woken.  Signals lock held. */
+void signal_kill_threads(struct process *process, const struct thread *except);
+/* The process is to end with this wait status, unless it is ending already.  Signals lock held. */
+void signal_kill_process(struct process *process, int status, const struct thread *except);
+
+/* Tell the parent about a child: SIGCHLD (or its exit signal), and wake it if it waits.  code: CLD_.
+ * Tree lock held.  True: the parent does not want to wait for it, so that a zombie may go at once. */
+bool signal_notify_parent(struct process *child, int code, int status) REQUIRES(process_tree_lock);
+
+/* Does the running thread have an unblocked signal to handle? */
 bool signal_is_pending(void);
-void signal_recompute(struct thread *thread);           /* signals lock held */
 
-/* Take the next one to deliver; false: none.  Stops and default actions are carried out inside. */
-bool signal_take(struct abi_siginfo *info, struct abi_sigaction *action);
+/* Bring WORK_SIGNAL up to date; signals lock held. */
+void signal_recompute(struct thread *thread);
 
-/* Masks.  SIGKILL and SIGSTOP are never blocked. */
+/* Take the first pending signal of `mask` for the running thread.  Signals lock held.  0: none. */
+int signal_dequeue(struct thread *thread, uint64_t mask, struct abi_siginfo *info);
+
+/* Masks of the running thread.  SIGKILL and SIGSTOP are never blocked. */
 void signal_set_blocked(uint64_t mask);
+void signal_suspend(uint64_t mask);             /* until signals are delivered: rt_sigsuspend, ppoll */
 
-/* Deliver what is pending: called on the way back to the program.  Restarts or interrupts the system
- * call that the frame stands in (-ERESTART*). */
-struct trap_frame;
-void signal_deliver(struct trap_frame *frame);
+/* The running thread leaves: others see to what it had been woken for.  Tree lock held. */
+void signal_retarget(struct process *process, uint64_t mask) REQUIRES(process_tree_lock);
 
-/* kernel/sigframe.c */
-int sigframe_push(struct trap_frame *frame, const struct abi_siginfo *info,
-		  const struct abi_sigaction *action, uint64_t saved_mask);
-long sigframe_pop(struct trap_frame *frame);            /* rt_sigreturn: the value for rax */
+/* sigaction(2) on the running process; -EINVAL.  Pending signals that are now ignored are dropped. */
+int signal_set_action(int signal, const struct abi_sigaction *action, struct abi_sigaction *old);
 
-/* On exec: handlers to default, alternate stack off.  On exit: drop queues. */
+/* On exec: handlers to default, alternate stack off.  Of no other process or thread. */
 void signal_reset_handlers(struct process *process);
+
+/* Queues. */
+void signals_start(void);
+void signal_queue_init(struct signal_queue *queue);
 void signal_queue_flush(struct signal_queue *queue);
 
-/* Stop and continue. */
-void signal_info_for_child(struct abi_siginfo *info, const struct process *child, int code, int status);
-
-int32_t process_group_is_orphaned(int32_t group);       /* tree lock held; nonzero: orphaned */
+/* Is no member's parent outside the group but in its session?  Tree lock held; nonzero: orphaned. */
+int32_t process_group_is_orphaned(int32_t group);
+/* If it became so now, `leaving` not counted, and has a stopped member: SIGHUP and SIGCONT to all. */
+void process_group_check_orphaned(const struct process *member, const struct process *parent,
+				  const struct process *leaving) REQUIRES(process_tree_lock);

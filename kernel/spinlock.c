@@ -63,13 +63,8 @@ void assert_may_sleep(void)
 static bool rank_may_nest(unsigned rank)
 {
 	return rank == RANK_DIRECTORY || rank == RANK_INODE || rank == RANK_SPACE
-		|| rank == RANK_OBJECT || rank == RANK_FDTABLE || rank == RANK_RUN_QUEUE;
-}
-
-/* The task whose list to use; NULL while there are no tasks yet. */
-static struct task *holder(void)
-{
-	return cpu_count > 0 ? current : NULL;
+		|| rank == RANK_OBJECT || rank == RANK_FDTABLE || rank == RANK_FUTEX
+		|| rank == RANK_RUN_QUEUE;
 }
 
 static unsigned interrupt_mark(void)
@@ -95,7 +90,7 @@ static void lock_rank_check(const struct task *task, const void *lock, unsigned 
 
 void lock_rank_enter(const void *lock, enum lock_rank rank)
 {
-	const struct task *task = holder();
+	const struct task *task = current;
 
 	if (!task)
 		return;
@@ -107,7 +102,7 @@ void lock_rank_enter(const void *lock, enum lock_rank rank)
 
 void lock_rank_note(const void *lock, enum lock_rank rank)
 {
-	struct task *task = holder();
+	struct task *task = current;
 
 	if (!task)
 		return;
@@ -120,10 +115,10 @@ void lock_rank_note(const void *lock, enum lock_rank rank)
 	irq_restore(flags);
 }
 
-/* Locks may be released in any order; one taken before there were tasks is not listed. */
+/* Locks may be released in any order; those taken before there were tasks are not listed. */
 void lock_rank_leave(const void *lock)
 {
-	struct task *task = holder();
+	struct task *task = current;
 
 	if (!task)
 		return;

@@ -35,7 +35,7 @@ enum lock_rank {
 	RANK_PROCESS_TREE,      /* families, groups, sessions: fork, exit, wait, setpgid */
 	RANK_FDTABLE,           /* one descriptor table */
 	RANK_SIGNAL,            /* signal state of one process */
-	RANK_FUTEX,             /* one bucket of sleepers */
+	RANK_FUTEX,             /* one bucket of sleepers; two of them by address */
 	RANK_TTY,               /* a terminal's buffers */
 	RANK_TABLE,             /* the entries of one table */
 	RANK_KSTACK,            /* free kernel stacks */

@@ -149,11 +149,11 @@ long sys_mincore(const struct syscall_args *args)
 	for (virt_t at = args->rdi; at < end; at += MINCORE_PAGES * PAGE_SIZE) {
 		struct residency residency = { .start = at };
 		virt_t to = MIN(end, (virt_t)(at + MINCORE_PAGES * PAGE_SIZE));
-		read_lock(&space->lock);
+		write_lock(&space->lock);
 		bool is_mapped = space_range_is_mapped(space, at, to);
 		if (is_mapped)
 			cursor_for_each(space, at, to, residency_mark, &residency);
-		read_unlock(&space->lock);
+		write_unlock(&space->lock);
 		if (!is_mapped)
 			return -ENOMEM;
 		size_t pages = (to - at) >> PAGE_SHIFT;

@@ -21,7 +21,6 @@ enum { NEAR_FILES = 8 };
 /* For the wait, block the signals of the mask at `at` (0: leave them).  0, -EINVAL, -EFAULT. */
 static int mask_enter(virt_t at, uint64_t size)
 {
-	struct thread *self = current_thread();
 	uint64_t mask;
 
 	if (!at)
@@ -30,9 +29,7 @@ static int mask_enter(virt_t at, uint64_t size)
 		return -EINVAL;
 	if (get_user_u64(at, &mask))
 		return -EFAULT;
-	self->saved_blocked = self->blocked;
-	self->has_saved_blocked = true;
-	signal_set_blocked(mask);
+	signal_suspend(mask);
 	return 0;
 }
 

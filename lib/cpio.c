@@ -68,6 +68,7 @@ int cpio_next(struct cpio_reader *reader, struct cpio_entry *entry)
 		reader->is_open = !entry_is_trailer(entry);
 		if (reader->is_open)
 			return 1;
+		reader->archives++;
 	}
 }
 

@@ -16,6 +16,7 @@ struct cpio_reader {
 	size_t len;
 	size_t offset;		/* where the next header, or padding before it, begins */
 	bool is_open;		/* inside an archive: the trailer has still to come */
+	size_t archives;	/* trailers passed: inode numbers mean something only between two */
 };
 
 struct cpio_entry {

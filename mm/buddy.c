@@ -2,16 +2,16 @@
 /*
  * mm/buddy.c - free blocks of frames, split and merged.
  *
- * Owns: the free lists, one per order.  A block of order k is 2^k frames, its first a multiple of 2^k.
- * Its buddy is the one block of the same order with which it makes a block of order k + 1:
+ * Owns: the free lists, one per order.  A block of order k is 2^k frames, its first a multiple of
+ * 2^k.  Its buddy is the one block of the same order with which it makes a block of order k + 1:
  *
  *   order 2   |       0       |       4       |        buddy(pfn) = pfn ^ 2^order
  *   order 1   |   0   |   2   |   4   |   6   |
  *   order 0   | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 |
  *
- * Taking splits the smallest block that will do; giving merges for as long as the buddy is free too.
- * The links of a free block lie in its own first bytes, its order in its head's metadata, so that
- * free memory costs nothing beside, and boot touches only heads.
+ * Taking splits the smallest block that will do; giving merges for as long as the buddy is free
+ * too.  The links of a free block lie in its own first bytes, its order in its head's metadata, so
+ * that free memory costs nothing beside, and boot touches only heads.
  *
  * Invariants: free blocks do not overlap, and no two buddies are both free.
  *

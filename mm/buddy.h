@@ -2,8 +2,8 @@
 /*
  * mm/buddy.h - free blocks of frames, split and merged.
  *
- * The store behind mm/frame.c, which is its only user: it knows which blocks are free and nothing of
- * who holds the others.
+ * The store behind mm/frame.c, which is its only user: it knows which blocks are free and nothing
+ * of who holds the others.
  *
  * A frame of kind FREE says in `used` where it is; a block's head has its order in `level`.
  */

@@ -112,15 +112,17 @@ struct sweep {
 	virt_t start, end;
 	void (*visit)(const struct leaf_visit *leaf, void *argument);
 	void *argument;
+	pfn_t tables[PTE_LEVELS + 1];   /* by level, the way down to where the sweep is */
 };
 
-static void sweep_table(const struct sweep *sweep, pfn_t table, int level, virt_t base, bool is_exclusive,
+static void sweep_table(struct sweep *sweep, pfn_t table, int level, virt_t base, bool is_exclusive,
 			bool is_writable)
 {
 	const pte_t *entries = frame_entries(table);
 	uint64_t span = pte_span(level);
 	virt_t from = MAX(base, sweep->start), to = MIN(base + span * PTE_PER_TABLE, sweep->end);
 
+	sweep->tables[level] = table;
 	for (virt_t at = from - from % span; at < to; at += span) {
 		pte_t entry = pte_load(&entries[pte_index(at, level)]);
 		if (pte_is_none(entry))
@@ -131,7 +133,7 @@ static void sweep_table(const struct sweep *sweep, pfn_t table, int level, virt_
 			sweep_table(sweep, pte_pfn(entry), level - 1, at, is_mine, may_write);
 			continue;
 		}
-		struct leaf_visit leaf = { .addr = at, .leaf = entry, .is_exclusive = is_mine };
+		struct leaf_visit leaf = { at, entry, is_mine, sweep->tables };
 		if (!may_write)
 			leaf.leaf.bits &= ~PTE_WRITE;
 		sweep->visit(&leaf, sweep->argument);
@@ -141,6 +143,6 @@ static void sweep_table(const struct sweep *sweep, pfn_t table, int level, virt_
 void cursor_for_each(const struct space *space, virt_t start, virt_t end,
 		     void (*visit)(const struct leaf_visit *leaf, void *argument), void *argument)
 {
-	struct sweep sweep = { start, end, visit, argument };
+	struct sweep sweep = { start, end, visit, argument, { 0 } };
 	sweep_table(&sweep, space->mmu.root >> PAGE_SHIFT, PTE_LEVELS, 0, true, true);
 }

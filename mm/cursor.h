@@ -7,7 +7,7 @@
  * until the cursor is closed.  Faults use it under the space's lock for reading; range operations under the
  * lock for writing.
  *
- * cursor_peek looks without owning, for readers.
+ * cursor_peek looks without owning.
  */
 #pragma once
 
@@ -48,16 +48,18 @@ pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather
 	REQUIRES(space->lock);
 
 /* The leaf at addr as the hardware sees it: PTE_NONE when a table is missing; its write bit is the
- * AND along the path.  Parked leaves are returned as they are. */
-pte_t cursor_peek(const struct space *space, virt_t addr) REQUIRES_SHARED(space->lock);
+ * AND along the path.  Parked leaves are returned as they are.  Nothing is owned on the way, so that a
+ * fault of another thread could replace and free what is looked at: hence the lock for writing. */
+pte_t cursor_peek(const struct space *space, virt_t addr) REQUIRES(space->lock);
 
-/* Visit every leaf that is not none in [start, end) in order, without owning anything.  Skips absent
+/* Visit every leaf that is not none in [start, end) in order, without owning anything either.  Skips absent
  * subtrees.  `effective` has the write bit as above; is_exclusive: no table or frame on the path is shared. */
 struct leaf_visit {
 	virt_t addr;
 	pte_t leaf;
 	bool is_exclusive;
+	const pfn_t *tables;            /* by level, 1 to PTE_LEVELS: those it was found through */
 };
 void cursor_for_each(const struct space *space, virt_t start, virt_t end,
 		     void (*visit)(const struct leaf_visit *leaf, void *argument), void *argument)
-	REQUIRES_SHARED(space->lock);
+	REQUIRES(space->lock);

@@ -22,7 +22,7 @@
  * Invariants:  opening the cursor has owned every table on the path, so the frame's count alone tells
  *              whether a page is ours.  Reads own the path too: shared tables are never filled in place.
  * Locks:       the space's for reading, so that faults of many threads run side by side; the cursor
- *              holds the leaf's table.  An object's page is fetched before that, because it may sleep.
+ *              holds the leaf's table.  An object's page is fetched between two looks, because it may sleep.
  */
 #include "mm/fault.h"
 #include "lib/abi/errno.h"
@@ -77,12 +77,14 @@ static int fault_once(struct space *space, virt_t addr, enum access access)
 	if (!vma_allows(fault.vma, access))
 		return -EACCES;
 
-	int err = fault.vma->object ? fault_fetch(&fault) : 0;
-	if (err)
-		return err;
-
 	struct cursor cursor;
-	err = cursor_open(&cursor, space, addr);
+	int err = cursor_open(&cursor, space, addr);
+	if (!err && fault.vma->object && pte_is_none(cursor_get(&cursor))) {
+		cursor_close(&cursor);          /* the object may sleep */
+		err = fault_fetch(&fault);
+		if (!err)
+			err = cursor_open(&cursor, space, addr);
+	}
 	if (!err) {
 		err = fault_leaf(&fault, &cursor);
 		cursor_close(&cursor);
@@ -104,13 +106,10 @@ static bool vma_allows(const struct vma *vma, enum access access)
 	}
 }
 
-/* The leaf is missing: get its page from the object, before any spinlock is held. */
+/* The leaf is missing: get its page from the object, while no spinlock is held. */
 static int fault_fetch(struct fault *fault)
 {
 	const struct vma *vma = fault->vma;
-	if (!pte_is_none(cursor_peek(fault->space, fault->addr)))
-		return 0;
-
 	uint64_t index = (vma->offset + (fault->addr - vma->start)) >> PAGE_SHIFT;
 	return object_page(vma->object, index, vma_is_private(vma) ? OBJECT_VIEW : OBJECT_WRITE,
 			   &fault->page);
@@ -161,9 +160,7 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 	struct work_counts *work = &fault->space->work;
 	bool can_execute = vma->prot & PROT_EXEC, is_write = fault->access == ACCESS_WRITE;
 
-	if (vma->object && fault->page == FRAME_NONE)
-		return -EAGAIN;                 /* it was there when we looked: look again */
-
+	assert(!vma->object || fault->page != FRAME_NONE);
 	if (vma->object && (!vma_is_private(vma) || !is_write)) {
 		pte_t leaf = pte_to_frame(fault->page, can_execute);
 		if (!vma_is_private(vma))

@@ -2,16 +2,17 @@
 /*
  * mm/frame.c - physical frames: metadata, counts, per-CPU caches.
  *
- * Owns: frames[], frame_refs[], the zero frame and one small cache of single frames per CPU.  A frame
- * goes round like this:
+ * Owns: frames[], frame_refs[], the zero frame and one small cache of single frames per CPU.  A
+ * frame goes round like this:
  *
  *              refill, 16 at once           frame_alloc
  *   free lists ------------------> cache ------------------> held, count 1, 2, ...
  *   (buddy.c)  <------------------       <------------------
  *              drain, 16 at once            frame_free_block, the last put
  *
- * Invariants: a frame of kind FREE is in exactly one free block or one cache; every other has somebody
- * who will free it, except RESERVED and ZERO.  Metadata of a frame changes hands with the frame.
+ * Invariants: a frame of kind FREE is in exactly one free block or one cache; every other has
+ * somebody who will free it, except RESERVED and ZERO.  Metadata of a frame changes hands with the
+ * frame.
  *
  * Locks: a cache belongs to its CPU and is used with preemption off.  Counts are atomic.
  *
@@ -330,8 +331,8 @@ const char *frame_kind_name(enum frame_kind kind)
 }
 
 /*
- * The free lists are disjoint by themselves.  Frames in caches are marked, so they lie on no list; and
- * if lists and caches together hold as many frames as are FREE, they hold every one, and once.
+ * The free lists are disjoint by themselves.  Frames in caches are marked, so they lie on no list;
+ * and if lists and caches together hold as many frames as are FREE, they hold every one, and once.
  */
 const char *frames_check(void)
 {
@@ -361,8 +362,8 @@ static bool cache_is_sound(const struct frame_cache *cache)
 /*
  * Debug builds fill frames with POISON when they are freed and look whether it is still there when
  * they are handed out again: whoever wrote meanwhile did so through a pointer or a TLB entry that
- * should be gone.  The first words are left out, free blocks keep their links there.  Frames that were
- * never in use are not poisoned; `stale` remembers which are.
+ * should be gone.  The first words are left out, free blocks keep their links there.  Frames that
+ * were never in use are not poisoned; `stale` remembers which are.
  */
 #ifdef COWBELL_DEBUG
 #define POISON 0x6b6b6b6b6b6b6b6bull
@@ -382,7 +383,7 @@ static void poison_check(pfn_t pfn)
 		return;
 	for (unsigned i = POISON_FIRST; i < POISON_PAST; i++)
 		if (words[i] != POISON)
-			panic("free frame %lx was written: offset %x holds %lx", pfn, i * 8, words[i]);
+			panic("free frame %lx was written: %lx at %x", pfn, words[i], i * 8);
 }
 #else
 static void poison_write(pfn_t pfn)

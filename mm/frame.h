@@ -4,11 +4,11 @@
  *
  * A frame is 4 KiB of RAM, named by its number (pfn).  frame_refs[pfn] counts who holds it: one per
  * table entry that names it, one for the object that keeps it, one per transient kernel hold.  The
- * counts lie in an array of their own, sixteen to a cache line, because copying a table touches 512 of
- * them.  Twelve bytes of metadata per frame in all.
+ * counts lie in an array of their own, sixteen to a cache line, because copying a table touches 512
+ * of them.  Twelve bytes of metadata per frame in all.
  *
- * Blocks of 2^order frames, order 0..FRAME_ORDER_MAX (4 MiB), come from a buddy allocator; single frames
- * go through a small cache per CPU.  A block has one count, its first frame's.
+ * Blocks of 2^order frames, order 0..FRAME_ORDER_MAX (4 MiB), come from a buddy allocator; single
+ * frames go through a small cache per CPU.  A block has one count, its first frame's.
  *
  * Locks: counts are atomic.  Free lists under RANK_FRAME.  Nothing here sleeps.  Never called from
  * interrupt handlers.
@@ -30,16 +30,16 @@ enum frame_kind {
 	FRAME_SLAB,                     /* small objects */
 	FRAME_TABLE,                    /* entries; level says of which kind */
 	FRAME_DATA,                     /* a program's or a file's bytes */
-	FRAME_ZERO,                     /* the one frame of zeros: never counted, written or freed */
+	FRAME_ZERO,                     /* the one frame of zeros: never counted, written, freed */
 	FRAME_KINDS
 };
 
 struct frame {
 	uint8_t kind;                   /* enum frame_kind; fixed while held */
-	uint8_t level;                  /* TABLE: 1..4.  All others in use: the order of their block */
-	uint8_t stale;                  /* TABLE: somebody copied me while I was shared.  FREE: poisoned */
-	uint8_t lock;                   /* TABLE: spin_lock_byte, RANK_TABLE; used only while exclusive */
-	uint16_t used;                  /* TABLE: entries that are not none [lock].  FREE: see mm/buddy.h */
+	uint8_t level;                  /* TABLE: 1..4.  Others in use: the order of their block */
+	uint8_t stale;                  /* TABLE: copied while it was shared.  FREE: poisoned */
+	uint8_t lock;                   /* TABLE: spin_lock_byte; used only while exclusive */
+	uint16_t used;                  /* TABLE: entries not none [lock].  FREE: see mm/buddy.h */
 	uint16_t resident;              /* TABLE, level 1: entries that count in RSS [lock] */
 };
 
@@ -50,9 +50,9 @@ extern uint32_t *frame_refs;            /* by pfn */
 extern pfn_t frame_count;               /* size of both arrays */
 extern pfn_t zero_frame;
 
-/* Take over the machine's memory from bootinfo (usable, below mem=), less the image, the initramfs and
- * what was used so far.  Needs the direct map and this CPU's area.  frames_start_cpu() gives a further
- * CPU its cache, before it first allocates. */
+/* Take over the machine's memory from bootinfo (usable, below mem=), less the image, the initramfs
+ * and what was used so far.  Needs the direct map and this CPU's area.  frames_start_cpu() gives a
+ * further CPU its cache, before it first allocates. */
 void frames_start(void);
 void frames_start_cpu(struct cpu *cpu);
 
@@ -76,8 +76,8 @@ void frame_free_block(pfn_t pfn, unsigned order);
 /* One holder more.  The caller must already be one, or hold a lock that keeps one. */
 static inline void frame_get(pfn_t pfn);
 
-/* One holder fewer.  True: it was the last one, and the caller must dispose of the frame.  Release on
- * the way down, acquire at zero. */
+/* One holder fewer.  True: it was the last one, and the caller must dispose of the frame.  Release
+ * on the way down, acquire at zero. */
 MUST_CHECK static inline bool frame_put_is_last(pfn_t pfn);
 
 /* One holder fewer of a frame (or block) that is not a table; the last one frees it. */
@@ -86,8 +86,9 @@ void frame_put(pfn_t pfn);
 /* Is the caller the only holder?  Acquire: pairs with the release in put. */
 static inline bool frame_is_exclusive(pfn_t pfn);
 
-/* How many frames are free now, caches included; how many there are once the image, the metadata and
- * other reserved memory are taken off.  Exact while no CPU is between its cache and the free lists. */
+/* How many frames are free now, caches included; how many there are once the image, the metadata
+ * and other reserved memory are taken off.  Exact while no CPU is between its cache and the free
+ * lists. */
 uint64_t frames_free(void);
 uint64_t frames_total(void);
 
@@ -98,8 +99,8 @@ const char *frame_kind_name(enum frame_kind kind);
 /* Give this CPU's cache back, so that larger blocks can form. */
 void frames_drain_caches(void);
 
-/* For audit(): free lists disjoint, aligned, complete.  NULL, or what is wrong.  The caller sees to it
- * that nobody allocates or frees meanwhile, nor was stopped in the middle of that. */
+/* For audit(): free lists disjoint, aligned, complete.  NULL, or what is wrong.  The caller sees to
+ * it that nobody allocates or frees meanwhile, nor was stopped in the middle of that. */
 const char *frames_check(void);
 
 static inline void frame_get(pfn_t pfn)

@@ -2,8 +2,8 @@
 /*
  * mm/frame_early.c - memory before there is an allocator.
  *
- * Owns: the list of RAM nobody uses yet.  It begins as what the firmware calls usable, and everything
- * in use is cut out of it; taking memory is one more cut:
+ * Owns: the list of RAM nobody uses yet.  It begins as what the firmware calls usable, and
+ * everything in use is cut out of it; taking memory is one more cut:
  *
  *   usable     |==========|        |==============================|
  *   cut         ^ first MiB         ^ image    ^ initramfs    ^ taken so far
@@ -114,16 +114,17 @@ static void cut_used(void)
 {
 	for (size_t i = 0; i < bootinfo.memory_count; i++) {
 		const struct boot_memory *memory = &bootinfo.memory[i];
+		phys_t end = page_ceil(MIN(memory->end, PHYS_LIMIT));
 
 		if (memory->kind != BOOT_MEMORY_USABLE)
-			range_cut(page_floor(memory->start), page_ceil(MIN(memory->end, PHYS_LIMIT)));
+			range_cut(page_floor(memory->start), end);
 	}
 	range_cut(0, 1 * MIB);
 	range_cut(page_floor(virt_to_phys(image_start)), page_ceil(virt_to_phys(image_end)));
 	range_cut(page_floor(bootinfo.initramfs_start), page_ceil(bootinfo.initramfs_end));
 }
 
-/* From the end of the longest range, so that early pieces lie together and low memory stays whole. */
+/* From the end of the longest range: early pieces lie together, and low memory stays whole. */
 static phys_t take(uint64_t bytes, phys_t limit)
 {
 	phys_t best_end = 0;

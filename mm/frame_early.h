@@ -2,8 +2,8 @@
 /*
  * mm/frame_early.h - memory before there is an allocator.
  *
- * The kernel's first page tables and the allocator's own metadata must come from somewhere.  Here is
- * the list of RAM that nobody uses yet; the frame allocator takes over what is left of it.
+ * The kernel's first page tables and the allocator's own metadata must come from somewhere.  Here
+ * is the list of RAM that nobody uses yet; the frame allocator takes over what is left of it.
  */
 #pragma once
 

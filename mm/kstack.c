@@ -19,8 +19,9 @@
  *
  * Invariants: a slot is vacated, and its frames are put, only after the shootdown of its addresses.
  *
- * Locks: `lock` (RANK_KSTACK) guards slots, the ready list and the window's tables.  A shootdown may
- * not be waited for under a lock, so trimming takes stacks off the list first; then they are its own.
+ * Locks: `lock` (RANK_KSTACK) guards slots, the ready list and the window's tables.  A shootdown
+ * may not be waited for under a lock, so trimming takes stacks off the list first; then they are
+ * its own.
  */
 #include "lib/atomic.h"
 #include "lib/bits.h"
@@ -284,8 +285,8 @@ static virt_t slot_stack(unsigned slot)
 }
 
 /*
- * Debug builds fill a stack with UNTOUCHED before it is used; how far the filling has gone when it is
- * freed is how deep it was.
+ * Debug builds fill a stack with UNTOUCHED before it is used; how far the filling has gone when it
+ * is freed is how deep it was.
  */
 #ifdef COWBELL_DEBUG
 #define UNTOUCHED 0x57ac57ac57ac57acull

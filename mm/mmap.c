@@ -84,9 +84,9 @@ int space_map(struct space *space, const struct map_request *request, virt_t *ou
 
 	write_lock(&space->lock);
 	virt_t addr = request->addr;
-	err = map_place(space, request, len, &addr);
+	err = vmas_own(&space->vmas, 3);        /* cutting a hole takes two, the new range one */
 	if (!err)
-		err = vmas_own(&space->vmas, 1);
+		err = map_place(space, request, len, &addr);
 	if (!err) {
 		vma.start = addr;
 		vma.end = addr + len;
@@ -303,6 +303,17 @@ virt_t space_brk(struct space *space, virt_t brk)
 	return brk;
 }
 
+/* May range `i` begin at `start` instead of where it does now? */
+static bool may_grow_down(const struct space *space, uint32_t i, virt_t start)
+{
+	const struct vma *stack = &space->vmas->at[i];
+	virt_t below = i ? space->vmas->at[i - 1].end : 0;
+
+	return stack->flags & VMA_GROWSDOWN && vma_is_anonymous(stack) && start >= MMAP_MIN_ADDR
+	       && start >= below + STACK_GAP_PAGES * PAGE_SIZE
+	       && stack->end - start <= space->stack_limit;
+}
+
 int space_grow_stack(struct space *space, virt_t addr)
 {
 	virt_t start = page_floor(addr);
@@ -310,24 +321,22 @@ int space_grow_stack(struct space *space, virt_t addr)
 
 	write_lock(&space->lock);
 	uint32_t i = vmas_search(space->vmas, addr);
-	struct vma *stack = i < space->vmas->count ? &space->vmas->at[i] : NULL;
-	if (!stack)
+	if (i == space->vmas->count)
 		goto out;
-	if (stack->start <= addr) {
+	if (space->vmas->at[i].start <= addr) {
 		err = 0;                        /* another thread was here first */
 		goto out;
 	}
-	virt_t below = i ? space->vmas->at[i - 1].end + STACK_GAP_PAGES * PAGE_SIZE : MMAP_MIN_ADDR;
-	if (!(stack->flags & VMA_GROWSDOWN) || start < below || stack->end - start > space->stack_limit)
+	if (!may_grow_down(space, i, start))
 		goto out;
 	err = vmas_own(&space->vmas, 0);
 	if (err)
 		goto out;
 
-	struct vma grown = { .start = start, .end = space->vmas->at[i].start,
-			     .prot = space->vmas->at[i].prot, .flags = space->vmas->at[i].flags };
-	space_account(space, &grown, 1);
-	space->vmas->at[i].start = start;
+	struct vma *stack = &space->vmas->at[i];
+	space_account(space, stack, -1);
+	stack->start = start;
+	space_account(space, stack, 1);
 out:
 	write_unlock(&space->lock);
 	return err;

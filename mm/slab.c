@@ -9,14 +9,16 @@
  *                                    +---- next -----|--+
  *                          header.free --------------+
  *
- * Objects that were freed are chained by their offsets from the header, held in their own first bytes;
- * objects that were never used need no chain, so a new slab costs no pass over it.  From an object to
- * its slab: the frame's metadata knows the order of its block, and blocks are aligned.
+ * Objects that were freed are chained by their offsets from the header, held in their own first
+ * bytes; objects that were never used need no chain, so a new slab costs no pass over it.  From an
+ * object to its slab: the frame's metadata knows the order of its block, and blocks are aligned.
  *
- * Invariants: a slab is on its cache's list exactly while it has room.  A cache keeps at most one empty
- * slab, at the end of the list, so that an object that comes and goes does not take a block along.
+ * Invariants: a slab is on its cache's list exactly while it has room.  A cache keeps at most one
+ * empty slab, at the end of the list, so that an object that comes and goes does not take a block
+ * along.
  *
- * Locks: each cache has its own.  Caches are never removed, so the list of them is read without one.
+ * Locks: each cache has its own.  Caches are never removed, so the list of them is read without
+ * one.
  */
 #include "lib/bits.h"
 #include "lib/list.h"
@@ -53,7 +55,8 @@ static const struct {
 };
 
 static struct slab_cache kmalloc_caches[COUNT(kmalloc_sizes)];
-static uint8_t kmalloc_class[KMALLOC_SLAB_MAX / KMALLOC_STEP + 1];      /* by size / 16, rounded up */
+/* Index of the cache, by size in steps, rounded up. */
+static uint8_t kmalloc_class[KMALLOC_SLAB_MAX / KMALLOC_STEP + 1];
 
 static struct spinlock caches_lock = SPINLOCK_INIT(RANK_SLAB);
 static struct list caches = LIST_INIT(caches);          /* [caches_lock to add] */
@@ -61,6 +64,7 @@ static struct list caches = LIST_INIT(caches);          /* [caches_lock to add] 
 static unsigned slab_best_order(const struct slab_cache *cache);
 static uint32_t slab_first(const struct slab_cache *cache);
 static struct slab *slab_with_room(struct slab_cache *cache) REQUIRES(cache->lock);
+static struct slab *slab_last(struct slab_cache *cache) REQUIRES(cache->lock);
 static struct slab *slab_create(struct slab_cache *cache) REQUIRES(cache->lock);
 static void slab_destroy(struct slab_cache *cache, struct slab *slab) REQUIRES(cache->lock);
 static void *slab_pop(struct slab_cache *cache, struct slab *slab) REQUIRES(cache->lock);
@@ -211,7 +215,7 @@ void slabs_trim(void)
 	list_for_each_entry(cache, &caches, all) {
 		spin_lock(&cache->lock);
 		while (cache->empty > 0)
-			slab_destroy(cache, list_entry(list_last(&cache->partial), struct slab, node));
+			slab_destroy(cache, slab_last(cache));
 		spin_unlock(&cache->lock);
 	}
 }
@@ -226,7 +230,8 @@ uint64_t slab_objects(void)
 	return objects;
 }
 
-void slab_for_each_cache(void (*visit)(const struct slab_cache *cache, void *argument), void *argument)
+void slab_for_each_cache(void (*visit)(const struct slab_cache *cache, void *argument),
+			 void *argument)
 {
 	struct slab_cache *cache;
 
@@ -239,6 +244,12 @@ static struct slab *slab_with_room(struct slab_cache *cache)
 	struct list_node *node = list_first(&cache->partial);
 
 	return node != NULL ? list_entry(node, struct slab, node) : slab_create(cache);
+}
+
+/* Where the empty ones are. */
+static struct slab *slab_last(struct slab_cache *cache)
+{
+	return list_entry(list_last(&cache->partial), struct slab, node);
 }
 
 /* When memory is short a smaller block will do. */
@@ -334,9 +345,10 @@ static struct slab *slab_of(const void *object)
 }
 
 /*
- * Debug builds fill freed objects with one pattern and fresh ones with another.  An object that is all
- * FREED when it is freed is freed twice; one that is not when it is handed out was written to in
- * between.  The address makes a pattern that no data has by chance.  The first word holds the chain.
+ * Debug builds fill freed objects with one pattern and fresh ones with another.  An object that is
+ * all FREED when it is freed is freed twice; one that is not when it is handed out was written to
+ * in between.  The address makes a pattern that no data has by chance.  The first word holds the
+ * chain.
  */
 #ifdef COWBELL_DEBUG
 #define FREED 0x6f1ee0b1ec75f1eeull

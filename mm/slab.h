@@ -2,9 +2,9 @@
 /*
  * mm/slab.h - small objects from frames.
  *
- * A cache hands out objects of one size; each of its slabs is one block of frames with its bookkeeping
- * at the front.  kmalloc() picks a cache by size (16 B ... 2 KiB) or whole blocks above that.
- * May be called under spinlocks of a rank below RANK_SLAB, never from interrupt handlers.
+ * A cache hands out objects of one size; each of its slabs is one block of frames with its
+ * bookkeeping at the front.  kmalloc() picks a cache by size (16 B ... 2 KiB) or whole blocks above
+ * that.  May be called under spinlocks of a rank below RANK_SLAB, never from interrupt handlers.
  */
 #pragma once
 
@@ -43,4 +43,5 @@ MUST_CHECK char *kstrdup(const char *text);
 
 /* Objects alive in all caches; for the ledger.  visit each cache for /proc/slabinfo. */
 uint64_t slab_objects(void);
-void slab_for_each_cache(void (*visit)(const struct slab_cache *cache, void *argument), void *argument);
+void slab_for_each_cache(void (*visit)(const struct slab_cache *cache, void *argument),
+			 void *argument);

@@ -24,7 +24,7 @@
 #include "mm/slab.h"
 #include "mm/tree.h"
 
-static int space_share_tree(struct space *child, struct space *parent);
+static int space_share_tree(struct space *child, struct space *parent, enum fork_share share);
 static int space_forget_unforkable(struct space *child);
 static int space_copy_everything(struct space *child);
 
@@ -89,8 +89,9 @@ int space_fork(struct space *parent, struct space **out)
 	if (!child)
 		return -ENOMEM;
 
+	enum fork_share share = atomic_load_relaxed(&options.fork_share);       /* may change at any time */
 	write_lock(&parent->lock);
-	int err = space_share_tree(child, parent);
+	int err = space_share_tree(child, parent, share);
 	space_flush(parent, 0, USER_END);               /* the snapshot instant */
 	vmas_get(parent->vmas);
 	child->vmas = parent->vmas;
@@ -104,14 +105,14 @@ int space_fork(struct space *parent, struct space **out)
 	child->mmap_low = parent->mmap_low;
 	child->mmap_high = parent->mmap_high;
 	child->program = parent->program;
+	space_publish(child);           /* whoever visits all spaces meets the parent later, or the child too */
 	write_unlock(&parent->lock);
 
 	work_add(&parent->work, forks, 1);
-	space_publish(child);
 	event(space_create, child->mmu.id, parent->mmu.id, child->mmu.root >> PAGE_SHIFT);
 	if (!err)
 		err = space_forget_unforkable(child);
-	if (!err && options.fork_share == FORK_SHARE_NONE)
+	if (!err && share == FORK_SHARE_NONE)
 		err = space_copy_everything(child);
 	if (err) {
 		space_put(child);
@@ -121,7 +122,7 @@ int space_fork(struct space *parent, struct space **out)
 	return 0;
 }
 
-static int space_share_tree(struct space *child, struct space *parent)
+static int space_share_tree(struct space *child, struct space *parent, enum fork_share share)
 {
 	static const int share_levels[] = {
 		[FORK_SHARE_NONE] = 0,          /* then every page is copied: space_copy_everything() */
@@ -131,7 +132,7 @@ static int space_share_tree(struct space *child, struct space *parent)
 		[FORK_SHARE_ROOT] = 3,
 	};
 	return table_share(child->mmu.root >> PAGE_SHIFT, parent->mmu.root >> PAGE_SHIFT,
-			   share_levels[atomic_load_relaxed(&options.fork_share)], true, &child->work);
+			   share_levels[share], true, &child->work);
 }
 
 /* MADV_DONTFORK ranges are not there for the child, MADV_WIPEONFORK ranges are empty.  Nobody else knows
@@ -155,6 +156,7 @@ static int space_forget_unforkable(struct space *child)
 
 struct copy_all {
 	struct space *space;
+	bool may_write;                 /* the range that is copied now */
 	int err;
 };
 
@@ -178,6 +180,8 @@ static void copy_leaf(const struct leaf_visit *leaf, void *argument)
 	pte_t copy = pte_to_frame(fresh, pte_is_executable(old));
 	if (pte_is_parked(old))
 		copy = pte_park(copy);
+	else if (all->may_write)
+		copy = pte_with_write(copy);
 	entry_store(cursor.slot, copy);         /* the child has never run: nothing to flush */
 	gather_add(&cursor.gather, old, 1);
 	cursor_close(&cursor);
@@ -189,13 +193,14 @@ static int space_copy_everything(struct space *child)
 {
 	struct copy_all all = { .space = child };
 
-	read_lock(&child->lock);
+	write_lock(&child->lock);
 	for (uint32_t i = 0; i < child->vmas->count && !all.err; i++) {
 		const struct vma *vma = &child->vmas->at[i];
+		all.may_write = vma->prot & PROT_WRITE;
 		if (vma_is_private(vma))
 			cursor_for_each(child, vma->start, vma->end, copy_leaf, &all);
 	}
-	read_unlock(&child->lock);
+	write_unlock(&child->lock);
 	return all.err;
 }
 

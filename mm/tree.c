@@ -237,7 +237,7 @@ uint64_t entry_resident(pte_t entry, int level)
 
 pfn_t slot_table(const pte_t *slot)
 {
-	return virt_to_phys(slot) >> PAGE_SHIFT;
+	return frame_of(slot);
 }
 
 void entry_store(pte_t *slot, pte_t entry)

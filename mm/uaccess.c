@@ -12,8 +12,8 @@
 #include "mm/cursor.h"
 #include "mm/fault.h"
 
-/* The bytes at `addr` for this access, or NULL: fault first.  The lock keeps the answer true: what would
- * take the page or its write bit away needs it for writing. */
+/* The bytes at `addr` for this access, or NULL: fault first.  The answer stays true while the space is
+ * locked for writing. */
 static char *bytes_now(struct space *space, virt_t addr, enum access access)
 {
 	pte_t leaf = cursor_peek(space, addr);
@@ -29,13 +29,13 @@ static int space_move(struct space *space, virt_t at, char *buf, size_t len, enu
 
 	while (len) {
 		size_t piece = MIN((size_t)(PAGE_SIZE - at % PAGE_SIZE), len);
-		read_lock(&space->lock);
+		write_lock(&space->lock);       /* no fault puts the page elsewhere meanwhile */
 		char *bytes = bytes_now(space, at, access);
 		if (bytes && access == ACCESS_WRITE)
 			memcpy(bytes, buf, piece);
 		else if (bytes)
 			memcpy(buf, bytes, piece);
-		read_unlock(&space->lock);
+		write_unlock(&space->lock);
 		if (!bytes) {
 			int err = fault_resolve(space, at, access);
 			if (err)

@@ -3,9 +3,9 @@
  * arch/x86_64/cpu.c - features, control registers, the per-CPU area.
  *
  * Owns: what CPUID says (cpu_features), every control register but CR3, the table of CPUs.
- * Invariants: all CPUs have the same features on.  FSGSBASE stays off: a program that could load any
- * GS.base would fool the traps that tell whose it is by looking.
- * See: Intel SDM vol. 3A 2.5 (control registers), vol. 2A CPUID; arch/x86_64/entry.inc (STAC, CLAC).
+ * Invariants: all CPUs have the same features on.  FSGSBASE stays off: a program that could load
+ * any GS.base would fool the traps that tell whose it is by looking.
+ * See: Intel SDM vol. 3A 2.5 (control registers), vol. 2A CPUID; arch/x86_64/entry.inc.
  */
 #include "lib/bits.h"
 #include "lib/string.h"
@@ -19,9 +19,9 @@ enum {
 };
 
 enum {
-	CR4_PAE = 1 << 5, CR4_MACHINE_CHECK = 1 << 6, CR4_GLOBAL_PAGES = 1 << 7, CR4_FXSAVE = 1 << 9,
-	CR4_SIMD_EXCEPTIONS = 1 << 10, CR4_UMIP = 1 << 11, CR4_XSAVE = 1 << 18, CR4_SMEP = 1 << 20,
-	CR4_SMAP = 1 << 21,
+	CR4_PAE = 1 << 5, CR4_MACHINE_CHECK = 1 << 6, CR4_GLOBAL_PAGES = 1 << 7,
+	CR4_FXSAVE = 1 << 9, CR4_SIMD_EXCEPTIONS = 1 << 10, CR4_UMIP = 1 << 11,
+	CR4_XSAVE = 1 << 18, CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21,
 };
 
 enum { EFER_SYSCALL = 1 << 0, EFER_NX = 1 << 11 };
@@ -159,7 +159,8 @@ static void smap_write(const struct smap_place *place)
 static void setup_control_registers(void)
 {
 	const struct cpu_features *f = &cpu_features;
-	uint64_t cr0 = read_cr0(), cr4 = CR4_PAE | CR4_FXSAVE | CR4_SIMD_EXCEPTIONS | CR4_MACHINE_CHECK;
+	uint64_t cr0 = read_cr0();
+	uint64_t cr4 = CR4_PAE | CR4_MACHINE_CHECK | CR4_FXSAVE | CR4_SIMD_EXCEPTIONS;
 
 	cr0 &= ~(uint64_t)(CR0_EMULATE_FPU | CR0_TASK_SWITCHED | CR0_NOT_WRITE_THROUGH |
 			   CR0_CACHE_DISABLE);

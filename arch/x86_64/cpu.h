@@ -2,8 +2,8 @@
 /*
  * arch/x86_64/cpu.h - the processor: its features and the per-CPU area.
  *
- * Each CPU reaches its own struct cpu through %gs.  In the kernel GS.base always points here; swapgs
- * on every way in and out keeps it so.  Fields marked [own] are touched by their CPU only.
+ * Each CPU reaches its own struct cpu through %gs.  In the kernel GS.base always points here;
+ * swapgs on every way in and out keeps it so.  Fields marked [own] are touched by their CPU only.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ struct cpu {
 	struct mmu_context *loaded;     /* [own] the address space in CR3 */
 	struct task *idle;
 	struct run_queue *queue;
-	void *arch;                     /* [own] struct cpu_arch: descriptor tables, exception stacks */
+	void *arch;                     /* struct cpu_arch: descriptor tables, exception stacks */
 	uint64_t counters[32];          /* [own] see mm/counters.h */
 	void *frame_cache;              /* [own] see mm/frame.c */
 	uint64_t random_state;          /* [own] jitter */
@@ -36,7 +36,8 @@ struct cpu {
 
 /* What CPUID offered and we use, the same on every CPU. */
 struct cpu_features {
-	bool nx, smep, smap, umip, pge, page_1g, fsgsbase, xsave, xsaveopt, erms, rdrand, invariant_tsc;
+	bool nx, smep, smap, umip, pge, page_1g, fsgsbase, xsave, xsaveopt, erms, rdrand;
+	bool invariant_tsc;
 	uint64_t xcr0;                  /* what we enable */
 	uint32_t xsave_bytes;           /* for that xcr0 */
 	uint32_t phys_bits;
@@ -47,6 +48,12 @@ struct cpu_features {
 extern struct cpu_features cpu_features;
 extern struct cpu *cpus[CPU_MAX];       /* by id; NULL beyond cpu_count */
 extern uint32_t cpu_count;              /* CPUs online; constant once smp_start() is done */
+
+/* The CPUs online, as a mask. */
+static inline uint64_t cpu_online_mask(void)
+{
+	return UINT64_MAX >> (CPU_MAX - cpu_count);
+}
 
 /* This CPU.  Stable only while preemption is off. */
 static inline struct cpu *this_cpu(void)
@@ -78,9 +85,9 @@ void cpu_detect(void);
 extern struct cpu boot_cpu;
 
 /*
- * Make `cpu` this CPU's area, and set CR0, CR4, EFER, XCR0 and the system-call MSRs.  Each CPU, once,
- * after gdt_setup().  It ends with protections on, so the boot CPU calls it when its own tables
- * (paging_start) are loaded or about to be.
+ * Make `cpu` this CPU's area, and set CR0, CR4, EFER, XCR0 and the system-call MSRs.  Each CPU,
+ * once, after gdt_setup().  It ends with protections on, so the boot CPU calls it when its own
+ * tables (paging_start) are loaded or about to be.
  */
 void cpu_setup(struct cpu *cpu);
 

@@ -11,7 +11,8 @@
  * In a signal frame the software bytes say how long the state is, and a second magic number stands
  * behind it, so that whoever finds only one of them knows that something was cut off.
  *
- * Invariants: what the CPU is asked to load has reserved bits clear, or it would fault in the kernel.
+ * Invariants: what the CPU is asked to load has reserved bits clear, or it would fault in the
+ * kernel.
  * Locks: none; registers belong to the running task and are switched with it.
  * See: Intel SDM vol. 1 13.4 (XSAVE area), 10.5 (FXSAVE); lib/abi/signal.h.
  */

@@ -17,7 +17,7 @@ enum { EXCEPTION_STACK_SIZE = 8192 };
 
 struct PACKED tss {
 	uint32_t reserved_0;
-	uint64_t rsp[3];                /* rsp[0]: where the CPU starts pushing when it leaves a program */
+	uint64_t rsp[3];                /* rsp[0]: for what comes from a program */
 	uint64_t reserved_1;
 	uint64_t ist[7];                /* ist[n - 1] is stack number n */
 	uint64_t reserved_2;
@@ -32,7 +32,7 @@ struct cpu_arch {
 	uint64_t gdt[7];
 };
 
-/* Fill cpu->arch, which the caller allocated, and load it on this CPU.  Comes before cpu_setup(). */
+/* Fill cpu->arch, which the caller allocated, and load it on this CPU.  Before cpu_setup(). */
 void gdt_setup(struct cpu *cpu);
 
 /* The running task's kernel stack: where traps and system calls from its program begin. */

@@ -15,7 +15,7 @@ enum { GATE_INTERRUPT = 0x8e, GATE_FOR_PROGRAMS = 0x60 };
 struct gate {
 	uint16_t target_low;
 	uint16_t selector;
-	uint8_t stack;                  /* 0: the one in use, or rsp[0] when coming from a program */
+	uint8_t stack;                  /* 0: the one in use; rsp[0] from a program */
 	uint8_t type;
 	uint16_t target_middle;
 	uint32_t target_high;
@@ -41,7 +41,10 @@ void idt_start(void)
 
 void idt_load(void)
 {
-	struct PACKED { uint16_t limit; virt_t base; } pointer = { sizeof(gates) - 1, (virt_t)gates };
+	struct PACKED {
+		uint16_t limit;
+		virt_t base;
+	} pointer = { sizeof(gates) - 1, (virt_t)gates };
 
 	__asm__ volatile("lidt %0" : : "m"(pointer));
 }

@@ -2,8 +2,8 @@
 /*
  * arch/x86_64/insn.h - single instructions that C cannot say.
  *
- * Each function is the instruction of its name.  Those that order memory or change what memory means
- * clobber "memory", so that the compiler keeps its accesses on their side.
+ * Each function is the instruction of its name.  Those that order memory or change what memory
+ * means clobber "memory", so that the compiler keeps its accesses on their side.
  */
 #pragma once
 
@@ -162,7 +162,7 @@ enum msr {
 	MSR_EFER = 0xc0000080, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK,
 	MSR_FS_BASE = 0xc0000100,
 	MSR_GS_BASE,                    /* %gs now: struct cpu while in the kernel */
-	MSR_KERNEL_GS_BASE,             /* what swapgs swaps it with: the program's while in the kernel */
+	MSR_KERNEL_GS_BASE,             /* what swapgs swaps it with */
 };
 
 static inline uint64_t rdmsr(uint32_t msr)
@@ -187,7 +187,8 @@ static inline uint64_t xgetbv(uint32_t index)
 
 static inline void xsetbv(uint32_t index, uint64_t value)
 {
-	__asm__ volatile("xsetbv" : : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+	__asm__ volatile("xsetbv" : : "c"(index), "a"((uint32_t)value),
+			 "d"((uint32_t)(value >> 32)));
 }
 
 /* ---- the processor itself ---- */

@@ -35,5 +35,5 @@ static inline phys_t virt_to_phys(const void *virt)
 extern char image_start[], text_start[], text_end[], rodata_start[], rodata_end[];
 extern char data_start[], data_end[], bss_start[], bss_end[], image_end[];
 
-/* The stack of boot_main(), which becomes the boot CPU's idle task.  The page below it is a guard. */
+/* The stack of boot_main(), later the boot CPU's idle task.  The page below it is a guard. */
 extern char boot_stack_guard[], boot_stack[], boot_stack_top[];

@@ -2,12 +2,12 @@
 /*
  * arch/x86_64/paging.c - the kernel's own mappings: image, all of RAM, devices, stacks.
  *
- * Owns:        the upper half of kernel_root and every table below it.  Programs' tables are the memory
- *              system's; it copies the upper half once into each new root.
- * Invariants:  the root's upper half is constant after paging_start() (K1): a directory hangs in every
- *              slot that will ever be used, so later mappings appear in all roots at once.
- *              Nothing is both writable and executable, by any of its names: the direct map shows text
- *              and constants read-only.  Nothing is open to programs.
+ * Owns:        the upper half of kernel_root and every table below it.  Programs' tables are the
+ *              memory system's; it copies the upper half once into each new root.
+ * Invariants:  the root's upper half is constant after paging_start() (K1): a directory hangs in
+ *              every slot that will ever be used, so later mappings appear in all roots at once.
+ *              Nothing is both writable and executable, by any of its names: the direct map shows
+ *              text and constants read-only.  Nothing is open to programs.
  * Locks:       paging_start() and paging_map_device() run during boot on one CPU; callers of the
  *              window functions serialise themselves.
  * See:         Intel SDM vol. 3A 4.5; arch/x86_64/layout.h for the picture.
@@ -30,7 +30,7 @@
 #define LEAF_DEVICE (LEAF_WRITE | PTE_UNCACHED)
 #define TABLE       (PTE_PRESENT | PTE_ACCESSED | PTE_WRITE)
 
-#define WINDOW_SPAN (512 * GIB)         /* of each part of the kernel window: one slot of the root */
+#define WINDOW_SPAN (512 * GIB)         /* of each part of the kernel window: a root slot */
 #define LOW_MEMORY  (1 * MIB)           /* mapped whole: the firmware's tables may start here */
 
 enum { KERNEL_SLOT = PTE_PER_TABLE / 2 };       /* the first of the upper half */
@@ -151,7 +151,8 @@ static void map_image(void)
 		virt_t start = (virt_t)parts[i].start, end = page_ceil((virt_t)parts[i].end);
 
 		assert(is_page_aligned(start) && start <= end);
-		map_range(start, virt_to_phys(parts[i].start), end - start, parts[i].leaf | PTE_GLOBAL);
+		map_range(start, virt_to_phys(parts[i].start), end - start,
+			  parts[i].leaf | PTE_GLOBAL);
 	}
 }
 
@@ -174,7 +175,7 @@ static void map_memory(phys_t ram_end)
 	}
 }
 
-/* Some firmware calls the home of its ACPI tables just reserved; then it borders on usable memory. */
+/* Some firmware calls the home of its ACPI tables just reserved; it borders on usable memory. */
 static bool is_firmware_memory(const struct boot_memory *memory)
 {
 	if (memory->kind == BOOT_MEMORY_ACPI_RECLAIMABLE || memory->kind == BOOT_MEMORY_ACPI_NVS)
@@ -211,8 +212,8 @@ static void map_ram_within(phys_t start, phys_t end, phys_t low, phys_t high, ui
 
 /* ---- how it is mapped ---- */
 
-/* With the largest pages that fit.  What is mapped already stays as it is.  Boot only: lack of memory
- * is the end. */
+/* With the largest pages that fit.  What is mapped already stays as it is.  Boot only: lack of
+ * memory is the end. */
 static void map_range(virt_t virt, phys_t phys, uint64_t len, uint64_t leaf)
 {
 	if (!cpu_features.pge)
@@ -250,8 +251,8 @@ static int largest_level(virt_t virt, phys_t phys, uint64_t len)
 	return level;
 }
 
-/* The entry for `addr` in a table of the level, or the larger page that covers it.  Makes the tables
- * on the way; NULL: no memory. */
+/* The entry for `addr` in a table of the level, or the larger page that covers it.  Makes the
+ * tables on the way; NULL: no memory. */
 static pte_t *slot_make(virt_t addr, int level)
 {
 	pte_t *slot = &table_at(kernel_root)[pte_index(addr, PTE_LEVELS)];
@@ -290,7 +291,9 @@ bool paging_is_mapped(const void *at, size_t len)
 {
 	for (virt_t addr = page_floor((virt_t)at); addr < (virt_t)at + len; addr += PAGE_SIZE) {
 		pte_t entry = table_at(kernel_root)[pte_index(addr, PTE_LEVELS)];
-		for (int level = PTE_LEVELS; pte_is_present(entry) && !is_leaf(entry, level); level--)
+		int level = PTE_LEVELS;
+
+		for (; pte_is_present(entry) && !is_leaf(entry, level); level--)
 			entry = table_at(pte_phys(entry))[pte_index(addr, level - 1)];
 		if (!pte_is_present(entry))
 			return false;

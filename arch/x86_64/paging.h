@@ -12,13 +12,13 @@
 /* The kernel's root table; its upper half is in every root. */
 extern phys_t kernel_root;
 
-/* The root that boot/entry.asm used: low 4 GiB at their own addresses too, for CPUs on their way from
- * real mode to the kernel's root.  Its kernel half lacks what came later. */
+/* The root that boot/entry.asm used: low 4 GiB at their own addresses too, for CPUs on their way
+ * from real mode to the kernel's root.  Its kernel half lacks what came later. */
 extern const phys_t boot_root;
 
-/* Build the kernel's tables from bootinfo and load them: the image, and usable RAM below `ram_end`
- * with the firmware's tables and the initramfs wherever they are.  `alloc` yields zeroed pages below
- * 4 GiB, before the frame allocator exists. */
+/* Build the kernel's tables from bootinfo and load them: the image, usable RAM below `ram_end`, and
+ * the firmware's tables wherever they are.  `alloc` yields zeroed pages below 4 GiB, before the
+ * frame allocator exists. */
 void paging_start(phys_t (*alloc)(void), phys_t ram_end);
 
 /* From now on take tables from here (zeroed, physical; 0: none left). */
@@ -31,7 +31,8 @@ volatile void *paging_map_device(phys_t phys, size_t len);
 bool paging_is_mapped(const void *at, size_t len);
 
 /* Map or unmap one 4 KiB page of the kernel window, read-write, no-execute.  map: -ENOMEM.
- * Callers of the two keep out of each other's way by a lock of theirs.  unmap returns the frame's address; the caller flushes (tlb_flush_kernel) before reusing it. */
+ * Callers of the two keep out of each other's way by a lock of theirs.  unmap returns the frame's
+ * address; the caller flushes (tlb_flush_kernel) before reusing it. */
 MUST_CHECK int paging_map_window(virt_t addr, phys_t phys);
 phys_t paging_unmap_window(virt_t addr);
 

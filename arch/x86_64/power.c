@@ -34,7 +34,7 @@ void power_reset(void)
 	outb(PORT_RESET, RESET_COLD);
 	outb(PORT_RESET, RESET_NOW);
 	outb(PORT_KEYBOARD, KEYBOARD_PULSE_RESET);
-	__asm__ volatile("lidt %0; int3" : : "m"(no_gates));    /* nobody handles it: the CPU resets */
+	__asm__ volatile("lidt %0; int3" : : "m"(no_gates));    /* triple fault */
 	power_halt();
 }
 

@@ -28,7 +28,7 @@ enum {
 	DIVISOR_115200 = 1,
 };
 
-/* A transmitter that is not ready by then is broken.  One poll takes a microsecond on real ports. */
+/* A transmitter that is not ready by then is broken.  A poll takes a microsecond on real ports. */
 enum { POLLS_MAX = 100000 };
 
 static bool is_present;

@@ -10,17 +10,14 @@
  * and frames work.  A CPU that does not come is reported and left out. */
 void smp_start(void);
 
-/* The CPUs that are online, as a mask. */
-uint64_t smp_online_mask(void);
-
-/* Run call(argument) on every online CPU in the mask, in interrupt context, and wait until all have.
+/* Run function(argument) on every online CPU in the mask, in interrupt context, and wait until all have.
  * Interrupts on, no spinlock held that another CPU may want with interrupts off. */
-void smp_call_on(uint64_t cpu_mask, void (*call)(void *argument), void *argument);
+void smp_call_on(uint64_t cpu_mask, void (*function)(void *argument), void *argument);
 
 /*
- * Bring all other CPUs to a halt with interrupts off, wherever they are; they go on answering
- * shootdowns.  The caller, with interrupts on, then has the machine for itself until it calls
- * resume; meanwhile it must take no lock that a halted CPU may hold.
+ * Bring all other CPUs to a halt, wherever they are; they go on answering shootdowns.  The caller,
+ * with interrupts on and preemption off, then has the machine for itself until it calls resume;
+ * meanwhile it must take no lock that a halted CPU may hold, and make no calls.
  */
 void smp_stop_others(void);
 void smp_resume_others(void);

@@ -55,10 +55,10 @@ void cycles_start(void)
 		rates_measure();
 	if (tsc_hz == 0 || tick_hz == 0)
 		panic("timer: a counter stands still");
-	cycle_factor = ((__uint128_t)tsc_hz << 32) / NS_IN_SECOND;
-	tick_factor = ((__uint128_t)tick_hz << 32) / NS_IN_SECOND;
+	cycle_factor = (tsc_hz / 1000 << 32) / (NS_IN_SECOND / 1000);
+	tick_factor = (tick_hz / 1000 << 32) / (NS_IN_SECOND / 1000);
 	start_cycles = rdtsc();
-	ns_factor = ((__uint128_t)NS_IN_SECOND << 32) / tsc_hz;
+	ns_factor = (NS_IN_SECOND << 32) / tsc_hz;
 	log_info("timer: cycle counter at %lu kHz, %s", tsc_hz / 1000,
 		has_deadline ? "interrupts by deadline" : "interrupts by countdown");
 }

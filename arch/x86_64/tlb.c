@@ -114,8 +114,7 @@ void tlb_flush_kernel(virt_t start, virt_t end)
 	preempt_disable();
 	flush_here(NULL, start, end);
 	memory_barrier();
-	uint64_t online = cpu_count == CPU_MAX ? UINT64_MAX : BIT(cpu_count) - 1;
-	uint64_t targets = online & ~BIT(this_cpu()->id);
+	uint64_t targets = cpu_online_mask() & ~BIT(this_cpu()->id);
 	if (targets)
 		shoot_down(NULL, targets, start, end);
 	preempt_enable();
@@ -158,7 +157,7 @@ static void shoot_down(const struct mmu_context *context, uint64_t targets, virt
 	uint64_t id = context ? context->id : 0;
 
 	assert(irq_enabled() && this_cpu()->irq_depth == 0);
-	event(EVENT_shootdown, id, start, end);
+	event(shootdown, id, start, end);
 	request->context = context;
 	request->start = start;
 	request->end = end;
@@ -173,7 +172,7 @@ static void shoot_down(const struct mmu_context *context, uint64_t targets, virt
 	}
 	while (atomic_load_acquire(&request->pending))
 		pause();
-	event(EVENT_shootdown_done, id, start, end);
+	event(shootdown_done, id, start, end);
 }
 
 static void request_serve(struct request *request)
@@ -183,7 +182,7 @@ static void request_serve(struct request *request)
 
 	if (!context || cpu->loaded == context)
 		flush_here(context, request->start, request->end);
-	event(EVENT_shootdown_ack, context ? context->id : 0, cpu->id, 0);
+	event(shootdown_ack, context ? context->id : 0, cpu->id, 0);
 	requests[cpu->id].received++;
 	atomic_and(&request->pending, ~BIT(cpu->id));
 }

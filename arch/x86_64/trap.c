@@ -3,7 +3,7 @@
  * arch/x86_64/trap.c - tells faults, interrupts and bugs apart.
  *
  *   vector            from a program              from the kernel
- *   page fault        resolve, else a signal      resolve if a user copy, else its fix-up; else panic
+ *   page fault        resolve, else a signal      user copies: resolve, else its fix-up; or panic
  *   other exception   a signal                    panic
  *   interrupt         its handler                 its handler
  *   NMI               print where this CPU is (or halt, if another CPU has panicked)
@@ -33,7 +33,7 @@
 #include "kernel/task.h"
 #include "kernel/upcall.h"
 
-enum { IRQS = 16 };
+enum { IRQS = 16 };                     /* of the ISA bus */
 
 /* Beyond it, in the programs' half, no address is canonical. */
 #define CANONICAL_END (1ull << 47)
@@ -78,8 +78,8 @@ void trap(struct trap_frame *frame)
 	}
 }
 
-/* Work may have changed the frame, a signal's handler may be anywhere: a rip that IRET would choke on
- * is the program's fault, not ours. */
+/* Work may have changed the frame, a signal's handler may be anywhere: a rip that IRET would choke
+ * on is the program's fault, not ours. */
 void trap_exit_to_user(struct trap_frame *frame)
 {
 	for (;;) {
@@ -213,24 +213,33 @@ static void double_fault(struct trap_frame *frame)
 	kernel_died(frame, "double fault", addr);
 }
 
+/* What is broken may break the report as well; then only the panic is left. */
 static void kernel_died(const struct trap_frame *frame, const char *why, virt_t addr)
 {
+	static uint32_t reporting;      /* atomic: 0, or 1 + the CPU that does */
+	uint32_t nobody = 0;
+
 	console_break_locks();
-	frame_print(frame);
-	if (frame->vector == VECTOR_PAGE_FAULT)
-		paging_print_walk(addr);
-	backtrace_print(frame->rbp, frame->rip);
+	if (atomic_cmpxchg(&reporting, &nobody, 1 + this_cpu()->id)) {
+		frame_print(frame);
+		if (frame->vector == VECTOR_PAGE_FAULT)
+			paging_print_walk(addr);
+		backtrace_print(frame->rbp, frame->rip);
+	} else if (nobody != 1 + this_cpu()->id) {
+		power_halt();
+	}
 	panic("%s: vector %lu, error %#lx, address %#lx, at %#lx", why, frame->vector,
 	      frame->error, addr, frame->rip);
 }
 
 /* ---- interrupts ---- */
 
-static void irq(unsigned number)
+/* The end comes last: a line that signals by its level is quiet only when its device was served. */
+static void device_interrupt(uint64_t irq)
 {
+	if (irq < IRQS && irq_handlers[irq])
+		irq_handlers[irq]();
 	apic_end_of_interrupt();
-	if (number < IRQS && irq_handlers[number])
-		irq_handlers[number]();
 }
 
 static void interrupt(struct trap_frame *frame)
@@ -258,14 +267,14 @@ static void interrupt(struct trap_frame *frame)
 	case VECTOR_SPURIOUS:
 		break;
 	default:
-		irq(frame->vector - VECTOR_IRQ_BASE);
+		device_interrupt(frame->vector - VECTOR_IRQ_BASE);
 	}
 	cpu->irq_depth--;
 }
 
 /*
- * Somebody outside wants to know where we hang, or another CPU has panicked.  The boot CPU asks the
- * others; they take turns.  Whoever holds the console's lock may be the one that hangs.
+ * Somebody outside wants to know where we hang, or another CPU has panicked.  An NMI from outside
+ * reaches all CPUs; they take turns.  Whoever holds the console's lock may be the one that hangs.
  */
 static void nmi(struct trap_frame *frame)
 {
@@ -283,8 +292,6 @@ static void nmi(struct trap_frame *frame)
 		upcall_describe_task(cpu->task);
 	backtrace_print(frame->rbp, frame->rip);
 	atomic_store_release(&turn, 0);
-	if (cpu->id == 0)
-		apic_send_nmi_others();
 }
 
 void frame_print(const struct trap_frame *frame)

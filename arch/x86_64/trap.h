@@ -13,13 +13,14 @@ struct trap_frame {
 	uint64_t r15, r14, r13, r12, rbp, rbx;          /* kept by C functions */
 	uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
 	uint64_t vector;                /* VECTOR_SYSCALL after a system call */
-	uint64_t error;                 /* error code; the call's number after a system call (orig_rax) */
+	uint64_t error;                 /* error code; after a system call its number (orig_rax) */
 	uint64_t rip, cs, rflags, rsp, ss;              /* pushed by the CPU */
 };
 
 enum vector {
-	VECTOR_DIVIDE = 0, VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3, VECTOR_OVERFLOW = 4,
-	VECTOR_BOUND = 5, VECTOR_INVALID_OPCODE = 6, VECTOR_NO_FPU = 7, VECTOR_DOUBLE_FAULT = 8,
+	VECTOR_DIVIDE = 0, VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3,
+	VECTOR_OVERFLOW = 4, VECTOR_BOUND = 5, VECTOR_INVALID_OPCODE = 6, VECTOR_NO_FPU = 7,
+	VECTOR_DOUBLE_FAULT = 8,
 	VECTOR_INVALID_TSS = 10, VECTOR_NO_SEGMENT = 11, VECTOR_STACK = 12, VECTOR_PROTECTION = 13,
 	VECTOR_PAGE_FAULT = 14, VECTOR_FPU = 16, VECTOR_ALIGNMENT = 17, VECTOR_MACHINE_CHECK = 18,
 	VECTOR_SIMD = 19,
@@ -65,7 +66,7 @@ void trap(struct trap_frame *frame);
  * assembly exits with interrupts off; returns with interrupts off. */
 void trap_exit_to_user(struct trap_frame *frame);
 
-/* Have `handler` called for the I/O APIC's interrupt `irq` (ISA numbering).  Interrupt context. */
+/* Have `handler` called for interrupt `irq` of the ISA bus.  Interrupt context.  Boot only. */
 void irq_attach(unsigned irq, void (*handler)(void));
 
 /* Print the registers on the console. */

@@ -3,9 +3,10 @@
 ; arch/x86_64/trap_entry.asm - saves and restores the frame for all vectors.
 ;
 ; Owns:      the gates' targets and the ways back from trap().
-; Invariant: in C, %gs is this CPU's struct cpu.  A trap from a program swaps it in, the return swaps
-;            it out.  Three vectors may strike anywhere, also between a change of rings and its
-;            swapgs; they look at GS.base itself: ours is in the kernel half, a program's never is.
+; Invariant: in C, %gs is this CPU's struct cpu.  A trap from a program swaps it in, the return
+;            swaps it out.  Three vectors may strike anywhere, also between a change of rings and
+;            its swapgs; they look at GS.base itself: ours is in the kernel half, a program's never
+;            is.
 ; See:       arch/x86_64/trap.h for the frame, Intel SDM vol. 3A 6.14 for what the CPU pushes.
 
 %include "arch/x86_64/entry.inc"

@@ -72,8 +72,8 @@ user_clear:
 	lea	rcx, [rcx * 8 + rsi]
 	jmp	.bytes
 
-; ssize_t user_string(char *to, const char *from, size_t size): the length without the NUL, `size` if
-; there was none, -1 after a fault.  `size` is not 0.
+; ssize_t user_string(char *to, const char *from, size_t size): the length without the NUL, `size`
+; if there was none, -1 after a fault.  `size` is not 0.
 	align	16
 user_string:
 	stac_if_smap

@@ -17,7 +17,7 @@ MUST_CHECK int copy_from_user(void *to, virt_t from, size_t len);
 MUST_CHECK int copy_to_user(virt_t to, const void *from, size_t len);
 MUST_CHECK int clear_user(virt_t to, size_t len);
 
-/* As above, but return how many bytes were copied before the first bad page: read(2) and write(2). */
+/* As above, but return how many bytes were copied before the first bad page: for read(2). */
 size_t copy_from_user_partial(void *to, virt_t from, size_t len);
 size_t copy_to_user_partial(virt_t to, const void *from, size_t len);
 

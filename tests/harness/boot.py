@@ -169,15 +169,19 @@ def test_unknown_words_go_to_init(settings):
                     "TERM=linux" not in environment and f"no TERM=linux in {environment}")
 
 
+def archive_without_init(name):
+    return build.initramfs(name, [f"file /opt/first 755 {BUILD}/tests/init/probe"])
+
+
 def test_init_word_names_the_first_program(settings):
-    archive = build.initramfs("probe-elsewhere",
-                              [f"file /opt/first 755 {BUILD}/tests/init/probe"])
+    archive = archive_without_init("probe-elsewhere")
     outcome = boot(settings, "init=/opt/first", initramfs=archive)
     return problems(outcome, not_off(outcome), differs("pid", facts(outcome, "pid"), ["1"]))
 
 
 def test_missing_init_panics(settings):
-    outcome = boot(settings, "init=/not/there")
+    archive = archive_without_init("probe-nowhere")
+    outcome = boot(settings, "init=/not/there", initramfs=archive)
     return problems(outcome, differs("exit status", outcome.status, STATUS_PANIC))
 
 

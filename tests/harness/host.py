@@ -45,9 +45,9 @@ def run(report, settings, source, name):
     program = BUILD / "host" / name
     program.parent.mkdir(parents=True, exist_ok=True)
     sources = [str(source.relative_to(ROOT))] + marks(source, "sources")
-    if needs_build(program):
-        status, output = call(["gcc", *FLAGS, *marks(source, "flags"), "-MMD", "-MF",
-                               f"{program}.d", "-o", str(program), *sources])
+    command = ["gcc", *FLAGS, *marks(source, "flags"), *sources]
+    if is_older(program, [*dependencies(command), __file__]):
+        status, output = call([*command, "-o", str(program)])
         if status != 0:
             report.result(f"host/{name}.builds", output.splitlines()[:40] or ["gcc: timed out"])
             return
@@ -57,12 +57,16 @@ def run(report, settings, source, name):
     report_output(report, settings, name, status, output.splitlines())
 
 
-def needs_build(program):
-    """gcc's dependency file knows one source only; with several, all that matter are newer or not."""
+def dependencies(command):
+    """All files that the compiler reads."""
+    _, output = call([*command, "-MM"])
+    return [word for word in output.replace("\\\n", " ").split() if not word.endswith(":")]
+
+
+def is_older(program, files):
     try:
-        words = (program.parent / f"{program.name}.d").read_text().replace("\\\n", " ").split()
         built = program.stat().st_mtime
-        return any((ROOT / word).stat().st_mtime > built for word in words if ":" not in word)
+        return any((ROOT / file).stat().st_mtime > built for file in files)
     except OSError:
         return True
 

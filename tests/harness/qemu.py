@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import selectors
+import shlex
 import shutil
 import socket
 import subprocess
@@ -27,6 +28,7 @@ CONSOLE_TAIL = 60
 
 # What terminals are told: colours, cursor movements.
 ESCAPE = re.compile(r"\x1b(\[[0-9;=?]*[a-zA-Z]|[=>cM78])")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Machine:
@@ -194,9 +196,9 @@ class Machine:
     def _registers(self):
         details = []
         for line in self.monitor("info registers -a").splitlines():
-            if re.match(r"(CPU#|RIP=|RSI=|CR0=)", line.strip()):
+            if re.match(r"(CPU#|[RE]IP=|[RE]SI=|CR0=)", line.strip()):
                 details.append(line.strip())
-            match = re.match(r"RIP=([0-9a-f]+)", line)
+            match = re.match(r"[RE]IP=([0-9a-f]+)", line)
             if match:
                 rip = int(match[1], 16)
                 details.append(f"    {self.symbols.name(rip)} {self.symbols.lines([rip])[0]}")
@@ -218,11 +220,11 @@ class Outcome:
 
     @property
     def lines(self):
-        return ESCAPE.sub("", self.console).splitlines()
+        return UNPRINTABLE.sub("", ESCAPE.sub("", self.console)).split("\n")
 
     def diagnosis(self, replay=None):
         """Lines for somebody who has to find out why."""
-        tail = self.lines[-CONSOLE_TAIL:]
+        tail = [line for line in self.lines if line.strip()][-CONSOLE_TAIL:]
         lines = [f"{self.kind} after {self.seconds:.1f} seconds"] + self.details
         lines += ["last lines of the console:"] + ["| " + line for line in tail]
         explained = self.symbols.explain("\n".join(tail))
@@ -242,5 +244,5 @@ def shell_line(command):
         if word in skip:
             next(rest)
         elif word != "-S":
-            words.append(f"'{word}'" if " " in word else word)
+            words.append(shlex.quote(word))
     return " ".join(words) + " -no-reboot"

@@ -20,9 +20,14 @@ class Symbols:
         return [(int(row[0], 16), row[2]) for row in rows if len(row) == 3 and row[1] in "tTwW"
                 and row[2] not in ("image_start", "text_start", "text_end")]
 
+    @functools.cached_property
+    def end(self):
+        """Behind the last function, roughly."""
+        return (self.table[-1][0] | 0xfff) + 1 if self.table else 0
+
     def name(self, address):
         at = bisect.bisect_right(self.table, (address, "\x7f")) - 1
-        if at < 0:
+        if at < 0 or address >= self.end:
             return "?"
         start, name = self.table[at]
         return f"{name}+{address - start:#x}"
@@ -38,5 +43,6 @@ class Symbols:
     def explain(self, text):
         """One line for each different address of the image in the text."""
         found = dict.fromkeys(int(match, 16) for match in ADDRESS.findall(text))
+        found = [address for address in found if self.name(address) != "?"]
         return [f"{address:016x} {self.name(address)} {line}"
-                for address, line in zip(found, self.lines(list(found)))]
+                for address, line in zip(found, self.lines(found))]

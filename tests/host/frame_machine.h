@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/host/frame_machine.h - what the tests of the frame allocator share: machines to run it on, and
- * the shape of free memory, which must be the same again when everything was given back.
+ * tests/host/frame_machine.h - what the tests of the frame allocator share: machines to run it on,
+ * and the shape of free memory, which must be the same again when everything was given back.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 /*
  * tests/host/machine.c - a machine for kernel code on the build machine.
  *
- * Owns: RAM, the CPUs' areas and what the kernel's base would provide: locks, panics, log lines, hooks.
- * Every definition is weak, see machine.h.
+ * Owns: RAM, the CPUs' areas and what the kernel's base would provide: locks, panics, log lines,
+ * hooks.  Every definition is weak, see machine.h.
  */
 #include <stdio.h>
 #include <stdlib.h>

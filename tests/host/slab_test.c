@@ -1,4 +1,5 @@
-// sources: mm/slab.c mm/frame.c mm/buddy.c mm/frame_early.c lib/random.c lib/string.c tests/host/machine.c
+// sources: mm/slab.c mm/frame.c mm/buddy.c mm/frame_early.c
+// sources: lib/random.c lib/string.c tests/host/machine.c
 // flags: -DCOWBELL_DEBUG
 /* SPDX-License-Identifier: MIT */
 
@@ -66,6 +67,12 @@ static void *forget(size_t at)
 	return object.memory;
 }
 
+/* 1 byte to 4 KiB, the small ones more often. */
+static size_t random_size(struct random *random)
+{
+	return 1 + random_below(random, BIT(random_below(random, 13)));
+}
+
 TEST(sizes_and_alignments)
 {
 	start_once();
@@ -121,7 +128,7 @@ TEST(random_use_never_overlaps_and_gives_all_back)
 			bool is_growing = random_below(&random, 100) < 35 + 30 * (step / 4000 % 2);
 
 			if (is_growing && held_count < HELD_MAX) {
-				size_t size = 1 + random_below(&random, BIT(random_below(&random, 13)));
+				size_t size = random_size(&random);
 
 				note(kmalloc(size), size, step);
 			} else if (held_count > 0) {

@@ -58,9 +58,9 @@ static inline uint8_t test_peek(struct space *space, virt_t at)
 
 static inline pte_t test_leaf(struct space *space, virt_t at)
 {
-	read_lock(&space->lock);
+	write_lock(&space->lock);
 	pte_t leaf = cursor_peek(space, at);
-	read_unlock(&space->lock);
+	write_unlock(&space->lock);
 	return leaf;
 }
 

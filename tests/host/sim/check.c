@@ -96,6 +96,35 @@ static void check_counts(void)
 
 /* ---- what each space sees ---- */
 
+/* The object's own leaf for a page. */
+static pte_t object_leaf(const struct object *object, uint64_t index)
+{
+	pte_t entry = object->root;
+
+	if (index >> PTE_INDEX_BITS * object->height)
+		return PTE_NONE;
+	for (int level = object->height; level > 0 && !pte_is_none(entry); level--)
+		entry = frame_entries(pte_pfn(entry))[pte_index(index << PAGE_SHIFT, level)];
+	return entry;
+}
+
+static void check_view(const struct leaf_walk *walk, const struct model_page *page, virt_t addr,
+		       pte_t leaf)
+{
+	const struct object *object = page->object->object;
+	pte_t own = object_leaf(object, page->index);
+
+	if (page->index * PAGE_SIZE >= object->size)
+		sim_violation("space %u has a page at %lx beyond the end of its object",
+			      walk->at->model.id, addr);
+	if (pte_is_shared(leaf) != page->is_shared)
+		sim_violation("space %u: the entry at %lx is %lx", walk->at->model.id, addr,
+			      leaf.bits);
+	if (page->is_shared && (pte_pfn(leaf) != pte_pfn(own) || !pte_is_writable(own)))
+		sim_violation("W4: space %u views frame %lx at %lx, the object has %lx",
+			      walk->at->model.id, pte_pfn(leaf), addr, own.bits);
+}
+
 static void check_leaf(struct leaf_walk *walk, virt_t addr, pte_t leaf, bool can_write)
 {
 	int spot = spot_at(addr);
@@ -116,6 +145,8 @@ static void check_leaf(struct leaf_walk *walk, virt_t addr, pte_t leaf, bool can
 	}
 	if (pte_pfn(leaf) == zero_frame && (pte_is_writable(leaf) || pte_is_counted(leaf)))
 		sim_violation("V3: space %u names the frame of zeros by %lx", id, leaf.bits);
+	if (page->object)
+		check_view(walk, page, addr, leaf);
 	for (unsigned word = 0; word < WORDS; word++) {
 		uint64_t value = *(const uint64_t *)(bytes + word_offset(word));
 

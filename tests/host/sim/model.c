@@ -86,6 +86,15 @@ uint64_t model_object_value(const struct model_object *object, uint64_t index)
 	return object_tag(object, index) | ++values_made;
 }
 
+bool model_is_from(const struct model_space *space, const struct model_page *page, uint64_t value)
+{
+	uint64_t tag = value & 0xffffffff00000000;
+
+	if (page->object)
+		return tag == object_tag(page->object, page->index);
+	return value >> 56 == 0x80 && (value >> 40 & 0xffff) == (space->id & 0xffff);
+}
+
 static bool object_accepts(struct model_object *object, uint64_t index, unsigned word,
 			   uint64_t value)
 {

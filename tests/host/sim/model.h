@@ -78,6 +78,9 @@ bool model_accepts_answer(const struct model_page *page, enum access access, int
 /* Is `value` right for a load? */
 bool model_accepts_value(const struct model_page *page, unsigned word, uint64_t value);
 
+/* Was the value stored by this space, or in the page's object? */
+bool model_is_from(const struct model_space *space, const struct model_page *page, uint64_t value);
+
 /* A value never stored before that tells where it belongs, and what a store of it means. */
 uint64_t model_new_value(const struct model_space *space, unsigned spot);
 void model_store(struct model_page *page, unsigned word, uint64_t value);

@@ -17,9 +17,6 @@
 struct world_totals world_totals;
 
 static const struct world_plan *plan;
-static uint32_t bytes_written;
-
-void world_fail_often(unsigned per_1000);
 
 static void thread_main(void *argument);
 
@@ -59,7 +56,7 @@ static struct range choose_range(void)
 
 static uint32_t choose_prot(void)
 {
-	switch (sim_below(8)) {
+	switch (sim_below(16)) {
 	case 0:
 		return PROT_NONE;
 	case 1:
@@ -145,6 +142,14 @@ static struct model_object *loose_object(void)
 	return &model_objects[MODEL_OBJECTS - 1 - sim_below(2)];
 }
 
+/* Look into a space the way the kernel looks into another program's: at a word of any live one. */
+static int do_peek(void)
+{
+	struct world_space *at = &world_spaces[sim_below(WORLD_SPACES)];
+
+	return at->space ? world_peek(at, choose_spot(), sim_below(WORDS)) : -ESRCH;
+}
+
 static int do_object_write(void)
 {
 	struct model_object *object = loose_object();
@@ -153,7 +158,6 @@ static int do_object_write(void)
 	uint64_t at = index * PAGE_SIZE + word_offset(sim_below(WORDS));
 	ssize_t done = object_write(object->object, at, (struct object_io){ .kernel = &value }, 8);
 
-	bytes_written += 8;
 	return done < 0 ? (int)done : 0;
 }
 
@@ -248,6 +252,8 @@ static int do_op(struct world_space *at, enum world_op op)
 		return do_move(at);
 	case OP_ADVISE:
 		return do_advise(at);
+	case OP_PEEK:
+		return do_peek();
 	case OP_OBJECT_WRITE:
 		return do_object_write();
 	case OP_OBJECT_CUT:

@@ -199,7 +199,7 @@ static void idle_main(void *unused)
 
 struct sim_cpu *sim_this_cpu(void)
 {
-	return self ? self->cpu : &sim_cpus[0];
+	return self ? self->cpu : &sim_cpus[this_cpu()->id];
 }
 
 bool sim_is_running(void)

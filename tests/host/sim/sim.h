@@ -14,7 +14,8 @@
  *   pick CPU 0 ------>  1 point of a store
  *   pick CPU 1 ------------------------------> 7 points of the fork     ...
  *
- * Code that runs outside sim_run(), on the real stack, meets no scheduling: it is CPU 0, alone.
+ * Code that runs outside sim_run(), on the real stack, meets no scheduling: other CPUs stand still, but
+ * keep what they have cached, and answer at once.
  */
 #pragma once
 
@@ -55,7 +56,7 @@ unsigned sim_threads_alive(void);
 /* The running thread gives its context up: the kernel's is loaded instead. */
 void sim_leave_context(void);
 
-/* The CPU that executes this; CPU 0 outside sim_run(). */
+/* The CPU that executes this; outside sim_run(), the one of host_become_cpu(). */
 struct sim_cpu *sim_this_cpu(void);
 
 /* Inside sim_run(): is there something to schedule? */

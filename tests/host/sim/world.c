@@ -38,7 +38,7 @@ bool fault_point_fails(struct fault_point *point)
 {
 	bool fails = fail_in > 0 && --fail_in == 0;
 
-	fails = fails || (fail_per_1000 > 0 && sim_below(1000) < fail_per_1000);
+	fails = fails || (sim_is_running() && fail_per_1000 > sim_below(1000));
 	has_failed = has_failed || fails;
 	failure_count += fails;
 	if (fails)
@@ -111,6 +111,7 @@ void world_start(unsigned cpus)
 	host_become_cpu(0);
 	spaces_start();
 	objects_start();
+	mmap_start();
 	mmu_speculation_target = any_spot;
 	sim_start(cpus);
 	ledger_take(&ledger_at_start);
@@ -148,11 +149,21 @@ static const char *access_name(enum access access)
 	return names[access];
 }
 
+/* Pages that move may be seen at the new place before the call is over. */
+static struct model_page *page_of(struct world_space *at, unsigned spot)
+{
+	virt_t addr = spot_addr(spot);
+
+	if (addr >= at->move_to && addr - at->move_to < at->move_len)
+		return &at->model.page[spot_at(addr - at->move_to + at->move_from)];
+	return &at->model.page[spot];
+}
+
 /* The instant of an access: the frame is found, the rights were there. */
 static void access_commit(struct world_space *at, unsigned spot, unsigned word, enum access access,
 			  pfn_t frame)
 {
-	struct model_page *page = &at->model.page[spot];
+	struct model_page *page = page_of(at, spot);
 	uint64_t *bytes = (uint64_t *)((char *)frame_bytes(frame) + word_offset(word));
 
 	mmu_check_frame(frame, spot_addr(spot));
@@ -234,6 +245,33 @@ int world_store(struct world_space *at, unsigned spot)
 	return world_access(at, spot, 0, ACCESS_WRITE);
 }
 
+/* While the kernel looks, threads store: it may find any of their values, but no other program's. */
+static bool peek_accepts(const struct world_space *at, const struct model_page *before,
+			 const struct model_page *after, unsigned word, uint64_t value)
+{
+	return value == 0 || model_is_from(&at->model, before, value) ||
+	       model_accepts_value(before, word, value) || model_accepts_value(after, word, value);
+}
+
+int world_peek(struct world_space *at, unsigned spot, unsigned word)
+{
+	struct space *space = at->space;
+	struct model_page before = at->model.page[spot];
+	unsigned id = at->model.id;
+	uint64_t changes = at->changes, value;
+	int err;
+
+	space->users++;         /* as space_get(), but nobody comes between */
+	err = space_read(space, spot_addr(spot) + word_offset(word), &value, sizeof(value));
+	space_put(space);
+	if (err || at->model.id != id || at->changes != changes)
+		return err;
+	if (!peek_accepts(at, &before, &at->model.page[spot], word, value))
+		sim_violation("space %u: the kernel reads %lx at %lx, word %u", id, value,
+			      spot_addr(spot), word);
+	return 0;
+}
+
 /* No test reads or writes an object straight from a program's memory. */
 size_t copy_from_user_partial(void *to, virt_t from, size_t len)
 {
@@ -259,6 +297,9 @@ int world_map(struct world_space *at, const struct map_request *request,
 	virt_t addr = request->addr;
 	int err;
 
+	if (at->is_moving)
+		return -EAGAIN;
+	at->mapping++;
 	sim_want_freeze(true);
 	err = space_map(at->space, request, &addr);
 	sim_want_freeze(false);
@@ -269,7 +310,9 @@ int world_map(struct world_space *at, const struct map_request *request,
 	if (!err) {
 		assert(addr == request->addr);
 		model_map(&at->model, request, object);
+		at->changes++;
 	}
+	at->mapping--;
 	sim_thaw();
 	return err;
 }
@@ -285,6 +328,7 @@ int world_unmap(struct world_space *at, virt_t start, virt_t end)
 	check_memory_was_short(err);
 	if (!err)
 		model_unmap(&at->model, start, end);
+	at->changes++;
 	sim_thaw();
 	return err;
 }
@@ -304,12 +348,26 @@ int world_protect(struct world_space *at, virt_t start, virt_t end, uint32_t pro
 	return err;
 }
 
-/* -EFAULT: the source is not one range. */
+/*
+ * The new place is emptied first and stays so until the pages come, because nothing else is mapped
+ * meanwhile: so what is seen there is what moved.  -EFAULT: the source is not one range.
+ */
 int world_move(struct world_space *at, virt_t from, uint64_t len, virt_t to)
 {
 	virt_t addr = to;
 	int err;
 
+	if (at->is_moving || at->mapping > 0)
+		return -EAGAIN;
+	at->is_moving = true;
+	err = world_unmap(at, to, to + len);
+	if (err) {
+		at->is_moving = false;
+		return err;
+	}
+	at->move_from = from;
+	at->move_to = to;
+	at->move_len = len;
 	sim_want_freeze(true);
 	err = space_remap(at->space, from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, &addr);
 	sim_want_freeze(false);
@@ -317,6 +375,9 @@ int world_move(struct world_space *at, virt_t from, uint64_t len, virt_t to)
 	check_memory_was_short(err);
 	if (!err)
 		model_move(&at->model, from, len, to);
+	at->changes++;
+	at->move_len = 0;
+	at->is_moving = false;
 	sim_thaw();
 	return err;
 }
@@ -334,6 +395,7 @@ int world_advise(struct world_space *at, virt_t start, virt_t end, int advice)
 	sim_trace("space %u: advise %lx-%lx %d: %d", at->model.id, start, end, advice, err);
 	if (!err || (err == -ENOMEM && failure_count == failures))
 		model_advise(&at->model, start, end, advice);
+	at->changes++;
 	sim_thaw();
 	return err;
 }

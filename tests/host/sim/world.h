@@ -17,6 +17,11 @@ enum { WORLD_SPACES = 8, WORLD_RAM_MIB = 24 };
 struct world_space {
 	struct space *space;            /* NULL: free */
 	unsigned threads;
+	unsigned mapping;               /* calls under way that may map something */
+	uint64_t changes;               /* of what is mapped, so far */
+	bool is_moving;                 /* see world_move() */
+	virt_t move_from, move_to;
+	uint64_t move_len;              /* 0: none */
 	struct model_space model;
 };
 
@@ -72,9 +77,13 @@ void world_enter(unsigned cpu, const struct world_space *at);
  * tests/host/sim/check.c.  The same as sim_run()'s inspection. */
 void world_check(void);
 
-/* How often allocations were made to fail: every time in `failing_one_in`, or the n-th from now. */
-void world_fail_nth(uint64_t n);        /* 0: never */
-bool world_has_failed(void);
+/* The kernel reads the word through space_read(), from whatever space the caller is in. */
+int world_peek(struct world_space *at, unsigned spot, unsigned word);
+
+/* Make allocations fail: the n-th from now (0: none), or so many of a thousand. */
+void world_fail_nth(uint64_t n);
+void world_fail_often(unsigned per_1000);
+bool world_has_failed(void);            /* since the last of these calls */
 
 /* Put everything back; what remains allocated is a leak. */
 void world_end(void);

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fs/proc_maps.c - /proc/PID/{maps,smaps,smaps_rollup,statm,tree}: memory of a process.
+ *
+ * The ranges are read from the counted array that was current at the beginning; it never changes while
+ * we hold it.  The leaves of one range after the other are read under the space's lock for writing: a
+ * fault of the process, which holds it for reading, could replace a table under our eyes.
+ *
+ * How many spaces hold a page is counted as the product of the counts on its path.  It is exact while
+ * each level is shared as a whole, which is what fork does, and too high when copies of a table share
+ * tables below them.
+ * See: proc(5).
+ */
+
+#include "fs/procfs.h"
+#include "lib/abi/mman.h"
+#include "lib/string.h"
+#include "mm/cursor.h"
+#include "mm/slab.h"
+
+enum { PSS_SHIFT = 12, KIB_PER_PAGE = PAGE_SIZE / KIB, NAME_COLUMN = 73 };
+
+/* ---- one page ---- */
+
+enum page_kind { PAGE_UNCOUNTED, PAGE_ANONYMOUS, PAGE_FILE, PAGE_SHARED };
+
+struct page {
+	enum page_kind kind;
+	uint32_t holders;               /* spaces that can reach it */
+	bool is_dirty;
+};
+
+/* Is the page at addr the object's own, and not a private copy? */
+static bool is_of_object(const struct vma *vma, virt_t addr, pfn_t pfn)
+{
+	uint64_t index = (vma->offset + (addr - vma->start)) / PAGE_SIZE;
+	pfn_t theirs;
+
+	if (!vma->object || object_page(vma->object, index, OBJECT_READ, &theirs))
+		return false;
+	if (theirs != zero_frame)
+		frame_put(theirs);
+	return theirs == pfn;
+}
+
+/* Without the hold that an object has on its page. */
+static uint32_t page_holders(const struct leaf_visit *leaf, pfn_t pfn, bool has_keeper)
+{
+	uint64_t holders = MAX(atomic_load_relaxed(&frame_refs[pfn]) - has_keeper, 1u);
+
+	for (int level = 1; level < PTE_LEVELS; level++)
+		holders *= MAX(atomic_load_relaxed(&frame_refs[leaf->tables[level]]), 1u);
+	return (uint32_t)MIN(holders, (uint64_t)UINT32_MAX);
+}
+
+static struct page page_look(const struct vma *vma, const struct leaf_visit *leaf)
+{
+	struct page page = { .kind = PAGE_UNCOUNTED, .holders = 1 };
+	pfn_t pfn = pte_pfn(leaf->leaf);
+	bool has_keeper;
+
+	if (!pte_is_counted(leaf->leaf))
+		return page;
+	has_keeper = is_of_object(vma, leaf->addr, pfn);
+	page.holders = page_holders(leaf, pfn, has_keeper);
+	if (!has_keeper)
+		page.kind = PAGE_ANONYMOUS;
+	else
+		page.kind = vma->object->is_anonymous ? PAGE_SHARED : PAGE_FILE;
+	page.is_dirty = page.kind != PAGE_FILE || pte_is_dirty(leaf->leaf);
+	return page;
+}
+
+/* ---- all ranges ---- */
+
+static struct vmas *space_vmas(struct space *space)
+{
+	struct vmas *vmas;
+
+	read_lock(&space->lock);
+	vmas = space->vmas;
+	vmas_get(vmas);
+	read_unlock(&space->lock);
+	return vmas;
+}
+
+struct sums {
+	const struct vma *vma;          /* the range being swept */
+	uint64_t pages[PAGE_SHARED + 1];        /* by kind */
+	uint64_t pss, pss_dirty, pss_by_kind[PAGE_SHARED + 1];  /* bytes << PSS_SHIFT */
+	uint64_t clean[2], dirty[2];    /* pages, by is_shared */
+	uint64_t tables;
+	pfn_t path[PTE_LEVELS];         /* tables that were counted last, by level */
+};
+
+static void sum_leaf(const struct leaf_visit *leaf, void *argument)
+{
+	struct sums *sums = argument;
+	struct page page = page_look(sums->vma, leaf);
+	uint64_t share = (PAGE_SIZE << PSS_SHIFT) / page.holders;
+	bool is_shared = page.holders > 1;
+
+	for (int level = 1; level < PTE_LEVELS; level++) {
+		sums->tables += sums->path[level] != leaf->tables[level];
+		sums->path[level] = leaf->tables[level];
+	}
+	sums->pages[page.kind]++;
+	if (page.kind == PAGE_UNCOUNTED)
+		return;
+	sums->pss += share;
+	sums->pss_by_kind[page.kind] += share;
+	if (page.is_dirty) {
+		sums->pss_dirty += share;
+		sums->dirty[is_shared]++;
+	} else {
+		sums->clean[is_shared]++;
+	}
+}
+
+static void sum_range(struct space *space, const struct vma *vma, struct sums *sums)
+{
+	sums->vma = vma;
+	write_lock(&space->lock);
+	cursor_for_each(space, vma->start, vma->end, sum_leaf, sums);
+	write_unlock(&space->lock);
+}
+
+static uint64_t sums_resident(const struct sums *sums)
+{
+	return sums->pages[PAGE_ANONYMOUS] + sums->pages[PAGE_FILE] + sums->pages[PAGE_SHARED];
+}
+
+void proc_measure(struct space *space, struct proc_memory *memory)
+{
+	struct vmas *vmas = space_vmas(space);
+	struct sums sums = { .tables = 1 };
+
+	for (uint32_t i = 0; i < vmas->count; i++)
+		sum_range(space, &vmas->at[i], &sums);
+	vmas_put(vmas);
+	*memory = (struct proc_memory){
+		.anonymous = sums.pages[PAGE_ANONYMOUS],
+		.file = sums.pages[PAGE_FILE],
+		.shared = sums.pages[PAGE_SHARED],
+		.tables = sums.tables,
+	};
+}
+
+/* ---- maps ---- */
+
+/* "/bin/busybox", "[heap]", or nothing; `buf` has room for PATH_MAX bytes. */
+static const char *range_name(const struct vma *vma, char *buf)
+{
+	if (vma->name)
+		return dentry_path_name(vma->name, buf, PATH_MAX) > 0 ? buf : "";
+	if (vma->flags & VMA_HEAP)
+		return "[heap]";
+	if (vma->flags & VMA_STACK)
+		return "[stack]";
+	return vma->object ? "/dev/zero (deleted)" : "";
+}
+
+static void print_range(struct proc_text *text, const struct vma *vma, char *name_buf)
+{
+	const struct inode *inode = vma->name ? vma->name->inode : NULL;
+	uint64_t device = inode ? inode->fs->device : 0;
+	const char *name = range_name(vma, name_buf);
+	char line[128];
+	int len = format_buffer(line, sizeof(line), "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", vma->start,
+		vma->end, vma->prot & PROT_READ ? 'r' : '-', vma->prot & PROT_WRITE ? 'w' : '-',
+		vma->prot & PROT_EXEC ? 'x' : '-', vma_is_private(vma) ? 'p' : 's', vma->offset,
+		dev_major(device), dev_minor(device), inode ? inode->number : 0);
+
+	if (*name)
+		proc_print(text, "%-*s%s\n", NAME_COLUMN, line, name);
+	else
+		proc_print(text, "%.*s\n", len, line);
+}
+
+/* For each range: its line, and what `more` adds. */
+static int show_ranges(struct proc_text *text, const struct proc_node *node,
+		       void (*more)(struct proc_text *text, struct space *space, const struct vma *vma))
+{
+	struct space *space = proc_space(node);
+	char *name = kmalloc(PATH_MAX);
+	struct vmas *vmas;
+
+	if (space && name) {
+		vmas = space_vmas(space);
+		for (uint32_t i = 0; i < vmas->count && !text->err; i++) {
+			print_range(text, &vmas->at[i], name);
+			if (more)
+				more(text, space, &vmas->at[i]);
+		}
+		vmas_put(vmas);
+	}
+	if (space)
+		space_put(space);
+	kfree(name);
+	return name ? 0 : -ENOMEM;
+}
+
+int proc_show_maps(struct proc_text *text, const struct proc_node *node)
+{
+	return show_ranges(text, node, NULL);
+}
+
+/* ---- smaps ---- */
+
+static void print_kib(struct proc_text *text, const char *name, uint64_t kib)
+{
+	proc_print(text, "%-16s%8lu kB\n", name, kib);
+}
+
+static uint64_t pss_kib(uint64_t pss)
+{
+	return pss >> PSS_SHIFT >> 10;
+}
+
+static void print_sums(struct proc_text *text, const struct sums *sums, uint64_t locked_kib)
+{
+	print_kib(text, "Shared_Clean:", sums->clean[true] * KIB_PER_PAGE);
+	print_kib(text, "Shared_Dirty:", sums->dirty[true] * KIB_PER_PAGE);
+	print_kib(text, "Private_Clean:", sums->clean[false] * KIB_PER_PAGE);
+	print_kib(text, "Private_Dirty:", sums->dirty[false] * KIB_PER_PAGE);
+	print_kib(text, "Referenced:", sums_resident(sums) * KIB_PER_PAGE);
+	print_kib(text, "Anonymous:", sums->pages[PAGE_ANONYMOUS] * KIB_PER_PAGE);
+	print_kib(text, "LazyFree:", 0);
+	print_kib(text, "AnonHugePages:", 0);
+	print_kib(text, "ShmemPmdMapped:", 0);
+	print_kib(text, "FilePmdMapped:", 0);
+	print_kib(text, "Shared_Hugetlb:", 0);
+	print_kib(text, "Private_Hugetlb:", 0);
+	print_kib(text, "Swap:", 0);
+	print_kib(text, "SwapPss:", 0);
+	print_kib(text, "Locked:", locked_kib);
+}
+
+static void print_flags(struct proc_text *text, const struct vma *vma)
+{
+	const struct { bool is_set; const char *code; } flags[] = {
+		{ vma->prot & PROT_READ, "rd" },
+		{ vma->prot & PROT_WRITE, "wr" },
+		{ vma->prot & PROT_EXEC, "ex" },
+		{ !vma_is_private(vma), "sh" },
+		{ true, "mr" },
+		{ vma->flags & VMA_MAYWRITE || vma_is_private(vma), "mw" },
+		{ true, "me" },
+		{ !vma_is_private(vma), "ms" },
+		{ vma->flags & VMA_GROWSDOWN, "gd" },
+		{ vma->flags & VMA_LOCKED, "lo" },
+		{ vma->flags & VMA_DONTFORK, "dc" },
+		{ vma->flags & VMA_NORESERVE, "nr" },
+		{ vma->flags & VMA_DONTDUMP, "dd" },
+		{ vma->flags & VMA_WIPEONFORK, "wf" },
+	};
+
+	proc_print(text, "VmFlags: ");
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		if (flags[i].is_set)
+			proc_print(text, "%s ", flags[i].code);
+	}
+	proc_print(text, "\n");
+}
+
+static void print_smaps(struct proc_text *text, struct space *space, const struct vma *vma)
+{
+	uint64_t size_kib = (vma->end - vma->start) / KIB;
+	struct sums sums = { 0 };
+
+	sum_range(space, vma, &sums);
+	print_kib(text, "Size:", size_kib);
+	print_kib(text, "KernelPageSize:", KIB_PER_PAGE);
+	print_kib(text, "MMUPageSize:", KIB_PER_PAGE);
+	print_kib(text, "Rss:", sums_resident(&sums) * KIB_PER_PAGE);
+	print_kib(text, "Pss:", pss_kib(sums.pss));
+	print_kib(text, "Pss_Dirty:", pss_kib(sums.pss_dirty));
+	print_sums(text, &sums, vma->flags & VMA_LOCKED ? size_kib : 0);
+	proc_print(text, "THPeligible:    0\n");
+	print_flags(text, vma);
+}
+
+int proc_show_smaps(struct proc_text *text, const struct proc_node *node)
+{
+	return show_ranges(text, node, print_smaps);
+}
+
+static void print_rollup(struct proc_text *text, const struct vmas *vmas, const struct sums *sums)
+{
+	virt_t start = vmas->count ? vmas->at[0].start : 0;
+	virt_t end = vmas->count ? vmas->at[vmas->count - 1].end : 0;
+	char line[128];
+
+	format_buffer(line, sizeof(line), "%08lx-%08lx ---p 00000000 00:00 0 ", start, end);
+	proc_print(text, "%-*s[rollup]\n", NAME_COLUMN, line);
+	print_kib(text, "Rss:", sums_resident(sums) * KIB_PER_PAGE);
+	print_kib(text, "Pss:", pss_kib(sums->pss));
+	print_kib(text, "Pss_Dirty:", pss_kib(sums->pss_dirty));
+	print_kib(text, "Pss_Anon:", pss_kib(sums->pss_by_kind[PAGE_ANONYMOUS]));
+	print_kib(text, "Pss_File:", pss_kib(sums->pss_by_kind[PAGE_FILE]));
+	print_kib(text, "Pss_Shmem:", pss_kib(sums->pss_by_kind[PAGE_SHARED]));
+	print_sums(text, sums, 0);
+}
+
+int proc_show_smaps_rollup(struct proc_text *text, const struct proc_node *node)
+{
+	struct space *space = proc_space(node);
+	struct sums sums = { 0 };
+	struct vmas *vmas;
+
+	if (!space)
+		return -ESRCH;
+	vmas = space_vmas(space);
+	for (uint32_t i = 0; i < vmas->count; i++)
+		sum_range(space, &vmas->at[i], &sums);
+	print_rollup(text, vmas, &sums);
+	vmas_put(vmas);
+	space_put(space);
+	return 0;
+}
+
+/* ---- statm ---- */
+
+int proc_show_statm(struct proc_text *text, const struct proc_node *node)
+{
+	struct space *space = proc_space(node);
+	uint64_t code = 0, data = 0;
+	struct proc_memory memory;
+	struct vmas *vmas;
+
+	if (!space) {
+		proc_print(text, "0 0 0 0 0 0 0\n");
+		return 0;
+	}
+	proc_measure(space, &memory);
+	vmas = space_vmas(space);
+	for (uint32_t i = 0; i < vmas->count; i++) {
+		const struct vma *vma = &vmas->at[i];
+		uint64_t pages = (vma->end - vma->start) / PAGE_SIZE;
+
+		code += vma->prot & PROT_EXEC ? pages : 0;
+		data += vma_is_private(vma) && vma->prot & PROT_WRITE ? pages : 0;
+	}
+	vmas_put(vmas);
+	proc_print(text, "%lu %lu %lu %lu 0 %lu 0\n", READ_ONCE(space->mapped_pages),
+		memory.anonymous + memory.file + memory.shared, memory.file + memory.shared, code, data);
+	space_put(space);
+	return 0;
+}
+
+/* ---- tree ---- */
+
+struct tree_sweep {
+	struct proc_text *text;
+	const struct vma *vma;
+};
+
+static const char *leaf_word(const struct leaf_visit *leaf, const struct page *page, const struct vma *vma)
+{
+	if (page->kind == PAGE_UNCOUNTED)
+		return pte_pfn(leaf->leaf) == zero_frame ? "zero" : "device";
+	if (pte_is_parked(leaf->leaf))
+		return "parked";
+	if (!vma_is_private(vma))
+		return "view";
+	if (page->kind != PAGE_ANONYMOUS)
+		return "file";
+	return page->holders > 1 ? "shared" : "own";
+}
+
+static void print_leaf(const struct leaf_visit *leaf, void *argument)
+{
+	const struct tree_sweep *sweep = argument;
+	struct page page = page_look(sweep->vma, leaf);
+	pfn_t pfn = pte_pfn(leaf->leaf);
+	bool is_present = pte_is_present(leaf->leaf);
+
+	proc_print(sweep->text, "%012lx frame %6lu count %2u tables %u %u %u %c%c%c %s\n", leaf->addr, pfn,
+		pfn == zero_frame ? 0 : frame_refs[pfn], frame_refs[leaf->tables[1]],
+		frame_refs[leaf->tables[2]], frame_refs[leaf->tables[3]], is_present ? 'r' : '-',
+		is_present && pte_is_writable(leaf->leaf) ? 'w' : '-',
+		is_present && pte_is_executable(leaf->leaf) ? 'x' : '-',
+		leaf_word(leaf, &page, sweep->vma));
+}
+
+/*
+ * One line per leaf: address; frame and its count; counts of the tables on the path, from the leaves
+ * up; what the hardware allows; and in a word what it is:
+ *
+ *   own     private, and nobody else's         zero    the frame of zeros
+ *   shared  private, copied when written       file    a file's page, copied when written
+ *   view    MAP_SHARED                         parked  kept behind PROT_NONE
+ */
+int proc_show_tree(struct proc_text *text, const struct proc_node *node)
+{
+	struct tree_sweep sweep = { .text = text };
+	struct space *space = proc_space(node);
+	struct vmas *vmas;
+
+	if (!space)
+		return -ESRCH;
+	vmas = space_vmas(space);
+	for (uint32_t i = 0; i < vmas->count && !text->err; i++) {
+		sweep.vma = &vmas->at[i];
+		write_lock(&space->lock);
+		cursor_for_each(space, sweep.vma->start, sweep.vma->end, print_leaf, &sweep);
+		write_unlock(&space->lock);
+	}
+	vmas_put(vmas);
+	space_put(space);
+	return 0;
+}

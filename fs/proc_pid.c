@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fs/proc_pid.c - /proc/PID: what is there, and the small files.
+ *
+ * Invariants: a node counts its process, which may have ended meanwhile; what belongs to a thread
+ *   (space, descriptors, places) is counted under the tree lock, where a thread gives it up.
+ * Locks: process_tree_lock to look; nothing is held while text is written.
+ * See: proc(5).
+ */
+
+#include "fs/procfs.h"
+#include "fs/fdtable.h"
+#include "lib/string.h"
+#include "kernel/upcall.h"
+#include "mm/space.h"
+#include "mm/slab.h"
+#include "mm/uaccess.h"
+
+enum { ARGUMENTS_MAX = 128 * 1024, OOM_ADJUST_MAX = 1000 };
+
+/* ---- who is there ---- */
+
+struct search {
+	int32_t from, found;            /* found 0: none yet */
+};
+
+static void consider(struct search *search, int32_t number)
+{
+	if (number >= search->from && (search->found == 0 || number < search->found))
+		search->found = number;
+}
+
+static void consider_process(struct process *process, void *argument)
+{
+	consider(argument, process->pid);
+}
+
+bool proc_next_process(const struct proc_node *dir, int32_t *number)
+{
+	struct search search = { .from = *number };
+
+	spin_lock(&process_tree_lock);
+	process_for_each(consider_process, &search);
+	spin_unlock(&process_tree_lock);
+	*number = search.found;
+	return search.found != 0;
+}
+
+int proc_find_process(const struct proc_node *dir, int32_t number, struct proc_node *child)
+{
+	child->process = process_find(number);
+	return child->process ? 0 : -ENOENT;
+}
+
+static int find_thread(const struct proc_node *dir, int32_t number, struct proc_node *child)
+{
+	struct thread *thread;
+
+	spin_lock(&process_tree_lock);
+	thread = pid_thread(number);
+	if (thread && thread->process == dir->process) {
+		process_get(dir->process);
+		child->process = dir->process;
+		child->number = number;
+	}
+	spin_unlock(&process_tree_lock);
+	return child->process ? 0 : -ENOENT;
+}
+
+static bool next_thread(const struct proc_node *dir, int32_t *number)
+{
+	struct search search = { .from = *number };
+	struct thread *thread;
+
+	spin_lock(&process_tree_lock);
+	list_for_each_entry(thread, &dir->process->threads, node)
+		consider(&search, thread->tid);
+	spin_unlock(&process_tree_lock);
+	*number = search.found;
+	return search.found != 0;
+}
+
+/* ---- what belongs to its threads ---- */
+
+/* Any that still has descriptors and places; the leader if it lives.  Tree locked. */
+static struct thread *any_thread(const struct process *process) REQUIRES(process_tree_lock)
+{
+	struct list_node *first = list_first(&process->threads);
+
+	return first ? list_entry(first, struct thread, node) : NULL;
+}
+
+struct space *proc_space(const struct proc_node *node)
+{
+	struct space *space = NULL;
+	struct thread *thread;
+
+	spin_lock(&process_tree_lock);
+	list_for_each_entry(thread, &node->process->threads, node) {
+		space = thread->task->space;
+		if (space)
+			break;
+	}
+	if (space)
+		space_get(space);
+	spin_unlock(&process_tree_lock);
+	return space;
+}
+
+struct fdtable *proc_files(const struct proc_node *node)
+{
+	struct fdtable *files = NULL;
+	struct thread *thread;
+
+	spin_lock(&process_tree_lock);
+	thread = any_thread(node->process);
+	if (thread)
+		files = thread->files;
+	if (files)
+		fdtable_get(files);
+	spin_unlock(&process_tree_lock);
+	return files;
+}
+
+struct fs_context *proc_context(const struct proc_node *node)
+{
+	struct fs_context *context = NULL;
+	struct thread *thread;
+
+	spin_lock(&process_tree_lock);
+	thread = any_thread(node->process);
+	if (thread)
+		context = thread->fs;
+	if (context)
+		fs_context_get(context);
+	spin_unlock(&process_tree_lock);
+	return context;
+}
+
+/* ---- links ---- */
+
+/* What a magic link says: the name of the place it leads to. */
+static ssize_t link_name(const struct proc_node *node, char *buf, size_t size)
+{
+	struct path place;
+	ssize_t len;
+	int err = node->entry->follow(node, &place);
+
+	if (err)
+		return err;
+	len = path_name(&place, upcall_fs_context(), true, buf, size);
+	path_put(&place);
+	return len > 0 ? len - 1 : len;
+}
+
+static int exe_follow(const struct proc_node *node, struct path *out)
+{
+	struct path *executable;
+
+	spin_lock(&process_tree_lock);
+	executable = executable_get(node->process->executable);
+	spin_unlock(&process_tree_lock);
+	if (!executable)
+		return -ENOENT;
+	*out = *executable;
+	path_get(out);
+	executable_put(executable);
+	return 0;
+}
+
+static int context_follow(const struct proc_node *node, bool is_root, struct path *out)
+{
+	struct fs_context *context = proc_context(node);
+
+	if (!context)
+		return -ENOENT;
+	spin_lock(&context->lock);
+	*out = is_root ? context->root : context->cwd;
+	path_get(out);
+	spin_unlock(&context->lock);
+	fs_context_put(context);
+	return 0;
+}
+
+static int cwd_follow(const struct proc_node *node, struct path *out)
+{
+	return context_follow(node, false, out);
+}
+
+static int root_follow(const struct proc_node *node, struct path *out)
+{
+	return context_follow(node, true, out);
+}
+
+/* ---- descriptors ---- */
+
+/* The file with the node's number, counted. */
+static struct file *node_file(const struct proc_node *node)
+{
+	struct fdtable *files = proc_files(node);
+	struct file *file;
+
+	if (!files)
+		return NULL;
+	file = fdtable_file(files, node->number);
+	fdtable_put(files);
+	return file;
+}
+
+static int find_fd(const struct proc_node *dir, int32_t number, struct proc_node *child)
+{
+	struct proc_node wanted = { .process = dir->process, .number = number };
+	struct file *file = node_file(&wanted);
+
+	if (!file)
+		return -ENOENT;
+	file_put(file);
+	process_get(dir->process);
+	child->process = dir->process;
+	child->number = number;
+	return 0;
+}
+
+static bool next_fd(const struct proc_node *dir, int32_t *number)
+{
+	struct fdtable *files = proc_files(dir);
+	struct file *file = NULL;
+	int fd = *number;
+
+	if (files) {
+		file = fdtable_next(files, &fd);
+		fdtable_put(files);
+	}
+	if (!file)
+		return false;
+	file_put(file);
+	*number = fd;
+	return true;
+}
+
+static int fd_follow(const struct proc_node *node, struct path *out)
+{
+	struct file *file = node_file(node);
+	int err;
+
+	if (!file)
+		return -ENOENT;
+	err = file_place(file, out);
+	file_put(file);
+	return err;
+}
+
+/* A nameless file is told by its kind and number. */
+static ssize_t fd_readlink(const struct proc_node *node, char *buf, size_t size)
+{
+	struct file *file = node_file(node);
+	bool has_name = file && file->path.mount;
+	ssize_t len = -ENOENT;
+
+	if (file && !has_name)
+		len = format_buffer(buf, size, "%s:[%lu]",
+			inode_is(file->inode, S_IFIFO) ? "pipe" : "anon_inode", file->inode->number);
+	if (file)
+		file_put(file);
+	return has_name ? link_name(node, buf, size) : len;
+}
+
+static int show_fdinfo(struct proc_text *text, const struct proc_node *node)
+{
+	struct file *file = node_file(node);
+
+	if (!file)
+		return -ENOENT;
+	proc_print(text, "pos:\t%lu\nflags:\t0%o\nino:\t%lu\n", READ_ONCE(file->offset), file->flags,
+		file->inode->number);
+	file_put(file);
+	return 0;
+}
+
+/* ---- small files ---- */
+
+/* A piece of the program's memory as it is. */
+static int show_memory(struct proc_text *text, struct space *space, virt_t from, virt_t to)
+{
+	char *page = kmalloc(PAGE_SIZE);
+
+	if (!page)
+		return -ENOMEM;
+	to = MIN(to, from + ARGUMENTS_MAX);
+	while (from < to) {
+		size_t chunk = MIN((size_t)PAGE_SIZE, to - from);
+
+		if (space_read(space, from, page, chunk))
+			break;
+		proc_put(text, page, chunk);
+		from += chunk;
+	}
+	kfree(page);
+	return 0;
+}
+
+static int show_cmdline(struct proc_text *text, const struct proc_node *node)
+{
+	struct space *space = proc_space(node);
+	int err;
+
+	if (!space)
+		return 0;
+	err = show_memory(text, space, space->program.args_start, space->program.args_end);
+	space_put(space);
+	return err;
+}
+
+static int show_environ(struct proc_text *text, const struct proc_node *node)
+{
+	struct space *space = proc_space(node);
+	int err;
+
+	if (!space)
+		return 0;
+	err = show_memory(text, space, space->program.env_start, space->program.env_end);
+	space_put(space);
+	return err;
+}
+
+/* The thread with the node's number, or else the leader.  Tree locked; NULL: gone. */
+struct thread *proc_thread(const struct proc_node *node)
+{
+	struct thread *thread = node->number ? pid_thread(node->number) : node->process->leader;
+
+	return thread && thread->process == node->process ? thread : NULL;
+}
+
+static int show_comm(struct proc_text *text, const struct proc_node *node)
+{
+	char name[TASK_NAME_MAX];
+	struct thread *thread;
+
+	spin_lock(&process_tree_lock);
+	thread = proc_thread(node);
+	strlcpy(name, thread && node->number ? thread->task->name : node->process->name, sizeof(name));
+	spin_unlock(&process_tree_lock);
+	proc_print(text, "%s\n", name);
+	return 0;
+}
+
+static int store_comm(const struct proc_node *node, char *name)
+{
+	struct thread *thread;
+
+	if (current_process() != node->process)
+		return -EINVAL;
+	spin_lock(&process_tree_lock);
+	thread = proc_thread(node);
+	if (thread)
+		strlcpy(thread->task->name, name, sizeof(thread->task->name));
+	if (thread == node->process->leader)
+		strlcpy(node->process->name, name, sizeof(node->process->name));
+	spin_unlock(&process_tree_lock);
+	return 0;
+}
+
+static int show_oom_score(struct proc_text *text, const struct proc_node *node)
+{
+	proc_print(text, "%d\n", MAX(node->process->oom_score_adj, 0));
+	return 0;
+}
+
+static int show_oom_score_adj(struct proc_text *text, const struct proc_node *node)
+{
+	proc_print(text, "%d\n", node->process->oom_score_adj);
+	return 0;
+}
+
+static int store_oom_score_adj(const struct proc_node *node, char *text)
+{
+	int64_t value;
+	int err = proc_parse_number(text, -OOM_ADJUST_MAX, OOM_ADJUST_MAX, &value);
+
+	if (err)
+		return err;
+	if (value < node->process->oom_score_adj && !process_is_privileged())
+		return -EACCES;
+	node->process->oom_score_adj = (int)value;
+	return 0;
+}
+
+static void print_limit(struct proc_text *text, uint64_t limit)
+{
+	if (limit == RLIM_INFINITY)
+		proc_print(text, "%-20s ", "unlimited");
+	else
+		proc_print(text, "%-20lu ", limit);
+}
+
+static int show_limits(struct proc_text *text, const struct proc_node *node)
+{
+	static const struct { const char *name, *unit; } names[RLIMITS] = {
+		[RLIMIT_CPU] = { "Max cpu time", "seconds" },
+		[RLIMIT_FSIZE] = { "Max file size", "bytes" },
+		[RLIMIT_DATA] = { "Max data size", "bytes" },
+		[RLIMIT_STACK] = { "Max stack size", "bytes" },
+		[RLIMIT_CORE] = { "Max core file size", "bytes" },
+		[RLIMIT_RSS] = { "Max resident set", "bytes" },
+		[RLIMIT_NPROC] = { "Max processes", "processes" },
+		[RLIMIT_NOFILE] = { "Max open files", "files" },
+		[RLIMIT_MEMLOCK] = { "Max locked memory", "bytes" },
+		[RLIMIT_AS] = { "Max address space", "bytes" },
+		[RLIMIT_LOCKS] = { "Max file locks", "locks" },
+		[RLIMIT_SIGPENDING] = { "Max pending signals", "signals" },
+		[RLIMIT_MSGQUEUE] = { "Max msgqueue size", "bytes" },
+		[RLIMIT_NICE] = { "Max nice priority", "" },
+		[RLIMIT_RTPRIO] = { "Max realtime priority", "" },
+		[RLIMIT_RTTIME] = { "Max realtime timeout", "us" },
+	};
+
+	proc_print(text, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	for (int i = 0; i < RLIMITS; i++) {
+		const struct abi_rlimit *limit = &node->process->limits[i];
+
+		proc_print(text, "%-25s ", names[i].name);
+		print_limit(text, limit->rlim_cur);
+		print_limit(text, limit->rlim_max);
+		proc_print(text, "%-10s\n", names[i].unit);
+	}
+	return 0;
+}
+
+/* ---- the directories ---- */
+
+#define FILE(name_, mode_, show_) { .name = name_, .mode = S_IFREG | (mode_), .show = show_ }
+#define LINK(name_, follow_) \
+	{ .name = name_, .mode = S_IFLNK | 0777, .readlink = link_name, .follow = follow_ }
+
+static const struct proc_entry fd_entry = {
+	.mode = S_IFLNK | 0700, .readlink = fd_readlink, .follow = fd_follow,
+};
+static const struct proc_entry fdinfo_entry = { .mode = S_IFREG | 0400, .show = show_fdinfo };
+
+static const struct proc_entry thread_children[] = {
+	FILE("stat", 0444, proc_show_stat),
+	FILE("status", 0444, proc_show_status),
+	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm },
+	FILE("maps", 0400, proc_show_maps),
+	{ 0 }
+};
+static const struct proc_entry thread_entry = { .mode = S_IFDIR | 0555, .children = thread_children };
+
+static const struct proc_entry process_children[] = {
+	FILE("stat", 0444, proc_show_stat),
+	FILE("status", 0444, proc_show_status),
+	FILE("statm", 0444, proc_show_statm),
+	FILE("maps", 0400, proc_show_maps),
+	FILE("smaps", 0400, proc_show_smaps),
+	FILE("smaps_rollup", 0400, proc_show_smaps_rollup),
+	FILE("cmdline", 0444, show_cmdline),
+	FILE("environ", 0400, show_environ),
+	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm },
+	FILE("limits", 0444, show_limits),
+	FILE("mounts", 0444, proc_show_mounts),
+	FILE("mountinfo", 0444, proc_show_mountinfo),
+	FILE("oom_score", 0444, show_oom_score),
+	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj,
+	  .store = store_oom_score_adj },
+	LINK("exe", exe_follow),
+	LINK("cwd", cwd_follow),
+	LINK("root", root_follow),
+	{ .name = "fd", .mode = S_IFDIR | 0500, .numbered = &fd_entry, .find = find_fd, .next = next_fd },
+	{ .name = "fdinfo", .mode = S_IFDIR | 0500, .numbered = &fdinfo_entry, .find = find_fd,
+	  .next = next_fd },
+	{ .name = "task", .mode = S_IFDIR | 0555, .numbered = &thread_entry, .find = find_thread,
+	  .next = next_thread },
+	FILE("cow", 0444, proc_show_process_cow),
+	FILE("tree", 0400, proc_show_tree),
+	{ 0 }
+};
+
+const struct proc_entry proc_process_entry = { .mode = S_IFDIR | 0555, .children = process_children };

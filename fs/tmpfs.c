@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files in memory: directories, links, nodes, and whole file systems of them.
+ *
+ * Owns: the inodes of each instance; a directory's names (fs/tmpfs_index.h), a link's target.
+ * Invariants: every name counts its inode, and the instance counts its root.  nlink of a directory
+ *   is 2 plus the directories in it; 0 when it has been removed, and then nothing can be made in
+ *   it.
+ * Locks: all names of an instance are under its names_lock.  Times are under the inode's own lock.
+ * See: fs/tmpfs_file.c for regular files, rename(2), link(2).
+ */
+#include "fs/tmpfs.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+#include "kernel/credentials.h"
+#include "kernel/panic.h"
+#include "kernel/upcall.h"
+#include "fs/pipe.h"
+#include "fs/tmpfs_file.h"
+#include "fs/tmpfs_index.h"
+#include "mm/slab.h"
+
+static const struct inode_ops tmpfs_inode_ops, tmpfs_dir_ops;
+static const struct file_ops tmpfs_dir_file_ops;
+
+static struct inode *node_create(struct inode *dir, struct file_system *fs, uint32_t mode, uint64_t rdev);
+static int name_add(struct inode *dir, const char *name, size_t len, struct inode *inode);
+static void touch(struct inode *inode, bool is_modified);
+
+static struct tmpfs_index *dir_index(const struct inode *dir)
+{
+	assert(inode_is(dir, S_IFDIR));
+	return dir->data;
+}
+
+/* ---- making ---- */
+
+/* A file of any kind, with no name yet: nlink 0 (2 for directories).  NULL: no memory. */
+static struct inode *node_create(struct inode *dir, struct file_system *fs, uint32_t mode, uint64_t rdev)
+{
+	static const struct file_ops no_ops;
+	bool is_dir = S_ISDIR(mode), is_file = S_ISREG(mode);
+	const struct file_ops *file_ops = is_dir ? &tmpfs_dir_file_ops : is_file ? &tmpfs_file_ops :
+		S_ISFIFO(mode) ? &pipe_file_ops : &no_ops;
+	const struct credentials *who = upcall_credentials();
+	struct inode *inode = inode_create(fs, mode, is_dir ? &tmpfs_dir_ops : &tmpfs_inode_ops, file_ops);
+
+	if (!inode)
+		return NULL;
+	inode->nlink = is_dir ? 2 : 0;
+	inode->rdev = rdev;
+	inode->uid = who->fsuid;
+	inode->gid = who->fsgid;
+	if (dir && (dir->mode & S_ISGID)) {
+		inode->gid = dir->gid;
+		inode->mode |= is_dir ? S_ISGID : 0;
+	}
+	if (is_file)
+		inode->object = object_create(0, false);
+	if (is_dir)
+		inode->data = index_create();
+	if ((is_file && !inode->object) || (is_dir && !inode->data)) {
+		inode_put(inode);
+		return NULL;
+	}
+	return inode;
+}
+
+/* Give an inode a name, counted as one of its links.  names_lock is held. */
+static int name_add(struct inode *dir, const char *name, size_t len, struct inode *inode)
+{
+	if (dir->nlink == 0)
+		return -ENOENT;
+	struct tmpfs_name *fresh = index_name_alloc(name, len);
+
+	if (!fresh)
+		return -ENOSPC;
+	index_insert(dir_index(dir), fresh, inode);
+	if (inode_is(inode, S_IFDIR))
+		dir->nlink++;
+	else
+		inode->nlink++;
+	touch(dir, true);
+	return 0;
+}
+
+static int tmpfs_make_node(struct inode *dir, const char *name, size_t len, uint32_t mode, uint64_t rdev,
+			   struct inode **made)
+{
+	struct inode *inode = node_create(dir, dir->fs, mode, rdev);
+
+	if (!inode)
+		return -ENOSPC;
+	int err = name_add(dir, name, len, inode);
+
+	if (err)
+		inode_put(inode);
+	else
+		*made = inode;
+	return err;
+}
+
+static int tmpfs_symlink(struct inode *dir, const char *name, size_t len, const char *target)
+{
+	struct inode *inode = node_create(dir, dir->fs, S_IFLNK | 0777, 0);
+
+	if (!inode)
+		return -ENOSPC;
+	inode->data = kstrdup(target);
+	int err = inode->data ? name_add(dir, name, len, inode) : -ENOSPC;
+
+	inode_put(inode);
+	return err;
+}
+
+static int tmpfs_link(struct inode *dir, const char *name, size_t len, struct inode *inode)
+{
+	if (inode->nlink == 0)
+		return -ENOENT;
+	int err = name_add(dir, name, len, inode);
+
+	if (!err)
+		touch(inode, false);
+	return err;
+}
+
+int tmpfs_make(struct inode *dir, const char *name, size_t len, uint32_t mode, uint64_t rdev,
+	       struct inode **made)
+{
+	write_lock(&dir->fs->names_lock);
+	int err = index_find(dir_index(dir), name, len) ? -EEXIST :
+		  tmpfs_make_node(dir, name, len, mode, rdev, made);
+
+	write_unlock(&dir->fs->names_lock);
+	return err;
+}
+
+/* ---- finding, removing ---- */
+
+static int tmpfs_lookup(struct inode *dir, const char *name, size_t len, struct inode **found)
+{
+	struct tmpfs_name *entry = index_find(dir_index(dir), name, len);
+
+	if (!entry)
+		return -ENOENT;
+	inode_get(entry->inode);
+	*found = entry->inode;
+	return 0;
+}
+
+/* What has lost a name: a directory only ever has one. */
+static void link_drop(struct inode *dir, struct inode *inode)
+{
+	if (inode_is(inode, S_IFDIR)) {
+		inode->nlink = 0;
+		dir->nlink--;
+	} else {
+		inode->nlink--;
+	}
+	touch(inode, false);
+}
+
+static int tmpfs_unlink(struct inode *dir, const char *name, size_t len, struct inode *inode)
+{
+	struct tmpfs_name *entry = index_find(dir_index(dir), name, len);
+
+	assert(entry && entry->inode == inode && inode->nlink > 0);
+	index_remove(dir_index(dir), entry);
+	link_drop(dir, inode);
+	touch(dir, true);
+	return 0;
+}
+
+static int tmpfs_rmdir(struct inode *dir, const char *name, size_t len, struct inode *inode)
+{
+	return dir_index(inode)->count > 0 ? -ENOTEMPTY : tmpfs_unlink(dir, name, len, inode);
+}
+
+/* ---- renaming ---- */
+
+/* A directory among what moved takes one link from one parent to the other. */
+static void parent_changed(struct inode *from, struct inode *to, struct inode *moved)
+{
+	if (inode_is(moved, S_IFDIR)) {
+		from->nlink--;
+		to->nlink++;
+	}
+	touch(moved, false);
+}
+
+static void rename_exchange(struct inode *from, struct tmpfs_name *old, struct inode *to,
+			    struct tmpfs_name *new)
+{
+	struct inode *moved = old->inode;
+
+	old->inode = new->inode;
+	new->inode = moved;
+	parent_changed(from, to, moved);
+	parent_changed(to, from, old->inode);
+}
+
+/* The moved file's count goes from its old name to the new one. */
+static void rename_replace(struct inode *from, struct tmpfs_name *old, struct inode *to,
+			   struct tmpfs_name *new)
+{
+	struct inode *victim = new->inode;
+
+	inode_get(old->inode);
+	new->inode = old->inode;
+	parent_changed(from, to, old->inode);
+	index_remove(dir_index(from), old);
+	link_drop(to, victim);
+	inode_put(victim);
+}
+
+static int rename_to_free(struct inode *from, struct tmpfs_name *old, struct inode *to,
+			  const char *name, size_t len)
+{
+	struct tmpfs_name *fresh;
+
+	if (to->nlink == 0)
+		return -ENOENT;
+	fresh = index_name_alloc(name, len);
+	if (!fresh)
+		return -ENOSPC;
+	index_insert(dir_index(to), fresh, old->inode);
+	parent_changed(from, to, old->inode);
+	index_remove(dir_index(from), old);
+	return 0;
+}
+
+static int tmpfs_rename(struct inode *from, const char *name, size_t len, struct inode *to,
+			const char *new_name, size_t new_len, unsigned flags)
+{
+	struct tmpfs_name *old = index_find(dir_index(from), name, len);
+	struct tmpfs_name *new = index_find(dir_index(to), new_name, new_len);
+	int err = 0;
+
+	assert(old);
+	if (flags & RENAME_EXCHANGE) {
+		assert(new);
+		rename_exchange(from, old, to, new);
+	} else if (!new) {
+		err = rename_to_free(from, old, to, new_name, new_len);
+	} else if (inode_is(new->inode, S_IFDIR) && dir_index(new->inode)->count > 0) {
+		err = -ENOTEMPTY;
+	} else {
+		rename_replace(from, old, to, new);
+	}
+	if (err)
+		return err;
+	touch(from, true);
+	touch(to, true);
+	return 0;
+}
+
+/* ---- attributes ---- */
+
+static void touch(struct inode *inode, bool is_modified)
+{
+	mutex_lock(&inode->lock);
+	if (is_modified)
+		inode_touch_modified(inode);
+	else
+		inode_touch_changed(inode);
+	mutex_unlock(&inode->lock);
+}
+
+static ssize_t tmpfs_readlink(struct inode *inode, char *buf, size_t size)
+{
+	size_t len = inode_is(inode, S_IFLNK) ? strlen(inode->data) : 0;
+
+	if (!len)
+		return -EINVAL;
+	memcpy(buf, inode->data, MIN(len, size));
+	inode_touch_read(inode);
+	return (ssize_t)len;
+}
+
+/* The size of a directory says how much there is to list, as on other file systems. */
+enum { DIR_BYTES_PER_NAME = 20 };
+
+static int tmpfs_getattr(struct inode *inode, struct abi_stat *stat)
+{
+	if (inode_is(inode, S_IFDIR))
+		stat->st_size = (int64_t)dir_index(inode)->count * DIR_BYTES_PER_NAME;
+	else if (inode_is(inode, S_IFLNK))
+		stat->st_size = (int64_t)strlen(inode->data);
+	return 0;
+}
+
+static int tmpfs_setattr(struct inode *inode, const struct attr_change *change)
+{
+	if (!(change->which & ATTR_SIZE))
+		return 0;
+	if (!inode->object)
+		return inode_is(inode, S_IFDIR) ? -EISDIR : -EINVAL;
+	return change->size > TMPFS_SIZE_MAX ? -EFBIG : object_resize(inode->object, change->size);
+}
+
+static void tmpfs_destroy_inode(struct inode *inode)
+{
+	if (inode_is(inode, S_IFDIR) && inode->data)
+		index_destroy(inode->data);
+	else if (inode_is(inode, S_IFLNK))
+		kfree(inode->data);
+}
+
+/* ---- listing ---- */
+
+static int tmpfs_list(struct file *file, list_emit_t *emit, void *argument)
+{
+	struct inode *dir = file->inode;
+	const struct tmpfs_index *index = dir_index(dir);
+
+	inode_touch_read(dir);
+	if (!list_dots(file, emit, argument))
+		return 0;
+	read_lock(&dir->fs->names_lock);
+	struct tmpfs_name *name = index_from(index, MAX(file->offset, (uint64_t)INDEX_FIRST_COOKIE));
+
+	while (name && emit(argument, name->text, name->len, name->inode->number,
+			    (name->inode->mode & S_IFMT) >> 12, name->cookie + 1))
+		name = index_next(index, name);
+	read_unlock(&dir->fs->names_lock);
+	return 0;
+}
+
+static int sync_directory(struct file *file)
+{
+	return 0;
+}
+
+static const struct inode_ops tmpfs_dir_ops = {
+	.lookup = tmpfs_lookup,
+	.create = tmpfs_make_node,
+	.symlink = tmpfs_symlink,
+	.link = tmpfs_link,
+	.unlink = tmpfs_unlink,
+	.rmdir = tmpfs_rmdir,
+	.rename = tmpfs_rename,
+	.getattr = tmpfs_getattr,
+	.setattr = tmpfs_setattr,
+	.destroy = tmpfs_destroy_inode,
+};
+
+static const struct inode_ops tmpfs_inode_ops = {
+	.readlink = tmpfs_readlink,
+	.getattr = tmpfs_getattr,
+	.setattr = tmpfs_setattr,
+	.destroy = tmpfs_destroy_inode,
+};
+
+static const struct file_ops tmpfs_dir_file_ops = {
+	.list = tmpfs_list,
+	.seek = file_seek_plain,
+	.sync = sync_directory,
+};
+
+/* ---- instances ---- */
+
+static int tmpfs_statfs(struct file_system *fs, struct abi_statfs *out)
+{
+	out->f_blocks = frames_total();
+	out->f_bfree = out->f_bavail = frames_free();
+	out->f_files = frames_total();
+	out->f_ffree = frames_free();
+	return 0;
+}
+
+/* Nobody is in it any more: take it apart.  Directories give their names to the root before they
+ * go, so that no depth of tree is too deep for the stack. */
+static void tmpfs_unmounted(struct file_system *fs)
+{
+	struct tmpfs_index *root = dir_index(fs->root);
+	struct list_node *node;
+
+	while ((node = list_pop_front(&root->order))) {
+		struct tmpfs_name *name = list_entry(node, struct tmpfs_name, node);
+		struct inode *inode = name->inode;
+
+		if (inode_is(inode, S_IFDIR)) {
+			list_splice_back(&root->order, &dir_index(inode)->order);
+			dir_index(inode)->count = 0;
+		}
+		kfree(name);
+		inode_put(inode);
+	}
+	root->count = 0;
+	inode_put(fs->root);
+}
+
+static void tmpfs_destroy(struct file_system *fs)
+{
+	kfree(fs);
+}
+
+int tmpfs_create(const char *type, uint32_t mode, struct file_system **fs)
+{
+	struct file_system *made = kzalloc(sizeof(*made));
+
+	if (!made)
+		return -ENOMEM;
+	file_system_init(made, type, TMPFS_MAGIC);
+	made->statfs = tmpfs_statfs;
+	made->unmounted = tmpfs_unmounted;
+	made->destroy = tmpfs_destroy;
+	made->root = node_create(NULL, made, S_IFDIR | (mode & ~(uint32_t)S_IFMT), 0);
+	if (!made->root) {
+		file_system_put(made);
+		return -ENOMEM;
+	}
+	*fs = made;
+	return 0;
+}
+
+/* mode=NNNN is heeded; size= and the rest promise what memory decides anyway. */
+static uint32_t mode_option(const char *text)
+{
+	static const char key[] = "mode=";
+	uint32_t mode = 0;
+
+	while (text && *text && !string_starts_with(text, key)) {
+		text = strchr(text, ',');
+		text = text ? text + 1 : NULL;
+	}
+	if (!text || !*text)
+		return S_ISVTX | 0777;
+	for (text += sizeof(key) - 1; *text >= '0' && *text <= '7'; text++)
+		mode = mode * 8 + (uint32_t)(*text - '0');
+	return mode & 07777;
+}
+
+static int tmpfs_mount(const char *mount_options, struct file_system **fs)
+{
+	return tmpfs_create("tmpfs", mode_option(mount_options), fs);
+}
+
+static int ramfs_mount(const char *mount_options, struct file_system **fs)
+{
+	return tmpfs_create("ramfs", 0755, fs);
+}
+
+void tmpfs_start(void)
+{
+	static struct file_system_type tmpfs = { .name = "tmpfs", .create = tmpfs_mount };
+	static struct file_system_type ramfs = { .name = "ramfs", .create = ramfs_mount };
+	struct file_system *root;
+
+	file_system_register(&tmpfs);
+	file_system_register(&ramfs);
+	if (tmpfs_create("rootfs", 0755, &root) != 0 || mount_root(root) != 0)
+		panic("no memory for the root file system");
+}

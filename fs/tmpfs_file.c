@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes of files in memory: read, write, truncate, allocate, map.
+ *
+ * Invariants: a file's size is its object's.
+ * Locks: the inode's lock around what changes contents, so that an append finds the end where it
+ *   puts its bytes.  Reading takes none: the object has its own.
+ * See: pread(2), fallocate(2), mmap(2).
+ */
+#include "fs/tmpfs_file.h"
+#include "kernel/credentials.h"
+#include "kernel/sched.h"
+#include "kernel/upcall.h"
+#include "mm/mmap.h"
+
+/* No page to put it on means to a program that the disk is full. */
+static ssize_t space_error(ssize_t result)
+{
+	return result == -ENOMEM ? -ENOSPC : result;
+}
+
+static ssize_t read_bytes(struct file *file, buffer_t to, size_t len, uint64_t *offset)
+{
+	ssize_t done = object_read(file->inode->object, *offset, to, len);
+
+	if (done > 0)
+		*offset += (uint64_t)done;
+	if (done >= 0 && !(file->flags & O_NOATIME))
+		inode_touch_read(file->inode);
+	return done;
+}
+
+/* Whoever writes to a program takes its set-id bits away. */
+static void drop_privilege(struct inode *inode) REQUIRES(inode->lock)
+{
+	if (!(inode->mode & (S_ISUID | S_ISGID)) || credentials_are_privileged(upcall_credentials()))
+		return;
+	inode->mode &= ~(uint32_t)S_ISUID;
+	if (inode->mode & S_IXGRP)
+		inode->mode &= ~(uint32_t)S_ISGID;
+}
+
+static ssize_t write_bytes(struct file *file, buffer_t from, size_t len, uint64_t *offset)
+{
+	struct inode *inode = file->inode;
+	ssize_t done = -EFBIG;
+
+	if (len == 0)
+		return 0;
+	mutex_lock(&inode->lock);
+	uint64_t at = file->flags & O_APPEND ? object_size(inode->object) : *offset;
+
+	if (at < TMPFS_SIZE_MAX)
+		done = object_write(inode->object, at, from, MIN(len, (size_t)(TMPFS_SIZE_MAX - at)));
+	if (done > 0) {
+		drop_privilege(inode);
+		inode_touch_modified(inode);
+		*offset = at + (uint64_t)done;
+	}
+	mutex_unlock(&inode->lock);
+	return space_error(done);
+}
+
+static int truncate_file(struct file *file, uint64_t size)
+{
+	return inode_change(file->inode, &(struct attr_change){ .which = ATTR_SIZE, .size = size });
+}
+
+static int map_file(struct file *file, struct map_request *request)
+{
+	request->object = file->inode->object;
+	request->name = file->path.dentry;
+	return 0;
+}
+
+static int sync_file(struct file *file)
+{
+	return 0;
+}
+
+/* ---- allocate ---- */
+
+/* Give every page of a range a frame, so that writing it later cannot fail. */
+static int allocate_pages(struct object *object, uint64_t offset, uint64_t end)
+{
+	for (uint64_t index = offset / PAGE_SIZE; index * PAGE_SIZE < end; index++) {
+		pfn_t frame;
+		int err = object_page(object, index, OBJECT_WRITE, &frame);
+
+		if (err)
+			return err == -ENXIO ? 0 : err;
+		frame_put(frame);
+		reschedule_point();
+	}
+	return 0;
+}
+
+static int allocate_range(struct inode *inode, int mode, uint64_t offset, uint64_t end)
+	REQUIRES(inode->lock)
+{
+	struct object *object = inode->object;
+	uint64_t old_size = object_size(object);
+	int err = 0;
+
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		err = object_punch(object, offset, MIN(end, old_size));
+	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > old_size)
+		err = object_resize(object, end);
+	if (!err && !(mode & FALLOC_FL_PUNCH_HOLE))
+		err = allocate_pages(object, offset, MIN(end, object_size(object)));
+	if (err && object_size(object) > old_size && object_resize(object, old_size) == 0)
+		return err;             /* as it was, but for pages that read as zeros */
+	if (!err)
+		inode_touch_modified(inode);
+	return err;
+}
+
+static int allocate_file(struct file *file, int mode, uint64_t offset, uint64_t len)
+{
+	struct inode *inode = file->inode;
+
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) ||
+	    (mode & FALLOC_FL_PUNCH_HOLE && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)))
+		return -EOPNOTSUPP;
+	if (offset + len > TMPFS_SIZE_MAX)
+		return -EFBIG;
+	mutex_lock(&inode->lock);
+	int err = allocate_range(inode, mode, offset, offset + len);
+
+	mutex_unlock(&inode->lock);
+	return (int)space_error(err);
+}
+
+const struct file_ops tmpfs_file_ops = {
+	.read = read_bytes,
+	.write = write_bytes,
+	.seek = file_seek_plain,
+	.map = map_file,
+	.truncate = truncate_file,
+	.allocate = allocate_file,
+	.sync = sync_file,
+};

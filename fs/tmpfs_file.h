@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fs/tmpfs_file.h - the bytes of files in memory.
+ */
+#pragma once
+
+#include "fs/file.h"
+
+/* No file grows beyond this: what an object's tree of four levels can index. */
+#define TMPFS_SIZE_MAX (1ull << 47)
+
+/* How open regular files of a tmpfs behave. */
+extern const struct file_ops tmpfs_file_ops;

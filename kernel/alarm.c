@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/alarm.c - SIGALRM when it is time.
+ *
+ * Owns: one task, which sleeps until the earliest deadline of any process, then looks at all.  A signal
+ *   needs locks that interrupts may not take, so no timer is set per process; and a process that ends
+ *   has nothing to cancel, because it is not looked at any more.
+ * Invariants: wake_ns is not later than any process's alarm_deadline_ns, or the task is about to look.
+ * Locks: process_tree_lock for wake_ns and the processes' deadlines.
+ */
+
+#include "kernel/alarm.h"
+#include "kernel/clock.h"
+#include "kernel/panic.h"
+#include "kernel/signal.h"
+#include "kernel/timespec.h"
+
+static struct wait_queue alarm_wait;
+static uint64_t wake_ns = WAIT_FOREVER;
+
+struct round {
+	uint64_t now_ns, next_ns;
+};
+
+/* Tree lock held. */
+static void alarm_check(struct process *process, void *argument)
+{
+	uint64_t deadline_ns = process->alarm_deadline_ns;
+	uint64_t interval_ns = process->alarm_interval_ns;
+	struct round *round = argument;
+
+	if (deadline_ns == 0)
+		return;
+	if (deadline_ns <= round->now_ns) {
+		uint64_t missed = interval_ns ? (round->now_ns - deadline_ns) / interval_ns : 0;
+
+		deadline_ns = interval_ns ? deadline_ns + (missed + 1) * interval_ns : 0;
+		process->alarm_deadline_ns = deadline_ns;
+		signal_send_process_locked(process, SIGALRM, NULL);
+	}
+	if (deadline_ns != 0)
+		round->next_ns = MIN(round->next_ns, deadline_ns);
+}
+
+/* Send what is due.  When to come again. */
+static uint64_t alarms_send(void)
+{
+	struct round round = { .now_ns = clock_now_ns(), .next_ns = WAIT_FOREVER };
+
+	spin_lock(&process_tree_lock);
+	process_for_each(alarm_check, &round);
+	wake_ns = round.next_ns;
+	spin_unlock(&process_tree_lock);
+	return round.next_ns;
+}
+
+static void alarm_task(void *argument)
+{
+	for (;;) {
+		uint64_t next_ns = alarms_send();
+
+		(void)wait_event_until(&alarm_wait, READ_ONCE(wake_ns) < next_ns, next_ns);
+	}
+}
+
+static struct alarm alarm_get_locked(const struct process *self) REQUIRES(process_tree_lock)
+{
+	struct alarm alarm = { .interval_ns = self->alarm_interval_ns };
+
+	if (self->alarm_deadline_ns == 0)
+		return (struct alarm){ 0 };
+	alarm.left_ns = MAX(deadline_remaining(self->alarm_deadline_ns), (uint64_t)1);
+	return alarm;
+}
+
+struct alarm alarm_get(void)
+{
+	struct alarm alarm;
+
+	spin_lock(&process_tree_lock);
+	alarm = alarm_get_locked(current_process());
+	spin_unlock(&process_tree_lock);
+	return alarm;
+}
+
+struct alarm alarm_replace(struct alarm alarm)
+{
+	struct process *self = current_process();
+	uint64_t deadline_ns = alarm.left_ns ? deadline_after(alarm.left_ns) : 0;
+	struct alarm old;
+	bool is_next;
+
+	spin_lock(&process_tree_lock);
+	old = alarm_get_locked(self);
+	self->alarm_deadline_ns = deadline_ns;
+	self->alarm_interval_ns = alarm.interval_ns;
+	is_next = deadline_ns != 0 && deadline_ns < wake_ns;
+	if (is_next)
+		wake_ns = deadline_ns;
+	spin_unlock(&process_tree_lock);
+	if (is_next)
+		wake_all(&alarm_wait);
+	return old;
+}
+
+void alarms_start(void)
+{
+	struct task *task;
+
+	wait_queue_init(&alarm_wait);
+	task = task_create("alarm", alarm_task, NULL);
+	assert(task);
+	task_wake(task);
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/exec.c - replace a program.
+ *
+ *      find       the file, through `#!` lines to the interpreter of a script
+ *      build      an unpublished space: segments, dynamic linker, heap, stack
+ *      reserve    what the process must own alone: signal actions, descriptors
+ *      commit     other threads die; then nothing can fail any more: space, handlers, ids, registers
+ *
+ * Owns:       struct exec, a program under construction.
+ * Invariants: until the commit the old program is untouched (but for its other threads, which die before
+ *             the last reservations).
+ *             Who gains rights by a set-user-ID file gains them together with the new space.
+ * Locks:      none while building; process_tree_lock for what others see of a process.
+ * See:        execve(2); kernel/loader.c for segments, kernel/arguments.c for the stack.
+ */
+#include "kernel/exec.h"
+
+#include "lib/abi/errno.h"
+#include "lib/abi/fcntl.h"
+#include "lib/abi/linux.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "arch/x86_64/fpu.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/trap.h"
+#include "kernel/arguments.h"
+#include "kernel/entropy.h"
+#include "kernel/event.h"
+#include "kernel/exit.h"
+#include "kernel/loader.h"
+#include "kernel/options.h"
+#include "kernel/panic.h"
+#include "kernel/sigframe.h"
+#include "kernel/signal.h"
+#include "kernel/upcall.h"
+#include "fs/context.h"
+#include "fs/fdtable.h"
+#include "mm/slab.h"
+
+enum { SCRIPT_DEPTH_MAX = 4, SHIFT_PAGES_MASK = 0x3fff, HEAP_SHIFT_PAGES_MASK = 0xff };
+
+struct exec {
+	struct path path;               /* the program's file; counted */
+	struct path linker_path;        /* its PT_INTERP; counted, or empty */
+	struct path *executable;        /* for /proc/PID/exe; counted */
+	struct space *space;            /* one user: us */
+	struct arguments arguments;
+	struct elf_image image, linker;
+	virt_t base, linker_base;
+	struct credentials credentials; /* what they will be */
+	bool gains_rights;
+	struct stack_plan stack;
+	char name[TASK_NAME_MAX];
+	char head[PROGRAM_HEAD_BYTES];
+	char interpreter[PATH_MAX];
+};
+
+static struct exec *exec_create(void);
+static void exec_destroy(struct exec *exec);
+static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags);
+static int exec_find(struct exec *exec, const struct path *start, const char *name, int at_flags);
+static int exec_build(struct exec *exec, const char *name);
+static int exec_reserve(void);
+static void exec_commit(struct exec *exec);
+
+int program_exec(const struct path *start, const char *name, char *const argv[], char *const envp[])
+{
+	struct exec *exec = exec_create();
+
+	if (!exec)
+		return -ENOMEM;
+	int err = arguments_add(&exec->arguments, argv);
+	if (!err)
+		err = environment_add(&exec->arguments, envp);
+	if (!err)
+		err = exec_run(exec, start, name, 0);
+	exec_destroy(exec);
+	return err;
+}
+
+int program_exec_user(const struct exec_request *request, const char *name)
+{
+	struct path start;
+	struct exec *exec;
+
+	int err = path_start(name[0] == '/' ? AT_FDCWD : request->dirfd, &start);
+	if (err)
+		return err;
+	exec = exec_create();
+	if (!exec)
+		err = -ENOMEM;
+	if (!err)
+		err = arguments_add_user(&exec->arguments, request->argv);
+	if (!err)
+		err = environment_add_user(&exec->arguments, request->envp);
+	if (!err)
+		err = exec_run(exec, &start, name, request->flags);
+	if (exec)
+		exec_destroy(exec);
+	path_put(&start);
+	return err;
+}
+
+static struct exec *exec_create(void)
+{
+	struct exec *exec = kzalloc(sizeof(*exec));
+
+	if (exec)
+		arguments_init(&exec->arguments, upcall_rlimit(RLIMIT_STACK));
+	return exec;
+}
+
+static void exec_destroy(struct exec *exec)
+{
+	arguments_free(&exec->arguments);
+	executable_put(exec->executable);
+	if (exec->space)
+		space_put(exec->space);
+	path_put(&exec->linker_path);
+	path_put(&exec->path);
+	kfree(exec);
+}
+
+static const char *last_part(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash ? slash + 1 : name;
+}
+
+static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags)
+{
+	strlcpy(exec->name, last_part(name), sizeof(exec->name));
+	int err = exec_find(exec, start, name, at_flags);
+	if (!err)
+		err = exec_build(exec, name);
+	if (!err)
+		err = process_kill_other_threads();
+	if (!err)
+		err = exec_reserve();
+	if (!err)
+		exec_commit(exec);
+	return err;
+}
+
+/* ---- find ----------------------------------------------------------------------------------- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Cut `#! interpreter argument` into its words; the argument is all the rest of the line.  False: no
+ * interpreter there, or its name is cut off. */
+static bool script_parse(char *head, char **interpreter, char **argument)
+{
+	char *end = memchr(head, '\n', PROGRAM_HEAD_BYTES - 1);
+	char *at = head + 2;
+
+	bool is_cut = !end && strnlen(head, PROGRAM_HEAD_BYTES) >= PROGRAM_HEAD_BYTES - 1;
+	if (!end)
+		end = head + strnlen(head, PROGRAM_HEAD_BYTES - 1);
+	while (end > at && is_blank(end[-1]))
+		end--;
+	*end = '\0';
+	while (is_blank(*at))
+		at++;
+	*interpreter = at;
+	while (*at && !is_blank(*at))
+		at++;
+	if (at == *interpreter || (is_cut && at == end))
+		return false;
+	if (*at)
+		*at++ = '\0';
+	while (is_blank(*at))
+		at++;
+	*argument = *at ? at : NULL;
+	return true;
+}
+
+/* The script becomes an argument of its interpreter, which is looked at next. */
+static int script_enter(struct exec *exec, const char *script_name)
+{
+	char *interpreter, *argument;
+
+	if (!script_parse(exec->head, &interpreter, &argument))
+		return -ENOEXEC;
+	arguments_drop_first(&exec->arguments);
+	int err = arguments_prepend(&exec->arguments, script_name);
+	if (!err && argument)
+		err = arguments_prepend(&exec->arguments, argument);
+	if (!err)
+		err = arguments_prepend(&exec->arguments, interpreter);
+	if (!err)
+		strlcpy(exec->interpreter, interpreter, sizeof(exec->interpreter));
+	return err;
+}
+
+static int program_find_from_cwd(const char *name, struct path *out)
+{
+	struct path cwd;
+
+	context_cwd(&cwd);
+	int err = program_find(&cwd, name, 0, out);
+	path_put(&cwd);
+	return err;
+}
+
+/* From the name to a file that is no script, and its head. */
+static int exec_find(struct exec *exec, const struct path *start, const char *name, int at_flags)
+{
+	int err = program_find(start, name, at_flags, &exec->path);
+
+	for (int depth = 0; !err; depth++) {
+		err = program_head(&exec->path, exec->head);
+		if (err || exec->head[0] != '#' || exec->head[1] != '!')
+			return err;
+		if (depth == SCRIPT_DEPTH_MAX)
+			return -ELOOP;
+		err = script_enter(exec, depth == 0 ? name : exec->interpreter);
+		if (err)
+			return err;
+		path_put(&exec->path);
+		err = program_find_from_cwd(exec->interpreter, &exec->path);
+	}
+	return err;
+}
+
+/* ---- build ---------------------------------------------------------------------------------- */
+
+/* Who the program will run as.  A set-ID bit counts unless the mount or the process forbids it. */
+static void exec_choose_ids(struct exec *exec)
+{
+	const struct process *self = current_process();
+	const struct inode *inode = path_inode(&exec->path);
+	struct credentials *ids = &exec->credentials;
+	bool may_gain = !self->no_new_privs &&
+			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID);
+
+	*ids = self->credentials;
+	if (may_gain && inode->mode & S_ISUID)
+		ids->euid = inode->uid;
+	if (may_gain && inode->mode & S_ISGID && inode->mode & S_IXGRP)
+		ids->egid = inode->gid;
+	exec->gains_rights = ids->euid != self->credentials.euid || ids->egid != self->credentials.egid;
+	ids->suid = ids->fsuid = ids->euid;
+	ids->sgid = ids->fsgid = ids->egid;
+}
+
+static int exec_load_linker(struct exec *exec)
+{
+	int err = program_interpreter(&exec->path, &exec->image, exec->interpreter,
+				      sizeof(exec->interpreter));
+	if (!err)
+		err = program_find_from_cwd(exec->interpreter, &exec->linker_path);
+	if (!err)
+		err = program_head(&exec->linker_path, exec->head);
+	if (!err)
+		err = program_check(&exec->linker_path, exec->head, &exec->linker);
+	if (err)
+		return err == -ENOEXEC ? -ELIBBAD : err;
+	err = interpreter_place(exec->space, &exec->linker, &exec->linker_base);
+	if (!err)
+		err = program_map(exec->space, &exec->linker_path, &exec->linker, exec->linker_base);
+	return err;
+}
+
+/* Where the heap begins, and what /proc/PID/stat says of code and data. */
+static void exec_note_parts(struct exec *exec, uint64_t heap_shift)
+{
+	struct program *program = &exec->space->program;
+	const struct elf_image *image = &exec->image;
+
+	for (unsigned i = 0; i < image->load_count; i++) {
+		const struct elf_load *load = &image->loads[i];
+		virt_t start = exec->base + load->vaddr, end = start + load->file_size;
+		if (load->prot & PROT_EXEC && !program->code_start)
+			program->code_start = start;
+		if (load->prot & PROT_EXEC)
+			program->code_end = end;
+		if (load->prot & PROT_WRITE && !program->data_start)
+			program->data_start = start;
+		if (load->prot & PROT_WRITE)
+			program->data_end = end;
+	}
+	exec->space->brk_start = page_ceil(exec->base + image->high) + heap_shift;
+	exec->space->brk = exec->space->brk_start;
+}
+
+static void exec_fill_auxv(struct exec *exec)
+{
+	const struct elf_image *image = &exec->image;
+	const struct credentials *ids = &exec->credentials;
+	struct stack_plan *plan = &exec->stack;
+
+	auxv_add(plan, AT_HWCAP, cpuid(1, 0).edx);
+	auxv_add(plan, AT_PAGESZ, PAGE_SIZE);
+	auxv_add(plan, AT_CLKTCK, USER_HZ);
+	auxv_add(plan, AT_PHDR, image->table_vaddr ? exec->base + image->table_vaddr : 0);
+	auxv_add(plan, AT_PHENT, image->table_entry_size);
+	auxv_add(plan, AT_PHNUM, image->table_entries);
+	auxv_add(plan, AT_BASE, exec->linker_base);
+	auxv_add(plan, AT_FLAGS, 0);
+	auxv_add(plan, AT_ENTRY, exec->base + image->entry);
+	auxv_add(plan, AT_UID, ids->uid);
+	auxv_add(plan, AT_EUID, ids->euid);
+	auxv_add(plan, AT_GID, ids->gid);
+	auxv_add(plan, AT_EGID, ids->egid);
+	auxv_add(plan, AT_SECURE, exec->gains_rights);
+	auxv_add(plan, AT_HWCAP2, 0);
+	auxv_add(plan, AT_MINSIGSTKSZ, sigframe_bytes());
+}
+
+static int exec_build(struct exec *exec, const char *name)
+{
+	uint64_t random = options.no_aslr ? 0 : entropy_u64();
+
+	int err = program_check(&exec->path, exec->head, &exec->image);
+	if (err)
+		return err;
+	exec->executable = executable_make(&exec->path);
+	exec->space = space_create();
+	if (!exec->executable || !exec->space)
+		return -ENOMEM;
+	space_layout(exec->space, random);
+	exec->space->stack_limit = upcall_rlimit(RLIMIT_STACK);
+	exec_choose_ids(exec);
+
+	uint64_t shift = (random >> 32 & SHIFT_PAGES_MASK) << PAGE_SHIFT;
+	err = program_place(exec->space, &exec->image, shift, &exec->base);
+	if (!err)
+		err = program_map(exec->space, &exec->path, &exec->image, exec->base);
+	if (!err && exec->image.interp_size > 0)
+		err = exec_load_linker(exec);
+	if (err)
+		return err;
+	exec_note_parts(exec, (random >> 48 & HEAP_SHIFT_PAGES_MASK) << PAGE_SHIFT);
+	exec_fill_auxv(exec);
+	exec->stack.arguments = &exec->arguments;
+	exec->stack.file_name = name;
+	exec->stack.is_executable = exec->image.is_stack_executable;
+	return stack_build(exec->space, &exec->stack);
+}
+
+/* ---- commit --------------------------------------------------------------------------------- */
+
+/* We are the only thread left, but may share handlers and descriptors with other processes. */
+static int exec_reserve(void)
+{
+	struct thread *thread = current_thread();
+	struct process *process = thread->process;
+
+	if (atomic_load_relaxed(&process->actions->refs) > 1) {
+		struct signal_actions *mine = signal_actions_copy(process->actions), *shared;
+		if (!mine)
+			return -ENOMEM;
+		spin_lock(&process_tree_lock);
+		shared = process->actions;
+		process->actions = mine;
+		spin_unlock(&process_tree_lock);
+		signal_actions_put(shared);
+	}
+	if (atomic_load_relaxed(&thread->files->refs) > 1) {
+		struct fdtable *mine = fdtable_copy(thread->files), *shared;
+		if (!mine)
+			return -ENOMEM;
+		spin_lock(&process_tree_lock);
+		shared = thread->files;
+		thread->files = mine;
+		spin_unlock(&process_tree_lock);
+		fdtable_put(shared);
+	}
+	return 0;
+}
+
+/* The last thread takes over the process's number from the first one, which is dead. */
+static void thread_become_leader(struct thread *thread)
+{
+	struct process *process = thread->process;
+	struct thread *old = process->leader;
+
+	assert(old->has_exited && process->thread_count == 1);
+	pid_set_thread(thread->tid, NULL);
+	pid_release(thread->tid);
+	thread->tid = thread->task->tid = process->pid;
+	process->leader = thread;
+	pid_set_thread(process->pid, thread);
+	thread_put(old);
+}
+
+/* What others see of the process changes at once. */
+static void process_rename(struct exec *exec)
+{
+	struct thread *thread = current_thread();
+	struct process *process = thread->process;
+
+	spin_lock(&process_tree_lock);
+	if (thread != process->leader)
+		thread_become_leader(thread);
+	struct path *old = process->executable;
+	process->executable = exec->executable;
+	exec->executable = old;
+	memcpy(process->name, exec->name, sizeof(process->name));
+	memcpy(current->name, exec->name, sizeof(current->name));
+	process->credentials = exec->credentials;
+	process->has_execed = true;
+	process->exit_signal = SIGCHLD;
+	process->is_dumpable = !exec->gains_rights;
+	if (exec->gains_rights)
+		process->parent_death_signal = 0;
+	spin_unlock(&process_tree_lock);
+}
+
+/* The registers with which the program starts. */
+static void registers_reset(const struct exec *exec)
+{
+	struct trap_frame *frame = task_frame(current);
+	bool has_linker = exec->image.interp_size > 0;
+
+	*frame = (struct trap_frame){
+		.rip = has_linker ? exec->linker_base + exec->linker.entry
+				  : exec->base + exec->image.entry,
+		.rsp = exec->stack.rsp,
+		.rflags = RFLAGS_FIXED | RFLAGS_IF,
+		.cs = SELECTOR_USER_CODE,
+		.ss = SELECTOR_USER_DATA,
+	};
+	frame_set_replaced(frame);
+	preempt_disable();
+	fpu_state_reset(current->fpu);
+	fpu_restore(current->fpu);
+	preempt_enable();
+	task_set_fs_base(0);
+	task_set_gs_base(0);
+}
+
+static void exec_commit(struct exec *exec)
+{
+	struct thread *thread = current_thread();
+	struct space *space = exec->space;
+
+	exec->space = NULL;
+	process_rename(exec);
+	thread_change_space(space);
+	signal_reset_handlers(thread->process);
+	thread->restart = NULL;
+	fdtable_close_on_exec(thread->files);
+	registers_reset(exec);
+	event(process_exec, thread->process->pid, 0, 0);
+}

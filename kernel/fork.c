@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/fork.c - fork, vfork, clone: a child put together from parts.
+ *
+ *      check     flags that make no sense together, limits
+ *      reserve   task and stack, thread, process, files, places, number, space: each new, copied or shared
+ *      commit    one critical section: kill and signals are looked at once more, then the child is there
+ *
+ * Owns:       struct child, what is reserved and not yet anybody's.
+ * Invariants: until the commit nobody can find the child, and all of it can be undone.
+ *             The space comes last, so that the snapshot is as late as possible.
+ * Locks:      process_tree_lock and the parent's signals lock for the commit.
+ * See:        clone(2); mm/space.c for what sharing the space means.
+ */
+#include "kernel/fork.h"
+
+#include "lib/abi/errno.h"
+#include "lib/string.h"
+#include "arch/x86_64/fpu.h"
+#include "arch/x86_64/layout.h"
+#include "arch/x86_64/usercopy.h"
+#include "kernel/event.h"
+#include "kernel/panic.h"
+#include "kernel/signal.h"
+#include "fs/context.h"
+#include "fs/fdtable.h"
+#include "mm/space.h"
+#include "mm/uaccess.h"
+
+#define CLONE_NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
+			  CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+
+struct child {
+	struct task *task;
+	struct thread *thread;
+	struct process *process;        /* the parent's own with CLONE_THREAD */
+	int32_t tid;
+};
+
+static int clone_check(const struct clone_request *request);
+static int child_reserve(struct child *child, const struct clone_request *request);
+static void child_discard(struct child *child);
+static int child_commit(struct child *child, const struct clone_request *request);
+static void tell_parent(virt_t at, int32_t tid);
+static void wait_for_vfork(struct thread *thread);
+
+long process_clone(const struct clone_request *request)
+{
+	struct child child = { 0 };
+
+	int err = clone_check(request);
+	if (err)
+		return err;
+	err = child_reserve(&child, request);
+	if (err) {
+		child_discard(&child);
+		return err;
+	}
+	err = child_commit(&child, request);
+	if (err) {
+		child_discard(&child);
+		return err;
+	}
+	if (request->flags & CLONE_PARENT_SETTID)
+		tell_parent(request->parent_tid, child.tid);
+	task_wake(child.task);
+	if (request->flags & CLONE_VFORK)
+		wait_for_vfork(child.thread);
+	return child.tid;
+}
+
+/* A bad address is the program's loss: the child is there. */
+static void tell_parent(virt_t at, int32_t tid)
+{
+	int lost = put_user_u32(at, (uint32_t)tid);
+	(void)lost;
+}
+
+/* ---- check ---------------------------------------------------------------------------------- */
+
+static void count_user(struct process *process, void *argument)
+{
+	uint64_t *left = argument;
+
+	if (process->credentials.uid == current_process()->credentials.uid && *left > 0)
+		*left -= MIN(*left, (uint64_t)process->thread_count);
+}
+
+/* RLIMIT_NPROC: all threads of the user, unless it is the superuser. */
+static bool may_have_another(void)
+{
+	uint64_t left = current_process()->limits[RLIMIT_NPROC].rlim_cur;
+
+	if (left == RLIM_INFINITY || process_is_privileged() || current_process()->credentials.uid == 0)
+		return true;
+	spin_lock(&process_tree_lock);
+	process_for_each(count_user, &left);
+	spin_unlock(&process_tree_lock);
+	return left > 0;
+}
+
+static int clone_check(const struct clone_request *request)
+{
+	uint64_t flags = request->flags;
+
+	if (flags & CLONE_NEWNS && flags & CLONE_FS)
+		return -EINVAL;
+	if (flags & CLONE_THREAD && !(flags & CLONE_SIGHAND))
+		return -EINVAL;
+	if (flags & CLONE_SIGHAND && !(flags & CLONE_VM))
+		return -EINVAL;
+	if (flags & CLONE_PARENT && current_process() == init_process)
+		return -EINVAL;
+	if (flags & CLONE_PIDFD || request->exit_signal > NSIG)
+		return -EINVAL;
+	if (flags & CLONE_NAMESPACES)
+		return process_is_privileged() ? -EINVAL : -EPERM;
+	if (flags & CLONE_SETTLS && request->tls >= USER_END)
+		return -EPERM;
+	return may_have_another() ? 0 : -EAGAIN;
+}
+
+/* ---- reserve -------------------------------------------------------------------------------- */
+
+static void process_inherit(struct process *child, const struct process *parent);
+static void task_inherit(struct task *task, const struct clone_request *request);
+static void thread_inherit(struct thread *thread, const struct clone_request *request);
+static int child_take_files(struct thread *thread, uint64_t flags);
+static int child_take_space(struct child *child, const struct clone_request *request);
+
+static int child_take_process(struct child *child, const struct clone_request *request)
+{
+	struct process *self = current_process();
+
+	if (request->flags & CLONE_THREAD) {
+		child->process = self;
+		return 0;
+	}
+	child->process = process_create();
+	if (!child->process)
+		return -ENOMEM;
+	if (request->flags & CLONE_SIGHAND) {
+		child->process->actions = self->actions;
+		atomic_inc(&self->actions->refs);
+	} else {
+		child->process->actions = signal_actions_copy(self->actions);
+		if (!child->process->actions)
+			return -ENOMEM;
+	}
+	process_inherit(child->process, self);
+	child->process->exit_signal = request->flags & CLONE_PARENT ? self->exit_signal
+								    : request->exit_signal;
+	return 0;
+}
+
+static int child_reserve(struct child *child, const struct clone_request *request)
+{
+	int err = child_take_process(child, request);
+	if (err)
+		return err;
+
+	child->task = task_create_user(current->name);
+	if (!child->task)
+		return -ENOMEM;
+	child->thread = thread_create(child->task, child->process);
+	child->task->fpu = fpu_area_alloc();
+	if (!child->thread || !child->task->fpu)
+		return -ENOMEM;
+	task_inherit(child->task, request);
+	thread_inherit(child->thread, request);
+	err = child_take_files(child->thread, request->flags);
+	if (err)
+		return err;
+
+	child->tid = pid_alloc();
+	if (child->tid < 0)
+		return child->tid;
+	child->thread->tid = child->task->tid = child->tid;
+	return child_take_space(child, request);
+}
+
+static void process_inherit(struct process *child, const struct process *parent)
+{
+	child->credentials = parent->credentials;
+	memcpy(child->limits, parent->limits, sizeof(child->limits));
+	memcpy(child->name, current->name, sizeof(child->name));
+	child->is_dumpable = parent->is_dumpable;
+	child->no_new_privs = parent->no_new_privs;
+	child->oom_score_adj = parent->oom_score_adj;
+	child->executable = executable_get(parent->executable);
+}
+
+/* The registers as they are now, but for the result and what the request says. */
+static void task_inherit(struct task *task, const struct clone_request *request)
+{
+	struct trap_frame *frame = task_frame(task);
+
+	*frame = *task_frame(current);
+	frame->rax = 0;
+	if (request->stack)
+		frame->rsp = request->stack;
+	frame_set_replaced(frame);
+	preempt_disable();
+	fpu_save(task->fpu);
+	preempt_enable();
+	task->fs_base = request->flags & CLONE_SETTLS ? request->tls : current->fs_base;
+	task->gs_base = current->gs_base;
+	task->nice = current->nice;
+	task->allowed_cpus = current->allowed_cpus;
+}
+
+static void thread_inherit(struct thread *thread, const struct clone_request *request)
+{
+	const struct thread *self = current_thread();
+	bool has_own_stack = request->flags & CLONE_VM && !(request->flags & CLONE_VFORK);
+
+	thread->blocked = self->blocked;
+	if (!has_own_stack)
+		thread->alternate_stack = self->alternate_stack;
+	if (request->flags & CLONE_CHILD_CLEARTID)
+		thread->clear_child_tid = request->child_tid;
+	thread->is_borrowing = request->flags & CLONE_VFORK;
+}
+
+static int child_take_files(struct thread *thread, uint64_t flags)
+{
+	const struct thread *self = current_thread();
+
+	if (flags & CLONE_FILES) {
+		thread->files = self->files;
+		fdtable_get(thread->files);
+	} else {
+		thread->files = fdtable_copy(self->files);
+	}
+	if (flags & CLONE_FS) {
+		thread->fs = self->fs;
+		fs_context_get(thread->fs);
+	} else {
+		thread->fs = fs_context_copy(self->fs);
+	}
+	return thread->files && thread->fs ? 0 : -ENOMEM;
+}
+
+static int child_take_space(struct child *child, const struct clone_request *request)
+{
+	struct space *space = current->space;
+
+	if (request->flags & CLONE_VM) {
+		space_get(space);
+	} else {
+		int err = space_fork(current->space, &space);
+		if (err)
+			return err;
+	}
+	child->task->space = space;
+	child->task->context = &space->mmu;
+	if (!(request->flags & CLONE_CHILD_SETTID))
+		return 0;
+	int err = space_write(space, request->child_tid, &child->tid, sizeof(child->tid));
+	return err == -ENOMEM ? err : 0;
+}
+
+static void child_discard(struct child *child)
+{
+	struct thread *thread = child->thread;
+	struct process *process = child->process;
+
+	if (child->task && child->task->space)
+		space_put(child->task->space);
+	if (child->tid > 0)
+		pid_release(child->tid);
+	if (thread && thread->files)
+		fdtable_put(thread->files);
+	if (thread && thread->fs)
+		fs_context_put(thread->fs);
+	if (thread)
+		thread_destroy(thread);
+	else if (child->task)
+		task_destroy(child->task);
+	if (!process || process == current_process())
+		return;
+	executable_put(process->executable);
+	process->executable = NULL;
+	process_put(process);
+}
+
+/* ---- commit --------------------------------------------------------------------------------- */
+
+/* A thread that came too late to be told of a stop or an end must not escape it. */
+static int commit_check(const struct thread *self)
+{
+	if (self->must_die)
+		return -EINTR;
+	return task_has_signal_work(self->task) ? -ERESTARTNOINTR : 0;
+}
+
+static void process_publish(struct child *child, uint64_t flags) REQUIRES(process_tree_lock)
+{
+	struct process *self = current_process(), *process = child->process;
+
+	process->pid = child->tid;
+	process->leader = child->thread;
+	process->tty = self->tty;
+	process_set_group(process, self->group);
+	process_set_session(process, self->session);
+	process_enlist(process, flags & CLONE_PARENT ? self->parent : self);
+}
+
+static int child_commit(struct child *child, const struct clone_request *request)
+{
+	struct thread *self = current_thread();
+	struct process *process = child->process;
+
+	spin_lock(&process_tree_lock);
+	spin_lock(process_signals(self->process));
+	int err = commit_check(self);
+	if (!err) {
+		list_push_back(&process->threads, &child->thread->node);
+		process->thread_count++;
+		atomic_inc(&process->live);
+	}
+	spin_unlock(process_signals(self->process));
+	if (!err) {
+		pid_set_thread(child->tid, child->thread);
+		if (process != self->process)
+			process_publish(child, request->flags);
+		event(process_fork, self->process->pid, child->tid, request->flags);
+	}
+	if (!err && request->flags & CLONE_VFORK)
+		thread_get(child->thread);
+	spin_unlock(&process_tree_lock);
+	return err;
+}
+
+/* The child runs on our memory; until it has its own, or ends, only death may take us away. */
+static void wait_for_vfork(struct thread *thread)
+{
+	struct thread *self = current_thread();
+
+	(void)wait_loop_(&thread->process->child_wait,
+			 !READ_ONCE(thread->is_borrowing) || READ_ONCE(self->must_die),
+			 TASK_INTERRUPTIBLE, WAIT_FOREVER, false);
+	thread_put(thread);
+}
+
+/* ---- the first process ---------------------------------------------------------------------- */
+
+static void init_limits(struct abi_rlimit *limits)
+{
+	const uint64_t stack = 8 * MIB, files = 1024, files_most = 4096, locked = 8 * MIB;
+
+	for (int i = 0; i < RLIMITS; i++)
+		limits[i] = (struct abi_rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+	limits[RLIMIT_STACK].rlim_cur = stack;
+	limits[RLIMIT_CORE].rlim_cur = 0;
+	limits[RLIMIT_NOFILE] = (struct abi_rlimit){ files, files_most };
+	limits[RLIMIT_NPROC] = (struct abi_rlimit){ pid_max_get() / 2, pid_max_get() / 2 };
+	limits[RLIMIT_SIGPENDING] = limits[RLIMIT_NPROC];
+	limits[RLIMIT_MEMLOCK] = (struct abi_rlimit){ locked, locked };
+	limits[RLIMIT_MSGQUEUE] = (struct abi_rlimit){ 800 * KIB, 800 * KIB };
+	limits[RLIMIT_NICE] = limits[RLIMIT_RTPRIO] = (struct abi_rlimit){ 0, 0 };
+}
+
+static int init_reserve(struct child *child)
+{
+	child->process = process_create();
+	if (!child->process)
+		return -ENOMEM;
+	child->process->actions = signal_actions_create();
+	child->task = task_create_user("init");
+	if (!child->process->actions || !child->task)
+		return -ENOMEM;
+	child->thread = thread_create(child->task, child->process);
+	child->task->fpu = fpu_area_alloc();
+	if (!child->thread || !child->task->fpu)
+		return -ENOMEM;
+	child->thread->files = fdtable_create();
+	child->thread->fs = fs_context_create();
+	if (!child->thread->files || !child->thread->fs)
+		return -ENOMEM;
+	child->tid = pid_alloc();
+	return child->tid < 0 ? child->tid : 0;
+}
+
+int process_start_init(void (*begin)(void *), void *argument)
+{
+	struct child child = { 0 };
+
+	int err = init_reserve(&child);
+	if (err) {
+		child_discard(&child);
+		return err;
+	}
+	struct process *process = child.process;
+	assert(child.tid == 1);
+	init_process = process;
+	init_limits(process->limits);
+	strlcpy(process->name, child.task->name, sizeof(process->name));
+	process->is_protected = true;
+	process->pid = child.thread->tid = child.task->tid = child.tid;
+	process->leader = child.thread;
+	process->thread_count = process->live = 1;
+	list_push_back(&process->threads, &child.thread->node);
+	child.thread->begin = begin;
+	child.thread->begin_argument = argument;
+
+	spin_lock(&process_tree_lock);
+	pid_set_thread(child.tid, child.thread);
+	process_enlist(process, NULL);
+	spin_unlock(&process_tree_lock);
+	memset(task_frame(child.task), 0, sizeof(struct trap_frame));
+	task_add_work(child.task, WORK_SIGNAL);
+	task_wake(child.task);
+	return 0;
+}

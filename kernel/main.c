@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/main.c - boot, as one list of calls in order.
+ *
+ * Each line relies on those before it.  Until tasks_start() nothing may sleep and only one CPU
+ * runs; the stack is boot/entry.asm's, whose owner becomes the boot CPU's idle task in the end.
+ */
+#include "lib/bits.h"
+#include "boot/bootinfo.h"
+#include "arch/x86_64/acpi.h"
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/gdt.h"
+#include "arch/x86_64/idt.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/serial.h"
+#include "arch/x86_64/smp.h"
+#include "arch/x86_64/tlb.h"
+#include "arch/x86_64/trap.h"
+#include "kernel/alarm.h"
+#include "kernel/clock.h"
+#include "kernel/entropy.h"
+#include "kernel/event.h"
+#include "kernel/futex.h"
+#include "kernel/init.h"
+#include "kernel/options.h"
+#include "kernel/panic.h"
+#include "kernel/printk.h"
+#include "kernel/process.h"
+#include "kernel/sched.h"
+#include "kernel/selftest.h"
+#include "kernel/signal.h"
+#include "kernel/upcall.h"
+#include "mm/frame.h"
+#include "mm/frame_early.h"
+#include "mm/mmap.h"
+#include "mm/object.h"
+#include "mm/slab.h"
+#include "mm/space.h"
+#include "fs/dentry.h"
+#include "fs/devfs.h"
+#include "fs/initramfs.h"
+#include "fs/lock.h"
+#include "fs/pipe.h"
+#include "fs/procfs.h"
+#include "fs/tmpfs.h"
+#include "fs/tty.h"
+
+static void loader_read(uint32_t magic, phys_t info);
+static void cpu_start(void);
+static void memory_start(void);
+static void interrupts_start(void);
+static void tasks_start(void);
+static void work_start(void);
+
+void boot_main(uint32_t magic, phys_t info)
+{
+	cpu_set_area(&boot_cpu);
+	serial_start();
+	loader_read(magic, info);
+	options_parse(bootinfo.cmdline);
+	log_info("Cowbell, loaded by %s: %s", bootinfo.loader, bootinfo.cmdline);
+	cpu_start();
+	memory_start();
+	interrupts_start();
+	tasks_start();
+	work_start();
+	sched_idle();
+}
+
+static void loader_read(uint32_t magic, phys_t info)
+{
+	if (magic == MULTIBOOT_MAGIC)
+		multiboot_read(info);
+	else if (*(const uint32_t *)info == PVH_MAGIC)
+		pvh_read(info);
+	else
+		panic("loaded by nobody we know: eax %#x, ebx %#lx", magic, info);
+}
+
+static void cpu_start(void)
+{
+	static struct cpu_arch boot_cpu_arch;
+
+	boot_cpu.arch = &boot_cpu_arch;
+	cpu_detect();
+	gdt_setup(&boot_cpu);
+	idt_start();
+	idt_load();
+	cpu_setup(&boot_cpu);
+	entropy_start();
+	log_info("CPU: %s%s%s%s%s", cpu_features.model_name, cpu_features.smep ? ", SMEP" : "",
+		 cpu_features.smap ? ", SMAP" : "", cpu_features.umip ? ", UMIP" : "",
+		 cpu_features.xsave ? ", XSAVE" : "");
+}
+
+/* More tables for the kernel's own half, after boot. */
+static phys_t kernel_table_alloc(void)
+{
+	pfn_t pfn = frame_alloc_zeroed(FRAME_KERNEL);
+
+	return pfn << PAGE_SHIFT;
+}
+
+static void memory_start(void)
+{
+	static_assert(FRAME_NONE == 0, "a failed allocation reads as no table");
+
+	paging_start(frames_early_alloc, frames_ram_end());
+	initramfs_inflate();
+	frames_start();
+	paging_set_allocator(kernel_table_alloc);
+	slabs_start();
+	tlb_start_cpu();
+	events_start();
+	objects_start();
+	spaces_start();
+	mmap_start();
+}
+
+static void console_input(void)
+{
+	int byte;
+
+	while ((byte = serial_get()) >= 0)
+		upcall_console_input((uint8_t)byte);
+}
+
+static void interrupts_start(void)
+{
+	acpi_start();
+	apic_start();
+	irq_attach(SERIAL_IRQ, console_input);
+	serial_enable_input();
+}
+
+static void tasks_start(void)
+{
+	sched_start();
+	clock_start();
+	smp_start();
+	log_info("%u CPU%s online", cpu_count, cpu_count == 1 ? "" : "s");
+}
+
+/* Processes and files: empty tables, then what fills them. */
+static void files_and_processes_start(void)
+{
+	processes_start();
+	signals_start();
+	alarms_start();
+	futexes_start();
+	inodes_start();
+	dentries_start();
+	files_start();
+	locks_start();
+	pipes_start();
+	tmpfs_start();
+	devfs_start();
+	procfs_start();
+	tty_start();
+	if (initramfs_unpack())
+		log_err("the initramfs is damaged; what could be read of it is there");
+}
+
+static void work(void *unused)
+{
+	files_and_processes_start();
+	if (options.selftest)
+		selftest_and_leave(NULL);
+	init_start();
+}
+
+/* The first task that is not idle; what it does may sleep. */
+static void work_start(void)
+{
+	struct task *task = task_create("boot", work, NULL);
+
+	if (!task)
+		panic("no memory for the first task");
+	task_wake(task);
+}

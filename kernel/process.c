@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/process.c - processes, their threads, groups and sessions.
+ *
+ * Owns:       the memory of processes and threads, the list of all processes, the family tree.
+ * Invariants: who is found through the tree (by number, as a child, as a thread) while the tree lock is
+ *             held stays alive until it is released: each holds a reference for its place there.
+ *             A thread's task is freed with the thread; its stack and registers go when it is off its CPU.
+ * Locks:      process_tree_lock.  The last put of anything never sleeps, because the scheduler does it.
+ */
+#include "kernel/process.h"
+
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "arch/x86_64/fpu.h"
+#include "kernel/clock.h"
+#include "kernel/panic.h"
+#include "kernel/signal.h"
+#include "fs/path.h"
+#include "mm/slab.h"
+#include "mm/space.h"
+
+struct spinlock process_tree_lock = SPINLOCK_INIT(RANK_PROCESS_TREE);
+struct process *init_process;
+
+static struct slab_cache process_cache, thread_cache, actions_cache, fpu_cache;
+static struct list processes = LIST_INIT(processes);    /* [tree] */
+static uint32_t process_count;                          /* [tree] */
+
+void processes_start(void)
+{
+	slab_cache_init(&process_cache, "process", sizeof(struct process), 8);
+	slab_cache_init(&thread_cache, "thread", sizeof(struct thread), 8);
+	slab_cache_init(&actions_cache, "signal_actions", sizeof(struct signal_actions), 8);
+	slab_cache_init(&fpu_cache, "fpu", fpu_state_bytes(), 64);
+}
+
+void *fpu_area_alloc(void)
+{
+	void *area = slab_alloc(&fpu_cache);
+
+	if (area)
+		fpu_state_reset(area);
+	return area;
+}
+
+void fpu_area_free(void *area)
+{
+	slab_free(&fpu_cache, area);
+}
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+struct process *process_create(void)
+{
+	struct process *process = slab_alloc_zeroed(&process_cache);
+
+	if (!process)
+		return NULL;
+	process->refs = 1;
+	process->is_dumpable = true;
+	process->start_ns = clock_now_ns();
+	list_init(&process->children);
+	list_node_init(&process->sibling);
+	list_init(&process->threads);
+	list_node_init(&process->all);
+	signal_queue_init(&process->queue);
+	wait_queue_init(&process->child_wait);
+	return process;
+}
+
+void process_get(struct process *process)
+{
+	atomic_inc(&process->refs);
+}
+
+void process_put(struct process *process)
+{
+	if (!atomic_dec_and_test(&process->refs))
+		return;
+
+	assert(process->thread_count == 0 && list_is_empty(&process->children));
+	assert(process->executable == NULL);
+	signal_queue_flush(&process->queue);
+	if (process->actions)
+		signal_actions_put(process->actions);
+	slab_free(&process_cache, process);
+}
+
+struct process *process_find(int32_t pid)
+{
+	struct process *process = NULL;
+
+	spin_lock(&process_tree_lock);
+	struct thread *thread = pid_thread(pid);
+	if (thread) {
+		process = thread->process;
+		process_get(process);
+	}
+	spin_unlock(&process_tree_lock);
+	return process;
+}
+
+struct process *process_named(int32_t pid)
+{
+	if (pid == 0)
+		return current_process();
+	struct thread *thread = pid_thread(pid);
+	return thread ? thread->process : NULL;
+}
+
+void process_enlist(struct process *process, struct process *parent)
+{
+	process->parent = parent;
+	if (parent)
+		list_push_back(&parent->children, &process->sibling);
+	list_push_back(&processes, &process->all);
+	process_count++;
+}
+
+/* Zero stands for none, before and after. */
+static void hold_number(int32_t *held, int32_t number)
+{
+	if (number)
+		pid_use(number);
+	if (*held)
+		pid_release(*held);
+	*held = number;
+}
+
+void process_set_group(struct process *process, int32_t group)
+{
+	hold_number(&process->group, group);
+}
+
+void process_set_session(struct process *process, int32_t session)
+{
+	hold_number(&process->session, session);
+}
+
+void process_reap(struct process *process)
+{
+	struct thread *leader = process->leader;
+
+	assert(process->state == PROCESS_ZOMBIE && leader->has_exited);
+	process->state = PROCESS_REAPED;
+	process->leader = NULL;
+	list_remove(&process->sibling);
+	list_remove(&process->all);
+	process_count--;
+	process_set_group(process, 0);
+	process_set_session(process, 0);
+	pid_set_thread(process->pid, NULL);
+	pid_release(process->pid);
+	thread_put(leader);
+	process_put(process);
+}
+
+void process_for_each(void (*visit)(struct process *process, void *argument), void *argument)
+{
+	struct process *process;
+
+	list_for_each_entry(process, &processes, all)
+		visit(process, argument);
+}
+
+uint32_t processes_count(void)
+{
+	return READ_ONCE(process_count);
+}
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+struct thread *thread_create(struct task *task, struct process *process)
+{
+	struct thread *thread = slab_alloc_zeroed(&thread_cache);
+
+	if (!thread)
+		return NULL;
+	thread->refs = 2;
+	thread->task = task;
+	thread->process = process;
+	process_get(process);
+	list_node_init(&thread->node);
+	signal_queue_init(&thread->queue);
+	thread->alternate_stack.ss_flags = SS_DISABLE;
+	task->thread = thread;
+	task->process = process;
+	return thread;
+}
+
+void thread_get(struct thread *thread)
+{
+	atomic_inc(&thread->refs);
+}
+
+void thread_put(struct thread *thread)
+{
+	if (!atomic_dec_and_test(&thread->refs))
+		return;
+
+	struct process *process = thread->process;
+	signal_queue_flush(&thread->queue);
+	task_destroy(thread->task);
+	slab_free(&thread_cache, thread);
+	process_put(process);
+}
+
+void thread_destroy(struct thread *thread)
+{
+	thread->refs = 1;
+	thread_put(thread);
+}
+
+/* ---- rights --------------------------------------------------------------------------------- */
+
+bool process_is_privileged(void)
+{
+	const struct process *self = current_process();
+
+	return !self || self->credentials.euid == 0;
+}
+
+bool process_may_signal(const struct process *target, int signal)
+{
+	const struct process *self = current_process();
+	const struct credentials *mine = &self->credentials, *theirs = &target->credentials;
+
+	if (self == target || mine->euid == 0)
+		return true;
+	if (signal == SIGCONT && self->session == target->session)
+		return true;
+	return mine->euid == theirs->suid || mine->euid == theirs->uid ||
+	       mine->uid == theirs->suid || mine->uid == theirs->uid;
+}
+
+/* ---- signal actions ------------------------------------------------------------------------- */
+
+static struct signal_actions *signal_actions_alloc(void)
+{
+	struct signal_actions *actions = slab_alloc(&actions_cache);
+
+	if (!actions)
+		return NULL;
+	actions->refs = 1;
+	spin_init(&actions->lock, RANK_SIGNAL);
+	return actions;
+}
+
+struct signal_actions *signal_actions_create(void)
+{
+	struct signal_actions *actions = signal_actions_alloc();
+
+	if (actions)
+		memset(actions->of, 0, sizeof(actions->of));
+	return actions;
+}
+
+struct signal_actions *signal_actions_copy(struct signal_actions *from)
+{
+	struct signal_actions *copy = signal_actions_alloc();
+
+	if (!copy)
+		return NULL;
+	spin_lock(&from->lock);
+	memcpy(copy->of, from->of, sizeof(copy->of));
+	spin_unlock(&from->lock);
+	return copy;
+}
+
+void signal_actions_put(struct signal_actions *actions)
+{
+	if (atomic_dec_and_test(&actions->refs))
+		slab_free(&actions_cache, actions);
+}
+
+/* ---- consumption ---------------------------------------------------------------------------- */
+
+void thread_times(const struct thread *thread, struct process_times *times)
+{
+	const struct task *task = thread->task;
+	uint64_t total_ns = task_run_time_ns(task);
+	uint64_t kernel_ns = MIN(READ_ONCE(thread->kernel_ns), total_ns);
+
+	times->user_ns += total_ns - kernel_ns;
+	times->kernel_ns += kernel_ns;
+	times->switches_voluntary += task->switches_voluntary;
+	times->switches_forced += task->switches_forced;
+}
+
+/* The most pages it ever had: now, or when it last shrank. */
+static int64_t space_resident_peak(const struct space *space)
+{
+	int64_t now = atomic_load_relaxed(&space->resident);
+	int64_t peak = atomic_load_relaxed(&space->resident_peak);
+
+	return MAX(now, peak);
+}
+
+void process_times(const struct process *process, struct process_times *times)
+{
+	struct thread *thread;
+	const struct space *space = NULL;
+
+	*times = (struct process_times){
+		.user_ns = process->user_ns,
+		.kernel_ns = process->kernel_ns,
+		.min_faults = process->min_faults,
+		.resident_peak = process->resident_peak,
+		.switches_voluntary = process->switches_voluntary,
+		.switches_forced = process->switches_forced,
+	};
+	list_for_each_entry(thread, &process->threads, node) {
+		thread_times(thread, times);
+		space = thread->task->space;
+	}
+	if (!space)
+		return;
+	times->min_faults += atomic_load_relaxed(&space->work.of[WORK_faults]);
+	times->resident_peak = MAX(times->resident_peak, space_resident_peak(space));
+}
+
+/* ---- the program's file --------------------------------------------------------------------- */
+
+struct executable {
+	struct path path;               /* first: outside it is known as a struct path * */
+	uint32_t refs;                  /* atomic */
+};
+
+struct path *executable_make(const struct path *path)
+{
+	struct executable *executable = kmalloc(sizeof(*executable));
+
+	if (!executable)
+		return NULL;
+	*executable = (struct executable){ .path = *path, .refs = 1 };
+	path_get(path);
+	return &executable->path;
+}
+
+struct path *executable_get(struct path *path)
+{
+	if (path)
+		atomic_inc(&container_of(path, struct executable, path)->refs);
+	return path;
+}
+
+void executable_put(struct path *path)
+{
+	if (!path)
+		return;
+	struct executable *executable = container_of(path, struct executable, path);
+	if (!atomic_dec_and_test(&executable->refs))
+		return;
+	path_put(&executable->path);
+	kfree(executable);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/reap.c - wait for children.
+ *
+ * Owns:       the choice of a child to report, and the end of zombies.
+ * Invariants: each end, stop and continuation is reported once (WNOWAIT apart).  Among children the
+ *             zombies stand first, so that the search for one need not pass the living.
+ * Locks:      process_tree_lock for the search and the reaping.  Sleepers wait in child_wait.
+ */
+#include "kernel/reap.h"
+
+#include "lib/abi/errno.h"
+#include "kernel/panic.h"
+#include "kernel/signal.h"
+
+static long wait_search(struct wait_request *request);
+static bool is_eligible(const struct process *child, const struct wait_request *request);
+static bool child_report(struct process *child, struct wait_request *request);
+static bool report_exit(struct process *child, struct wait_request *request);
+
+long process_wait(struct wait_request *request)
+{
+	struct process *self = current_process();
+	long result = wait_search(request);
+
+	if (result != 0 || request->options & WNOHANG)
+		return result;
+	int err = wait_event_interruptible(&self->child_wait, (result = wait_search(request)) != 0);
+	return err ? err : result;
+}
+
+/* The pid of a child that has something to report, which is thereby reported.  0: not yet.  -ECHILD. */
+static long wait_search(struct wait_request *request)
+{
+	struct process *self = current_process(), *child;
+	bool wants_only_exits = !(request->options & (WSTOPPED | WCONTINUED));
+	long result = -ECHILD;
+
+	spin_lock(&process_tree_lock);
+	if (request->which == P_PID) {
+		struct thread *thread = pid_thread(request->id);
+		child = thread ? thread->process : NULL;
+		if (child && child->parent == self && child->pid == request->id &&
+		    is_eligible(child, request))
+			result = child_report(child, request) ? request->pid : 0;
+		spin_unlock(&process_tree_lock);
+		return result;
+	}
+	list_for_each_entry(child, &self->children, sibling) {
+		if (!is_eligible(child, request))
+			continue;
+		result = 0;
+		if (child_report(child, request)) {
+			result = request->pid;
+			break;
+		}
+		if (wants_only_exits && child->state == PROCESS_ALIVE)
+			break;
+	}
+	spin_unlock(&process_tree_lock);
+	return result;
+}
+
+/* Children that send another signal than SIGCHLD at their end are waited for only by who asks. */
+static bool is_eligible(const struct process *child, const struct wait_request *request)
+{
+	bool is_clone = child->exit_signal != SIGCHLD;
+
+	if (request->which == P_PGID && child->group != request->id)
+		return false;
+	return request->options & __WALL || is_clone == ((request->options & __WCLONE) != 0);
+}
+
+static bool report(struct process *child, struct wait_request *request, int code, int status)
+{
+	struct process_times times;
+
+	request->pid = child->pid;
+	request->uid = child->credentials.uid;
+	request->code = code;
+	request->status = status;
+	if (request->wants_usage) {
+		process_times(child, &times);
+		usage_fill(&request->usage, &times);
+	}
+	return true;
+}
+
+/* Does it have something to say that is asked for? */
+static bool child_report(struct process *child, struct wait_request *request)
+{
+	bool is_peek = request->options & WNOWAIT;
+
+	if (child->state == PROCESS_ZOMBIE)
+		return request->options & WEXITED && report_exit(child, request);
+
+	bool is_stopped = child->stop_signal && child->stopped_threads == child->thread_count;
+	if (request->options & WSTOPPED && is_stopped && !child->stop_reported) {
+		child->stop_reported = !is_peek;
+		return report(child, request, CLD_STOPPED, WSTATUS_STOPPED(child->stop_signal));
+	}
+	if (request->options & WCONTINUED && child->continued) {
+		child->continued = is_peek;
+		return report(child, request, CLD_CONTINUED, WSTATUS_CONTINUED);
+	}
+	return false;
+}
+
+/* What a child consumed, and what its own children did, is now its parent's children's. */
+static void inherit_usage(struct process *parent, const struct process *child)
+{
+	struct process_times times;
+
+	process_times(child, &times);
+	parent->children_user_ns += times.user_ns + child->children_user_ns;
+	parent->children_kernel_ns += times.kernel_ns + child->children_kernel_ns;
+	parent->children_min_faults += times.min_faults + child->children_min_faults;
+	int64_t peak = MAX(times.resident_peak, child->children_resident_peak);
+	parent->children_resident_peak = MAX(parent->children_resident_peak, peak);
+}
+
+static bool report_exit(struct process *child, struct wait_request *request)
+{
+	bool was_killed = child->exit_status & 0x7f;
+
+	report(child, request, was_killed ? CLD_KILLED : CLD_EXITED, child->exit_status);
+	if (!(request->options & WNOWAIT)) {
+		inherit_usage(current_process(), child);
+		process_reap(child);
+	}
+	return true;
+}
+
+void usage_fill(struct abi_rusage *usage, const struct process_times *times)
+{
+	const uint64_t ns_per_second = 1000000000, ns_per_microsecond = 1000;
+
+	*usage = (struct abi_rusage){
+		.ru_utime.tv_sec = (int64_t)(times->user_ns / ns_per_second),
+		.ru_utime.tv_usec = (int64_t)(times->user_ns % ns_per_second / ns_per_microsecond),
+		.ru_stime.tv_sec = (int64_t)(times->kernel_ns / ns_per_second),
+		.ru_stime.tv_usec = (int64_t)(times->kernel_ns % ns_per_second / ns_per_microsecond),
+		.ru_maxrss = times->resident_peak * (int64_t)(PAGE_SIZE / KIB),
+		.ru_minflt = (int64_t)times->min_faults,
+		.ru_nvcsw = (int64_t)times->switches_voluntary,
+		.ru_nivcsw = (int64_t)times->switches_forced,
+	};
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/selftest.c - the kernel's tests, each followed by the audit.
+ *
+ * Owns: the ledger taken before each test.
+ * Locks: none; one run at a time.
+ */
+#include "lib/format.h"
+#include "arch/x86_64/power.h"
+#include "kernel/ktest.h"
+#include "kernel/options.h"
+#include "kernel/selftest.h"
+#include "mm/audit.h"
+#include "mm/kstack.h"
+#include "mm/slab.h"
+
+static struct ledger before;
+
+static void note_before(void);
+static const char *check_after(void);
+
+int selftest_run(const char *globs)
+{
+	return ktest_run(globs, check_after, note_before);
+}
+
+void selftest_and_leave(void *unused)
+{
+	power_debug_exit(selftest_run(options.selftest) == 0 ? EXIT_PASS : EXIT_FAIL);
+}
+
+static void note_before(void)
+{
+	ledger_settle(&before);
+}
+
+/* NULL, or what is wrong. */
+static const char *check_after(void)
+{
+	static char complaint[160];
+	struct ledger after;
+	const char *difference = audit();
+
+	if (difference)
+		return difference;
+	ledger_settle(&after);
+	if (after.free_frames == before.free_frames && after.slab_objects == before.slab_objects &&
+	    after.spaces == before.spaces && after.objects == before.objects)
+		return NULL;
+	format_buffer(complaint, sizeof(complaint),
+		      "left over: %ld frames, %ld slab objects, %ld spaces, %ld objects",
+		      (long)(before.free_frames - after.free_frames),
+		      (long)(after.slab_objects - before.slab_objects),
+		      (long)(after.spaces - before.spaces), (long)(after.objects - before.objects));
+	return complaint;
+}
+
+void ledger_settle(struct ledger *ledger)
+{
+	kstacks_trim();
+	slabs_trim();
+	ledger_take(ledger);
+}
