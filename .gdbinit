@@ -11,4 +11,4 @@ source tools/gdb/cowbell.py
 target remote :1234
 
 # The first stop after the loader; `continue` goes there.
-hbreak kernel_main
+hbreak boot_main

@@ -249,7 +249,8 @@ static void name_set(struct dentry *dentry, const char *text, size_t len, char *
 	*reserved = old;
 }
 
-void dentry_move(struct dentry *dentry, struct dentry *dir, const char *text, size_t len, char **name)
+void dentry_move(struct dentry *dentry, struct dentry *dir, const char *text, size_t len,
+		 char **name)
 {
 	struct dentry *old_parent = dentry->parent;
 

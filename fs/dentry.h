@@ -32,7 +32,7 @@ struct dentry {
 	struct dentry *parent;          /* [dentry_lock] counted; NULL for roots */
 	struct inode *inode;            /* constant, counted */
 	struct list_node node;          /* [dentry_lock] in the table; alone if not found there */
-	char *name;                     /* [dentry_lock] NUL terminated; inline_name or kmalloc'ed */
+	char *name;                     /* [dentry_lock] NUL terminated; may be inline_name */
 	char inline_name[DENTRY_INLINE];
 };
 
@@ -60,13 +60,14 @@ int dentry_child(struct dentry *dir, const char *name, size_t len, struct dentry
 struct dentry *dentry_parent(struct dentry *dentry);
 
 /* Changes, with names_lock held for writing.  Names that nobody stands on need none of this. */
-struct dentry *dentry_find(struct dentry *dir, const char *name, size_t len);  /* counted, or NULL */
+struct dentry *dentry_find(struct dentry *dir, const char *name, size_t len);   /* or NULL */
 void dentry_delete(struct dentry *dentry);
 bool dentry_is_mounted_on(struct dentry *dentry);
 
 /* Room for a name, before a move that may not fail.  move gives it back through *name. */
 MUST_CHECK int dentry_name_reserve(const char *text, size_t len, char **name);
-void dentry_move(struct dentry *dentry, struct dentry *dir, const char *text, size_t len, char **name);
+void dentry_move(struct dentry *dentry, struct dentry *dir, const char *text, size_t len,
+		 char **name);
 
 /* Is `above` the same as `below`, or a directory on the way from it to the root? */
 bool dentry_is_above(struct dentry *above, struct dentry *below);

@@ -17,7 +17,14 @@
 #include "mm/slab.h"
 
 enum { MAJOR_MEMORY = 1, MAJOR_TERMINAL = 4, MAJOR_CONSOLE = 5 };
-enum { MINOR_NULL = 3, MINOR_ZERO = 5, MINOR_FULL = 7, MINOR_RANDOM, MINOR_URANDOM, MINOR_KMSG = 11 };
+enum {
+	MINOR_NULL = 3,
+	MINOR_ZERO = 5,
+	MINOR_FULL = 7,
+	MINOR_RANDOM,
+	MINOR_URANDOM,
+	MINOR_KMSG = 11
+};
 enum { CHUNK = 256, KMSG_LINE_MAX = 512, ENTROPY_BITS = 256 };
 
 static const struct device_node {

@@ -105,7 +105,8 @@ int file_place(struct file *file, struct path *out)
 
 /* ---- open ---- */
 
-int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode, struct file **out)
+int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
+	      struct file **out)
 {
 	struct path path;
 
@@ -113,7 +114,7 @@ int file_open(const struct path *start, const char *name, uint32_t flags, uint32
 		return -EOPNOTSUPP;
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
-	if ((flags & O_ACCMODE) == O_ACCMODE || (flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+	if ((flags & O_ACCMODE) == O_ACCMODE || ((flags & O_CREAT) && (flags & O_DIRECTORY)))
 		return -EINVAL;
 	if (flags & O_CREAT)
 		return open_or_create(start, name, flags, mode, out);
@@ -143,13 +144,15 @@ struct creation {
 };
 
 static int creation_once(struct creation *creation);
-static int creation_follow(struct creation *creation, const struct path *dir, const char *last, size_t len);
+static int creation_follow(struct creation *creation, const struct path *dir, const char *last,
+			   size_t len);
 
 static int open_or_create(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
 			  struct file **out)
 {
 	struct creation creation = {
-		.at = *start, .name = name, .flags = flags, .mode = S_IFREG | (mode & ~(uint32_t)S_IFMT),
+		.at = *start, .name = name, .flags = flags,
+		.mode = S_IFREG | (mode & ~(uint32_t)S_IFMT),
 	};
 	int err = -EAGAIN;
 
@@ -199,7 +202,8 @@ static int creation_once(struct creation *creation)
 
 /* The name is there after all: a link to nothing, which is to be made then, or somebody was
  * faster. */
-static int creation_follow(struct creation *creation, const struct path *dir, const char *last, size_t len)
+static int creation_follow(struct creation *creation, const struct path *dir, const char *last,
+			   size_t len)
 {
 	struct path child;
 	char *target;
@@ -261,7 +265,7 @@ static int open_check(const struct path *path, uint32_t flags, bool is_new)
 		err = mount_is_writable(path);
 	if (!err && (flags & O_NOATIME) && !inode_is_owned(inode))
 		err = -EPERM;
-	if (!err && (path->mount->flags & MS_NODEV) && (inode_is(inode, S_IFCHR) || inode_is(inode, S_IFBLK)))
+	if (!err && (path->mount->flags & MS_NODEV) && inode_is_device(inode))
 		err = -EACCES;
 	return err;
 }
@@ -288,7 +292,7 @@ static const struct file_ops *open_ops(struct inode *inode, uint32_t flags)
 {
 	if (flags & O_PATH)
 		return &place_file_ops;
-	if (inode_is(inode, S_IFCHR) || inode_is(inode, S_IFBLK))
+	if (inode_is_device(inode))
 		return device_find(inode->mode & S_IFMT, inode->rdev);
 	return inode->file_ops;
 }
@@ -390,7 +394,8 @@ int64_t file_seek_plain(struct file *file, int64_t offset, int whence)
 	return offset < 0 ? -EINVAL : offset;
 }
 
-ssize_t buffer_read_from(buffer_t to, size_t len, uint64_t *offset, const char *text, size_t text_len)
+ssize_t buffer_read_from(buffer_t to, size_t len, uint64_t *offset, const char *text,
+			 size_t text_len)
 {
 	if (*offset >= text_len)
 		return 0;
@@ -411,7 +416,7 @@ int file_map(struct file *file, struct map_request *request)
 		return -EACCES;
 	if (type != MAP_PRIVATE && (request->prot & PROT_WRITE) && !file_can_write(file))
 		return -EACCES;
-	if ((request->prot & PROT_EXEC) && file->path.mount && (file->path.mount->flags & MS_NOEXEC))
+	if ((request->prot & PROT_EXEC) && (file_mount_flags(file) & MS_NOEXEC))
 		return -EPERM;
 	if (!file->ops->map)
 		return -ENODEV;

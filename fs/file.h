@@ -13,8 +13,8 @@
 struct map_request;
 
 /* Takes one name of a directory; false: there is no room for it. */
-typedef bool list_emit_t(void *argument, const char *name, size_t len, uint64_t number, unsigned type,
-			 uint64_t next_offset);
+typedef bool list_emit_t(void *argument, const char *name, size_t len, uint64_t number,
+			 unsigned type, uint64_t next_offset);
 
 struct file_ops {
 	/* After the inode was found; flags still hold O_NOCTTY.  May set data, and ops.  NULL:
@@ -37,13 +37,14 @@ struct file_ops {
 	 * -ENODEV. */
 	int (*map)(struct file *file, struct map_request *request);
 	int (*truncate)(struct file *file, uint64_t size);              /* NULL: -EINVAL */
-	int (*allocate)(struct file *file, int mode, uint64_t offset, uint64_t len);    /* NULL: -EOPNOTSUPP */
+	/* fallocate(2).  NULL: -EOPNOTSUPP. */
+	int (*allocate)(struct file *file, int mode, uint64_t offset, uint64_t len);
 	int (*sync)(struct file *file);                                 /* NULL: -EINVAL */
 };
 
 struct file {
-	uint32_t refs;                  /* atomic: descriptors, calls under way; mappings do not count */
-	uint32_t flags;                 /* O_ access mode and status flags [F_SETFL: atomic store] */
+	uint32_t refs;                  /* atomic: descriptors, calls under way; not mappings */
+	uint32_t flags;                 /* atomic: O_ access mode and status flags */
 	struct mutex position_lock;     /* RANK_FILE */
 	uint64_t offset;                /* [position_lock] */
 	struct path path;               /* may be empty (pipes: inode only) */
@@ -62,7 +63,8 @@ void file_put(struct file *file);       /* may sleep */
 
 /* open(2) below `start`.  Handles O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_PATH,
  * devices. */
-int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode, struct file **out);
+int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
+	      struct file **out);
 
 /* Where an open file is, counted; a place of its own if it has no name. */
 int file_place(struct file *file, struct path *out);
@@ -83,12 +85,18 @@ int file_map(struct file *file, struct map_request *request);
 
 static inline bool file_can_read(const struct file *file)
 {
-	return (file->flags & (O_ACCMODE | O_PATH)) == O_RDONLY || (file->flags & O_ACCMODE) == O_RDWR;
+	return (file->flags & O_ACCMODE) != O_WRONLY && !(file->flags & O_PATH);
 }
 
 static inline bool file_can_write(const struct file *file)
 {
 	return (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* MS_ flags of the mount it is on. */
+static inline uint64_t file_mount_flags(const struct file *file)
+{
+	return file->path.mount ? file->path.mount->flags : 0;
 }
 
 /* Does it have a position, or is it a stream? */
@@ -102,7 +110,8 @@ void files_start(void);
 uint64_t files_count(void);             /* open files in the system, for the ledger */
 
 /* Convenience for generated files: read from a kernel string as if it were a file. */
-ssize_t buffer_read_from(buffer_t to, size_t len, uint64_t *offset, const char *text, size_t text_len);
+ssize_t buffer_read_from(buffer_t to, size_t len, uint64_t *offset, const char *text,
+			 size_t text_len);
 
 /* The default seek for things with a size: what fstat says. */
 int64_t file_seek_plain(struct file *file, int64_t offset, int whence);

@@ -31,7 +31,7 @@ struct hard_link {
 	struct path path;               /* counted */
 };
 
-static phys_t unpacked_start;           /* where gzip's contents are; 0: the archive is not packed */
+static phys_t unpacked_start;           /* where gzip's contents are; 0: it is not packed */
 static size_t unpacked_size;            /* bytes of them */
 static size_t unpacked_room;            /* bytes taken for them */
 static struct list hard_links = LIST_INIT(hard_links);
@@ -72,7 +72,8 @@ void initramfs_inflate(void)
 			 &unpacked_size, &used);
 
 	if (err)
-		log_err("initramfs: gzip is damaged near byte %zu of %zu (error %d)", used, len, -err);
+		log_err("initramfs: gzip is damaged near byte %zu of %zu (error %d)",
+			used, len, -err);
 }
 
 int initramfs_unpack(void)
@@ -88,7 +89,8 @@ int initramfs_unpack(void)
 	const char *compression = compression_name(bytes, len);
 
 	if (compression) {
-		log_err("initramfs: packed by %s; only gzip and plain cpio can be read", compression);
+		log_err("initramfs: packed by %s; only gzip and plain cpio can be read",
+			compression);
 		err = -EINVAL;
 	} else if (len == 0) {
 		log_warn("initramfs: there is none");
@@ -148,7 +150,8 @@ static int archive_unpack(const uint8_t *bytes, size_t len)
 	}
 	hard_links_forget();
 	if (more < 0)
-		log_err("initramfs: damaged at byte %zu of %zu, after %zu files", reader.offset, len, count);
+		log_err("initramfs: damaged at byte %zu of %zu, after %zu files",
+			reader.offset, len, count);
 	else
 		log_info("initramfs: %zu files, %zu KiB", count, (size_t)(len / KIB));
 	directory_times_restore(bytes, len);
@@ -179,7 +182,8 @@ static struct attr_change entry_attributes(const struct cpio_entry *entry)
 }
 
 /* Owner, then mode: giving a file away takes its set-id bits. */
-static int attributes_apply(const struct path *root, const char *name, const struct cpio_entry *entry)
+static int attributes_apply(const struct path *root, const char *name,
+			    const struct cpio_entry *entry)
 {
 	struct attr_change change = entry_attributes(entry), mode = change;
 	struct path path;
@@ -240,7 +244,8 @@ static int entry_unpack(const struct path *root, const struct cpio_entry *entry)
 		err = symlink_unpack(root, name, entry);
 		break;
 	default:
-		err = path_create(root, name, entry->mode, dev_make(entry->rdev_major, entry->rdev_minor));
+		err = path_create(root, name, entry->mode,
+				  dev_make(entry->rdev_major, entry->rdev_minor));
 		if (err == -EEXIST && S_ISDIR(entry->mode))
 			err = 0;
 	}

@@ -32,7 +32,8 @@ static struct device devices[DEVICES_MAX];      /* filled at boot */
 static unsigned device_count;
 
 static int change_check(struct inode *inode, const struct attr_change *change);
-static int change_apply(struct inode *inode, const struct attr_change *change) REQUIRES(inode->lock);
+static int change_apply(struct inode *inode, const struct attr_change *change)
+	REQUIRES(inode->lock);
 static uint32_t change_mode(const struct inode *inode, const struct attr_change *change);
 static int permission_of(const struct inode *inode, const struct credentials *who, unsigned want);
 
@@ -256,7 +257,10 @@ struct abi_timespec time_now(void)
 {
 	uint64_t now = clock_realtime_ns();
 
-	return (struct abi_timespec){ (int64_t)(now / NS_PER_SECOND), (int64_t)(now % NS_PER_SECOND) };
+	return (struct abi_timespec){
+		.tv_sec = (int64_t)(now / NS_PER_SECOND),
+		.tv_nsec = (int64_t)(now % NS_PER_SECOND),
+	};
 }
 
 void inode_touch_changed(struct inode *inode)

@@ -32,9 +32,10 @@ struct inode_ops {
 	/* Directories.  Names are not NUL terminated; the file system's names_lock is held, for
 	 * writing by all but lookup.  Permissions have been checked, and that `name` is free
 	 * (create, symlink, link), or names `inode` (unlink, rmdir). */
-	int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **found);   /* counted */
+	int (*lookup)(struct inode *dir, const char *name, size_t len,
+		      struct inode **found);            /* counted */
 	int (*create)(struct inode *dir, const char *name, size_t len, uint32_t mode, uint64_t rdev,
-		      struct inode **made);             /* any kind, by the S_IFMT bits of mode; counted */
+		      struct inode **made);             /* of the S_IFMT kind in mode; counted */
 	int (*symlink)(struct inode *dir, const char *name, size_t len, const char *target);
 	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *inode);
 	int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *inode);
@@ -47,10 +48,11 @@ struct inode_ops {
 	/* A magic link (/proc/self/exe, /proc/PID/fd/N): the place itself, counted; see
 	 * fs/path.h. */
 	int (*follow)(struct inode *inode, struct path *out);
-	/* Any. */
-	int (*getattr)(struct inode *inode, struct abi_stat *stat);     /* NULL: from the fields below */
-	int (*setattr)(struct inode *inode, const struct attr_change *change);  /* [lock] NULL: fields only */
-	void (*destroy)(struct inode *inode);           /* the last user is gone; takes no lock */
+	/* Any.  getattr corrects, and setattr does, what is not in the fields below; setattr is
+	 * called with the lock held.  destroy, when the last user is gone, may take no lock. */
+	int (*getattr)(struct inode *inode, struct abi_stat *stat);
+	int (*setattr)(struct inode *inode, const struct attr_change *change);
+	void (*destroy)(struct inode *inode);
 };
 
 enum {
@@ -97,9 +99,9 @@ struct file_system {
 	struct inode *root;             /* counted */
 	struct dentry *root_dentry;     /* [dentry_lock] its name in use, or NULL */
 	uint64_t next_number;           /* atomic */
-	int (*statfs)(struct file_system *fs, struct abi_statfs *out);  /* NULL: magic and zeros */
-	void (*unmounted)(struct file_system *fs);      /* the last mount is gone; NULL: it stays for the next */
-	void (*destroy)(struct file_system *fs);        /* nobody uses the memory any more; NULL: static */
+	int (*statfs)(struct file_system *fs, struct abi_statfs *out);  /* NULL: magic, zeros */
+	void (*unmounted)(struct file_system *fs);  /* the last mount is gone; may be NULL */
+	void (*destroy)(struct file_system *fs);        /* nobody uses the memory; NULL: static */
 	void *data;
 };
 
@@ -117,6 +119,11 @@ void inode_put(struct inode *inode);    /* may sleep */
 static inline bool inode_is(const struct inode *inode, uint32_t kind)
 {
 	return (inode->mode & S_IFMT) == kind;
+}
+
+static inline bool inode_is_device(const struct inode *inode)
+{
+	return inode_is(inode, S_IFCHR) || inode_is(inode, S_IFBLK);
 }
 
 int inode_stat(struct inode *inode, struct abi_stat *stat);

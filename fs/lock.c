@@ -71,7 +71,8 @@ int lock_set(struct inode *inode, const struct lock_request *request, bool may_w
 		err = lock_try(inode, request, &spares, may_wait ? &sleeper : NULL);
 		if (err != -EAGAIN || !may_wait)
 			break;
-		err = wait_event_interruptible(&released, atomic_load_acquire(&release_count) != seen);
+		err = wait_event_interruptible(&released,
+					       atomic_load_acquire(&release_count) != seen);
 		if (err)
 			break;
 	}

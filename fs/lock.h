@@ -11,7 +11,7 @@
 #include "fs/inode.h"
 
 enum lock_kind {
-	LOCK_RANGE,                     /* F_SETLK, owned by a table; F_OFD_SETLK, owned by a file */
+	LOCK_RANGE,                     /* F_SETLK: of a table; F_OFD_SETLK: of a file */
 	LOCK_WHOLE,                     /* flock(2), owned by a file */
 };
 

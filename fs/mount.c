@@ -176,7 +176,8 @@ int mount_root(struct file_system *fs)
 	return 0;
 }
 
-int mount_add(const struct path *at, struct file_system *fs, const char *source, unsigned long flags)
+int mount_add(const struct path *at, struct file_system *fs, const char *source,
+	      unsigned long flags)
 {
 	struct dentry *root = dentry_root(fs);
 	struct mount *mount = root ? mount_alloc(fs, root, source, flags) : NULL;

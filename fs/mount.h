@@ -33,7 +33,8 @@ int path_make_nameless(struct inode *inode, struct path *out);
 
 /* Take over the file system's reference on success. */
 int mount_root(struct file_system *fs);         /* once, at boot */
-int mount_add(const struct path *at, struct file_system *fs, const char *source, unsigned long flags);
+int mount_add(const struct path *at, struct file_system *fs, const char *source,
+	      unsigned long flags);
 /* Show the tree below `from` at `at` as well. */
 int mount_bind(const struct path *at, const struct path *from);
 int mount_change(const struct path *at, unsigned long flags);   /* MS_REMOUNT */
@@ -73,4 +74,5 @@ struct file_system_type {
 };
 void file_system_register(struct file_system_type *type);
 struct file_system_type *file_system_find(const char *name);
-void file_systems_for_each(void (*visit)(const struct file_system_type *type, void *argument), void *argument);
+void file_systems_for_each(void (*visit)(const struct file_system_type *type, void *argument),
+			   void *argument);

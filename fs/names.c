@@ -11,9 +11,6 @@
  */
 #include "fs/names.h"
 #include "lib/string.h"
-#include "kernel/credentials.h"
-#include "kernel/panic.h"
-#include "kernel/upcall.h"
 #include "mm/slab.h"
 
 /* One name that is to change: where, and what it means now. */
@@ -92,7 +89,8 @@ int name_create(const struct path *dir, const char *name, size_t len, uint32_t m
 	if (!err && !dir_inode->ops->create)
 		err = -EPERM;
 	if (!err)
-		err = dir_inode->ops->create(dir_inode, name, len, mode & ~context_umask(), rdev, &made);
+		err = dir_inode->ops->create(dir_inode, name, len, mode & ~context_umask(), rdev,
+					     &made);
 	write_unlock(&dir_inode->fs->names_lock);
 	if (!err)
 		inode_put(made);
@@ -298,15 +296,14 @@ static int rename_commit(struct spot *old, struct spot *new, unsigned flags)
 	if (!err)
 		err = dentry_name_reserve(old->name, old->len, &name_of_new);
 	if (!err)
-		err = dir->ops->rename(dir, old->name, old->len, spot_dir(new), new->name, new->len, flags);
+		err = dir->ops->rename(dir, old->name, old->len, spot_dir(new), new->name, new->len,
+				       flags);
 	if (!err && old->dentry)
 		dentry_move(old->dentry, new->dir.dentry, new->name, new->len, &name_of_old);
-	if (!err && new->dentry) {
-		if (flags & RENAME_EXCHANGE)
-			dentry_move(new->dentry, old->dir.dentry, old->name, old->len, &name_of_new);
-		else
-			dentry_delete(new->dentry);
-	}
+	if (!err && new->dentry && (flags & RENAME_EXCHANGE))
+		dentry_move(new->dentry, old->dir.dentry, old->name, old->len, &name_of_new);
+	else if (!err && new->dentry)
+		dentry_delete(new->dentry);
 	kfree(name_of_old);
 	kfree(name_of_new);
 	return err;
@@ -364,7 +361,6 @@ static int spot_may_add(const struct spot *spot)
 /* In a sticky directory only the owners may: of the file, or of the directory. */
 static int spot_may_remove(const struct spot *spot)
 {
-	const struct credentials *who = upcall_credentials();
 	struct inode *dir = spot_dir(spot);
 
 	if (!spot->inode)
@@ -373,8 +369,7 @@ static int spot_may_remove(const struct spot *spot)
 
 	if (!err)
 		err = inode_permission(dir, MAY_WRITE | MAY_EXEC);
-	if (!err && (dir->mode & S_ISVTX) && who->fsuid != spot->inode->uid && who->fsuid != dir->uid &&
-	    !credentials_are_privileged(who))
+	if (!err && (dir->mode & S_ISVTX) && !inode_is_owned(dir) && !inode_is_owned(spot->inode))
 		err = -EPERM;
 	return err;
 }

@@ -49,7 +49,8 @@ int path_walk(const struct path *start, const char *name, unsigned flags, struct
 
 	while (!err && walk_next(&walk, &next)) {
 		must_be_directory |= next.has_slash;
-		err = walk_step(&walk, &next, !next.is_last || next.has_slash || (flags & PATH_FOLLOW));
+		err = walk_step(&walk, &next,
+				!next.is_last || next.has_slash || (flags & PATH_FOLLOW));
 	}
 	if (!err)
 		err = walk_check_end(&walk, must_be_directory);

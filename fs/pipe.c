@@ -2,17 +2,18 @@
 /*
  * fs/pipe.c - pipes and FIFOs.
  *
- * Owns: the ring of a pipe: bytes at the positions tail..head-1, in pages that are allocated when the
- *   first byte comes to lie in them.  When the pipe runs empty, it begins anew at position 0 and keeps
- *   one page.
+ * Owns: the ring of a pipe: bytes at the positions tail..head-1, in pages that are allocated when
+ *   the first byte comes to lie in them.  When the pipe runs empty, it begins anew at position 0
+ *   and keeps one page.
  *
  *            tail          head
  *     |........#############....|  page_count pages, position modulo their size
  *
  * Invariants: head - tail <= capacity.  Every page that holds a byte is there.  A write of up to
  *   PIPE_BUF bytes goes in as a whole.  `pipe` of the inode is set while an end is open.
- * Locks: pipe->lock for the ring and the ends; the inode's lock around it for opening and closing, so
- *   that the last one to close frees the pipe with nobody else inside.  Nothing is held in a sleep.
+ * Locks: pipe->lock for the ring and the ends; the inode's lock around it for opening and closing,
+ *   so that the last one to close frees the pipe with nobody else inside.  Nothing is held in a
+ *   sleep.
  * See: pipe(7), fifo(7).
  */
 
@@ -83,7 +84,8 @@ static ssize_t pipe_drain(struct pipe *pipe, buffer_t to, size_t len)
 	while (done < len) {
 		size_t in_page = pipe->tail % PAGE_SIZE;
 		size_t chunk = MIN(len - done, (size_t)PAGE_SIZE - in_page);
-		size_t n = buffer_put_partial(to, done, *pipe_page(pipe, pipe->tail) + in_page, chunk);
+		size_t n =
+			buffer_put_partial(to, done, *pipe_page(pipe, pipe->tail) + in_page, chunk);
 
 		pipe->tail += n;
 		done += n;
@@ -113,23 +115,29 @@ static ssize_t pipe_take(struct pipe *pipe, buffer_t to, size_t len)
 	return done;
 }
 
+/* Is there something to read, or nobody who could still write it? */
+static bool pipe_has_input(const struct pipe *pipe)
+{
+	return pipe_used(pipe) > 0 || READ_ONCE(pipe->writers) == 0;
+}
+
 static ssize_t pipe_read(struct file *file, buffer_t to, size_t len, uint64_t *offset)
 {
 	struct pipe *pipe = file->data;
+	ssize_t done = -EAGAIN;
+	int err = 0;
 
 	if (len == 0)
 		return 0;
-	for (;;) {
-		ssize_t done = pipe_take(pipe, to, len);
-		int err;
-
-		if (done != -EAGAIN || file->flags & O_NONBLOCK)
-			return done;
-		err = wait_event_interruptible(&pipe->read_wait,
-			pipe_used(pipe) > 0 || READ_ONCE(pipe->writers) == 0);
-		if (err)
-			return err;
+	while (done == -EAGAIN && err == 0) {
+		if (pipe_has_input(pipe))
+			done = pipe_take(pipe, to, len);
+		else if (file->flags & O_NONBLOCK)
+			return -EAGAIN;
+		else
+			err = wait_event_interruptible(&pipe->read_wait, pipe_has_input(pipe));
 	}
+	return err ? err : done;
 }
 
 /* ---- writing ---- */
@@ -139,6 +147,8 @@ static size_t pipe_reserve(struct pipe *pipe, size_t len)
 {
 	uint64_t end = pipe->head + len;
 
+	if (len <= PAGE_SIZE - pipe->head % PAGE_SIZE && *pipe_page(pipe, pipe->head))
+		return len;
 	for (uint64_t at = pipe->head; at < end; at = align_down(at, PAGE_SIZE) + PAGE_SIZE) {
 		uint8_t **page = pipe_page(pipe, at);
 
@@ -160,7 +170,8 @@ static ssize_t pipe_fill(struct pipe *pipe, buffer_t from, size_t at, size_t len
 	while (done < len) {
 		size_t in_page = pipe->head % PAGE_SIZE;
 		size_t chunk = MIN(len - done, (size_t)PAGE_SIZE - in_page);
-		size_t n = buffer_get_partial(from, at + done, *pipe_page(pipe, pipe->head) + in_page, chunk);
+		size_t n = buffer_get_partial(
+			from, at + done, *pipe_page(pipe, pipe->head) + in_page, chunk);
 
 		pipe->head += n;
 		done += n;
@@ -204,7 +215,8 @@ static ssize_t pipe_write(struct file *file, buffer_t from, size_t len, uint64_t
 	while (done < len && err == 0) {
 		size_t left = len - done;
 		size_t whole = MIN(left, (size_t)PIPE_BUF);
-		ssize_t n = pipe_put(pipe, from, done, left, len <= PIPE_BUF || is_patient ? whole : 1);
+		ssize_t n =
+			pipe_put(pipe, from, done, left, len <= PIPE_BUF || is_patient ? whole : 1);
 
 		if (n > 0)
 			done += n;
@@ -441,12 +453,15 @@ static int fifo_meet(struct file *file, uint32_t peers)
 		READ_ONCE(*ever) != peers);
 }
 
+static struct file_system pipefs;
+
+/* A nameless pipe, reached through /proc/PID/fd, had both its ends from the start. */
 static int fifo_open(struct file *file)
 {
 	uint32_t peers = 0;
 	int err = fifo_attach(file, &peers);
 
-	if (err)
+	if (err || file->inode->fs == &pipefs)
 		return err;
 	err = fifo_meet(file, peers);
 	if (err)
@@ -466,8 +481,6 @@ const struct file_ops pipe_file_ops = {
 /* ---- nameless pipes ---- */
 
 static const struct inode_ops pipe_inode_ops;
-static struct file_system pipefs;
-
 void pipes_start(void)
 {
 	file_system_init(&pipefs, "pipefs", PIPEFS_MAGIC);
@@ -487,7 +500,8 @@ static struct file *pipe_open_end(struct inode *inode, uint32_t flags)
 
 int pipe_create(uint32_t flags, struct file **reader, struct file **writer)
 {
-	struct inode *inode = inode_create(&pipefs, S_IFIFO | 0600, &pipe_inode_ops, &pipe_file_ops);
+	struct inode *inode =
+		inode_create(&pipefs, S_IFIFO | 0600, &pipe_inode_ops, &pipe_file_ops);
 
 	if (!inode)
 		return -ENOMEM;

@@ -67,7 +67,8 @@ static unsigned poll_scan(struct poll_entry *entries, size_t count, struct poll_
 		struct poll_entry *entry = &entries[i];
 
 		if (entry->file)
-			entry->got = file_poll(entry->file, table) & (entry->want | POLLERR | POLLHUP);
+			entry->got =
+				file_poll(entry->file, table) & (entry->want | POLLERR | POLLHUP);
 		if (entry->got) {
 			ready++;
 			table = NULL;

@@ -22,6 +22,7 @@ struct poll_entry {
 	unsigned want, got;             /* POLL* */
 };
 
-/* Wait until an entry is ready, a signal (-ERESTARTNOHAND) or the deadline (CLOCK_MONOTONIC ns; 0: do
- * not wait; WAIT_FOREVER).  The number of ready ones, 0 when time is up, or a negative errno. */
+/* Wait until an entry is ready, a signal (-ERESTARTNOHAND) or the deadline (CLOCK_MONOTONIC ns;
+ * 0: do not wait; WAIT_FOREVER).  The number of ready ones, 0 when time is up, or a negative
+ * errno. */
 int poll_entries(struct poll_entry *entries, size_t count, uint64_t deadline_ns);

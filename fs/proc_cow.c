@@ -55,7 +55,8 @@ int proc_show_cow(struct proc_text *text, const struct proc_node *node)
 	work_totals(&work);
 	print_work(text, &work);
 	count_sharing(&shared, &saved);
-	proc_print(text, "frames_shared_now %lu\nbytes_saved_by_sharing %llu\n", shared, saved * PAGE_SIZE);
+	proc_print(text, "frames_shared_now %lu\nbytes_saved_by_sharing %llu\n", shared,
+		saved * PAGE_SIZE);
 	proc_print(text, "shootdowns_sent %lu\nshootdowns_received %lu\n", tlb_shootdowns_sent(),
 		tlb_shootdowns_received());
 	proc_print(text, "fork_share %s\n", fork_share_name(READ_ONCE(options.fork_share)));
@@ -101,8 +102,8 @@ int proc_show_ledger(struct proc_text *text, const struct proc_node *node)
 	struct ledger ledger;
 
 	ledger_settle(&ledger);
-	proc_print(text, "free_frames %lu\nslab_objects %lu\nspaces %lu\nobjects %lu\n", ledger.free_frames,
-		ledger.slab_objects, ledger.spaces, ledger.objects);
+	proc_print(text, "free_frames %lu\nslab_objects %lu\nspaces %lu\nobjects %lu\n",
+		ledger.free_frames, ledger.slab_objects, ledger.spaces, ledger.objects);
 	proc_print(text, "pids %u\nopen_files %lu\n", pids_in_use(), files_count());
 	return 0;
 }
@@ -167,8 +168,8 @@ int proc_show_trace(struct proc_text *text, const struct proc_node *node)
 	struct event event;
 
 	for (int i = 0; i < TRACE_LINES_MAX && event_next(&after, &event); i++)
-		proc_print(text, "%lu %lu %u %u %s %#lx %#lx %#lx\n", event.order, event.time_ns, event.cpu,
-			event.pid, event_name(event.type), event.a, event.b, event.c);
+		proc_print(text, "%lu %lu %u %u %s %#lx %#lx %#lx\n", event.order, event.time_ns,
+			event.cpu, event.pid, event_name(event.type), event.a, event.b, event.c);
 	atomic_store_relaxed(&trace_after, after);
 	return 0;
 }

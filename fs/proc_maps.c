@@ -2,13 +2,14 @@
 /*
  * fs/proc_maps.c - /proc/PID/{maps,smaps,smaps_rollup,statm,tree}: memory of a process.
  *
- * The ranges are read from the counted array that was current at the beginning; it never changes while
- * we hold it.  The leaves of one range after the other are read under the space's lock for writing: a
- * fault of the process, which holds it for reading, could replace a table under our eyes.
+ * The ranges are read from the counted array that was current at the beginning; it never changes
+ * while we hold it.  The leaves of one range after the other are read under the space's lock for
+ * writing: a fault of the process, which holds it for reading, could replace a table under our
+ * eyes.
  *
- * How many spaces hold a page is counted as the product of the counts on its path.  It is exact while
- * each level is shared as a whole, which is what fork does, and too high when copies of a table share
- * tables below them.
+ * How many spaces hold a page is counted as the product of the counts on its path.  It is exact
+ * while each level is shared as a whole, which is what fork does, and too high when copies of a
+ * table share tables below them.
  * See: proc(5).
  */
 
@@ -166,10 +167,11 @@ static void print_range(struct proc_text *text, const struct vma *vma, char *nam
 	uint64_t device = inode ? inode->fs->device : 0;
 	const char *name = range_name(vma, name_buf);
 	char line[128];
-	int len = format_buffer(line, sizeof(line), "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", vma->start,
-		vma->end, vma->prot & PROT_READ ? 'r' : '-', vma->prot & PROT_WRITE ? 'w' : '-',
-		vma->prot & PROT_EXEC ? 'x' : '-', vma_is_private(vma) ? 'p' : 's', vma->offset,
-		dev_major(device), dev_minor(device), inode ? inode->number : 0);
+	int len = format_buffer(line, sizeof(line), "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ",
+		vma->start, vma->end, vma->prot & PROT_READ ? 'r' : '-',
+		vma->prot & PROT_WRITE ? 'w' : '-', vma->prot & PROT_EXEC ? 'x' : '-',
+		vma_is_private(vma) ? 'p' : 's', vma->offset, dev_major(device), dev_minor(device),
+		inode ? inode->number : 0);
 
 	if (*name)
 		proc_print(text, "%-*s%s\n", NAME_COLUMN, line, name);
@@ -179,7 +181,7 @@ static void print_range(struct proc_text *text, const struct vma *vma, char *nam
 
 /* For each range: its line, and what `more` adds. */
 static int show_ranges(struct proc_text *text, const struct proc_node *node,
-		       void (*more)(struct proc_text *text, struct space *space, const struct vma *vma))
+	void (*more)(struct proc_text *text, struct space *space, const struct vma *vma))
 {
 	struct space *space = proc_space(node);
 	char *name = kmalloc(PATH_MAX);
@@ -343,7 +345,8 @@ int proc_show_statm(struct proc_text *text, const struct proc_node *node)
 	}
 	vmas_put(vmas);
 	proc_print(text, "%lu %lu %lu %lu 0 %lu 0\n", READ_ONCE(space->mapped_pages),
-		memory.anonymous + memory.file + memory.shared, memory.file + memory.shared, code, data);
+		memory.anonymous + memory.file + memory.shared, memory.file + memory.shared, code,
+		data);
 	space_put(space);
 	return 0;
 }
@@ -355,7 +358,8 @@ struct tree_sweep {
 	const struct vma *vma;
 };
 
-static const char *leaf_word(const struct leaf_visit *leaf, const struct page *page, const struct vma *vma)
+static const char *leaf_word(
+	const struct leaf_visit *leaf, const struct page *page, const struct vma *vma)
 {
 	if (page->kind == PAGE_UNCOUNTED)
 		return pte_pfn(leaf->leaf) == zero_frame ? "zero" : "device";
@@ -375,17 +379,18 @@ static void print_leaf(const struct leaf_visit *leaf, void *argument)
 	pfn_t pfn = pte_pfn(leaf->leaf);
 	bool is_present = pte_is_present(leaf->leaf);
 
-	proc_print(sweep->text, "%012lx frame %6lu count %2u tables %u %u %u %c%c%c %s\n", leaf->addr, pfn,
-		pfn == zero_frame ? 0 : frame_refs[pfn], frame_refs[leaf->tables[1]],
-		frame_refs[leaf->tables[2]], frame_refs[leaf->tables[3]], is_present ? 'r' : '-',
+	proc_print(sweep->text, "%012lx frame %6lu count %2u tables %u %u %u %c%c%c %s\n",
+		leaf->addr, pfn, pfn == zero_frame ? 0 : frame_refs[pfn],
+		frame_refs[leaf->tables[1]], frame_refs[leaf->tables[2]],
+		frame_refs[leaf->tables[3]], is_present ? 'r' : '-',
 		is_present && pte_is_writable(leaf->leaf) ? 'w' : '-',
 		is_present && pte_is_executable(leaf->leaf) ? 'x' : '-',
 		leaf_word(leaf, &page, sweep->vma));
 }
 
 /*
- * One line per leaf: address; frame and its count; counts of the tables on the path, from the leaves
- * up; what the hardware allows; and in a word what it is:
+ * One line per leaf: address; frame and its count; counts of the tables on the path, from the
+ * leaves up; what the hardware allows; and in a word what it is:
  *
  *   own     private, and nobody else's         zero    the frame of zeros
  *   shared  private, copied when written       file    a file's page, copied when written

@@ -259,7 +259,8 @@ static ssize_t fd_readlink(const struct proc_node *node, char *buf, size_t size)
 
 	if (file && !has_name)
 		len = format_buffer(buf, size, "%s:[%lu]",
-			inode_is(file->inode, S_IFIFO) ? "pipe" : "anon_inode", file->inode->number);
+			inode_is(file->inode, S_IFIFO) ? "pipe" : "anon_inode",
+			file->inode->number);
 	if (file)
 		file_put(file);
 	return has_name ? link_name(node, buf, size) : len;
@@ -271,8 +272,8 @@ static int show_fdinfo(struct proc_text *text, const struct proc_node *node)
 
 	if (!file)
 		return -ENOENT;
-	proc_print(text, "pos:\t%lu\nflags:\t0%o\nino:\t%lu\n", READ_ONCE(file->offset), file->flags,
-		file->inode->number);
+	proc_print(text, "pos:\t%lu\nflags:\t0%o\nino:\t%lu\n", READ_ONCE(file->offset),
+		file->flags, file->inode->number);
 	file_put(file);
 	return 0;
 }
@@ -338,7 +339,8 @@ static int show_comm(struct proc_text *text, const struct proc_node *node)
 
 	spin_lock(&process_tree_lock);
 	thread = proc_thread(node);
-	strlcpy(name, thread && node->number ? thread->task->name : node->process->name, sizeof(name));
+	strlcpy(name, thread && node->number ? thread->task->name : node->process->name,
+		sizeof(name));
 	spin_unlock(&process_tree_lock);
 	proc_print(text, "%s\n", name);
 	return 0;
@@ -444,35 +446,36 @@ static const struct proc_entry thread_children[] = {
 	FILE("maps", 0400, proc_show_maps),
 	{ 0 }
 };
-static const struct proc_entry thread_entry = { .mode = S_IFDIR | 0555, .children = thread_children };
+static const struct proc_entry thread_entry = {.mode = S_IFDIR | 0555, .children = thread_children};
 
-static const struct proc_entry process_children[] = {
-	FILE("stat", 0444, proc_show_stat),
-	FILE("status", 0444, proc_show_status),
-	FILE("statm", 0444, proc_show_statm),
-	FILE("maps", 0400, proc_show_maps),
-	FILE("smaps", 0400, proc_show_smaps),
-	FILE("smaps_rollup", 0400, proc_show_smaps_rollup),
-	FILE("cmdline", 0444, show_cmdline),
+static const struct proc_entry process_children[] = {FILE("stat", 0444, proc_show_stat),
+	FILE("status", 0444, proc_show_status), FILE("statm", 0444, proc_show_statm),
+	FILE("maps", 0400, proc_show_maps), FILE("smaps", 0400, proc_show_smaps),
+	FILE("smaps_rollup", 0400, proc_show_smaps_rollup), FILE("cmdline", 0444, show_cmdline),
 	FILE("environ", 0400, show_environ),
-	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm },
-	FILE("limits", 0444, show_limits),
-	FILE("mounts", 0444, proc_show_mounts),
-	FILE("mountinfo", 0444, proc_show_mountinfo),
-	FILE("oom_score", 0444, show_oom_score),
-	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj,
-	  .store = store_oom_score_adj },
-	LINK("exe", exe_follow),
-	LINK("cwd", cwd_follow),
-	LINK("root", root_follow),
-	{ .name = "fd", .mode = S_IFDIR | 0500, .numbered = &fd_entry, .find = find_fd, .next = next_fd },
-	{ .name = "fdinfo", .mode = S_IFDIR | 0500, .numbered = &fdinfo_entry, .find = find_fd,
-	  .next = next_fd },
-	{ .name = "task", .mode = S_IFDIR | 0555, .numbered = &thread_entry, .find = find_thread,
-	  .next = next_thread },
-	FILE("cow", 0444, proc_show_process_cow),
-	FILE("tree", 0400, proc_show_tree),
-	{ 0 }
-};
+	{.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},
+	FILE("limits", 0444, show_limits), FILE("mounts", 0444, proc_show_mounts),
+	FILE("mountinfo", 0444, proc_show_mountinfo), FILE("oom_score", 0444, show_oom_score),
+	{.name = "oom_score_adj",
+		.mode = S_IFREG | 0644,
+		.show = show_oom_score_adj,
+		.store = store_oom_score_adj},
+	LINK("exe", exe_follow), LINK("cwd", cwd_follow), LINK("root", root_follow),
+	{.name = "fd",
+		.mode = S_IFDIR | 0500,
+		.numbered = &fd_entry,
+		.find = find_fd,
+		.next = next_fd},
+	{.name = "fdinfo",
+		.mode = S_IFDIR | 0500,
+		.numbered = &fdinfo_entry,
+		.find = find_fd,
+		.next = next_fd},
+	{.name = "task",
+		.mode = S_IFDIR | 0555,
+		.numbered = &thread_entry,
+		.find = find_thread,
+		.next = next_thread},
+	FILE("cow", 0444, proc_show_process_cow), FILE("tree", 0400, proc_show_tree), {0}};
 
-const struct proc_entry proc_process_entry = { .mode = S_IFDIR | 0555, .children = process_children };
+const struct proc_entry proc_process_entry = {.mode = S_IFDIR | 0555, .children = process_children};

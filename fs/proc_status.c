@@ -83,7 +83,8 @@ static void look_at_thread(const struct proc_node *node, const struct thread *th
 	const struct task *task = thread->task;
 
 	status->tid = thread->tid;
-	status->state = process->state == PROCESS_ZOMBIE || thread->has_exited ? 'Z' : task_letter(task);
+	status->state =
+		process->state == PROCESS_ZOMBIE || thread->has_exited ? 'Z' : task_letter(task);
 	status->nice = task->nice;
 	status->cpu = task->cpu;
 	status->allowed_cpus = task->allowed_cpus;
@@ -124,25 +125,28 @@ static int look(const struct proc_node *node, struct status *status)
 
 /* ---- stat ---- */
 
-static void print_stat_memory(struct proc_text *text, const struct proc_node *node, struct space *space)
+static void print_stat_memory(
+	struct proc_text *text, const struct proc_node *node, struct space *space)
 {
 	static const struct program nothing;
 	const struct program *program = space ? &space->program : &nothing;
 
 	proc_print(text, " %lu %ld %lu %lu %lu %lu 0 0",
 		space ? READ_ONCE(space->mapped_pages) << PAGE_SHIFT : 0,
-		space ? (long)READ_ONCE(space->resident) : 0, node->process->limits[RLIMIT_RSS].rlim_cur,
-		program->code_start, program->code_end, space ? space->stack_top : 0);
+		space ? (long)READ_ONCE(space->resident) : 0,
+		node->process->limits[RLIMIT_RSS].rlim_cur, program->code_start, program->code_end,
+		space ? space->stack_top : 0);
 }
 
-static void print_stat_layout(struct proc_text *text, const struct space *space, int32_t exit_status)
+static void print_stat_layout(
+	struct proc_text *text, const struct space *space, int32_t exit_status)
 {
 	static const struct program nothing;
 	const struct program *program = space ? &space->program : &nothing;
 
-	proc_print(text, " %lu %lu %lu %lu %lu %lu %lu %d\n", program->data_start, program->data_end,
-		space ? READ_ONCE(space->brk_start) : 0, program->args_start, program->args_end,
-		program->env_start, program->env_end, exit_status);
+	proc_print(text, " %lu %lu %lu %lu %lu %lu %lu %d\n", program->data_start,
+		program->data_end, space ? READ_ONCE(space->brk_start) : 0, program->args_start,
+		program->args_end, program->env_start, program->env_end, exit_status);
 }
 
 int proc_show_stat(struct proc_text *text, const struct proc_node *node)
@@ -155,11 +159,13 @@ int proc_show_stat(struct proc_text *text, const struct proc_node *node)
 	if (err)
 		return err;
 	space = proc_space(node);
-	proc_print(text, "%d (%s) %c %d %d %d %lu %d 0 %lu %lu 0 0 %lu %lu %lu %lu", s.tid, s.name, s.state,
-		s.parent, s.group, s.session, s.tty_device, s.tty_group, s.times.min_faults,
-		s.children_faults, s.times.user_ns / NS_PER_TICK, s.times.kernel_ns / NS_PER_TICK,
-		s.children_user_ns / NS_PER_TICK, s.children_kernel_ns / NS_PER_TICK);
-	proc_print(text, " %d %d %u 0 %lu", 20 + s.nice, s.nice, s.threads, process->start_ns / NS_PER_TICK);
+	proc_print(text, "%d (%s) %c %d %d %d %lu %d 0 %lu %lu 0 0 %lu %lu %lu %lu", s.tid, s.name,
+		s.state, s.parent, s.group, s.session, s.tty_device, s.tty_group,
+		s.times.min_faults, s.children_faults, s.times.user_ns / NS_PER_TICK,
+		s.times.kernel_ns / NS_PER_TICK, s.children_user_ns / NS_PER_TICK,
+		s.children_kernel_ns / NS_PER_TICK);
+	proc_print(text, " %d %d %u 0 %lu", 20 + s.nice, s.nice, s.threads,
+		process->start_ns / NS_PER_TICK);
 	print_stat_memory(text, node, space);
 	proc_print(text, " %lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0", s.signals.pending & INT32_MAX,
 		s.signals.blocked & INT32_MAX, s.signals.ignored & INT32_MAX,
@@ -214,22 +220,23 @@ static uint32_t table_size_of(const struct proc_node *node)
 	return size;
 }
 
-static void print_identity(struct proc_text *text, const struct proc_node *node, const struct status *s)
+static void print_identity(
+	struct proc_text *text, const struct proc_node *node, const struct status *s)
 {
 	const struct process *process = node->process;
 	const struct credentials *who = &process->credentials;
 
 	proc_print(text, "Name:\t%s\nUmask:\t%04o\nState:\t%s\n", s->name, umask_of(node),
 		state_name(s->state));
-	proc_print(text, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", process->pid, s->tid,
-		s->parent);
+	proc_print(text, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", process->pid,
+		s->tid, s->parent);
 	proc_print(text, "Uid:\t%u\t%u\t%u\t%u\n", who->uid, who->euid, who->suid, who->fsuid);
 	proc_print(text, "Gid:\t%u\t%u\t%u\t%u\n", who->gid, who->egid, who->sgid, who->fsgid);
 	proc_print(text, "FDSize:\t%u\nGroups:\t", table_size_of(node));
 	for (uint32_t i = 0; i < MIN(who->group_count, (uint32_t)GROUPS_MAX); i++)
 		proc_print(text, "%u ", who->groups[i]);
-	proc_print(text, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", process->pid, s->tid,
-		s->group, s->session);
+	proc_print(text, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", process->pid,
+		s->tid, s->group, s->session);
 }
 
 /* Sums over the ranges of a space, in pages. */
@@ -266,7 +273,8 @@ static void print_memory(struct proc_text *text, struct space *space)
 {
 	uint64_t resident, peak = (uint64_t)READ_ONCE(space->resident_peak);
 	uint64_t mapped = READ_ONCE(space->mapped_pages);
-	uint64_t own_code = (space->program.code_end - space->program.code_start + PAGE_SIZE - 1) / PAGE_SIZE;
+	uint64_t own_code =
+		(space->program.code_end - space->program.code_start + PAGE_SIZE - 1) / PAGE_SIZE;
 	struct proc_memory memory;
 	struct range_sums sums;
 
@@ -290,13 +298,16 @@ static void print_memory(struct proc_text *text, struct space *space)
 	print_kib(text, "VmSwap", 0);
 }
 
-static void print_signals(struct proc_text *text, const struct proc_node *node, const struct status *s)
+static void print_signals(
+	struct proc_text *text, const struct proc_node *node, const struct status *s)
 {
 	const struct signal_sets *sets = &s->signals;
 
 	proc_print(text, "Threads:\t%u\nSigQ:\t%u/%lu\n", s->threads, sets->queued,
 		node->process->limits[RLIMIT_SIGPENDING].rlim_cur);
-	proc_print(text, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+	proc_print(text,
+		"SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%"
+	        "016lx\n",
 		sets->pending, sets->shared_pending, sets->blocked, sets->ignored, sets->caught);
 }
 
@@ -306,7 +317,9 @@ static void print_rights(struct proc_text *text, const struct process *process)
 	uint64_t all = (2ull << CAP_LAST_CAP) - 1;
 	uint64_t effective = process->credentials.euid == 0 ? all : 0;
 
-	proc_print(text, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
+	proc_print(text,
+		"CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%"
+	        "016lx\n",
 		0ul, effective, effective, all, 0ul);
 	proc_print(text, "NoNewPrivs:\t%d\nSeccomp:\t0\n", process->no_new_privs);
 }

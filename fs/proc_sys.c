@@ -39,7 +39,7 @@ static void print_kib(struct proc_text *text, const char *name, uint64_t pages)
 
 int proc_show_meminfo(struct proc_text *text, const struct proc_node *node)
 {
-	uint64_t total = frames_total(), free = frames_free();
+	uint64_t total = frames_total(), free = frames_free() + kstacks_cached_frames();
 	uint64_t data = frames_of_kind(FRAME_DATA);
 	uint64_t pages[2] = { 0 };      /* of objects, by is_anonymous */
 	uint64_t cached;
@@ -76,8 +76,8 @@ int proc_show_vmstat(struct proc_text *text, const struct proc_node *node)
 	struct work_counts work;
 
 	work_totals(&work);
-	proc_print(text, "nr_free_pages %lu\nnr_page_table_pages %lu\nnr_kernel_stack %lu\n", frames_free(),
-		frames_of_kind(FRAME_TABLE), kstacks_frames() * KIB_PER_PAGE);
+	proc_print(text, "nr_free_pages %lu\nnr_page_table_pages %lu\nnr_kernel_stack %lu\n",
+		frames_free(), frames_of_kind(FRAME_TABLE), kstacks_frames() * KIB_PER_PAGE);
 	proc_print(text, "pgfault %lu\npgmajfault 0\n", work.of[WORK_faults]);
 	return 0;
 }
@@ -92,7 +92,8 @@ static void print_cache(const struct slab_cache *cache, void *argument)
 
 int proc_show_slabinfo(struct proc_text *text, const struct proc_node *node)
 {
-	proc_print(text, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
+	proc_print(text,
+		"slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
 		"<objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> "
 		": slabdata <active_slabs> <num_slabs> <sharedavail>\n");
 	slab_for_each_cache(print_cache, text);
@@ -147,7 +148,8 @@ int proc_show_loadavg(struct proc_text *text, const struct proc_node *node)
 	spin_lock(&process_tree_lock);
 	process_for_each(find_newest, &newest);
 	spin_unlock(&process_tree_lock);
-	proc_print(text, "0.00 0.00 0.00 %u/%u %d\n", MAX(totals.runnable, 1u), processes_count(), newest.pid);
+	proc_print(text, "0.00 0.00 0.00 %u/%u %d\n", MAX(totals.runnable, 1u), processes_count(),
+		newest.pid);
 	return 0;
 }
 
@@ -172,9 +174,10 @@ int proc_show_system_stat(struct proc_text *text, const struct proc_node *node)
 		format_buffer(name, sizeof(name), "cpu%u", id);
 		print_cpu(text, name, up_ns, sched_idle_ns(id));
 	}
-	proc_print(text, "intr 0\nctxt %lu\nbtime %llu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
-		totals.switches, (clock_realtime_ns() - up_ns) / NS_PER_SECOND, totals.tasks_created,
-		MAX(totals.runnable, 1u));
+	proc_print(text,
+		"intr 0\nctxt %lu\nbtime %llu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
+		totals.switches, (clock_realtime_ns() - up_ns) / NS_PER_SECOND,
+		totals.tasks_created, MAX(totals.runnable, 1u));
 	return 0;
 }
 
@@ -188,13 +191,15 @@ static void print_one_cpu(struct proc_text *text, uint32_t id)
 		f->vendor, f->family, f->model);
 	proc_print(text, "model name\t: %s\nstepping\t: %u\nphysical id\t: 0\nsiblings\t: %u\n",
 		f->model_name, f->stepping, cpu_count);
-	proc_print(text, "core id\t\t: %u\ncpu cores\t: %u\napicid\t\t: %u\nfpu\t\t: yes\nwp\t\t: yes\n", id,
+	proc_print(text,
+		"core id\t\t: %u\ncpu cores\t: %u\napicid\t\t: %u\nfpu\t\t: yes\nwp\t\t: yes\n", id,
 		cpu_count, cpus[id]->apic_id);
 	proc_print(text, "flags\t\t: fpu tsc msr pae cx8 apic cmov fxsr sse sse2 syscall lm");
-	proc_print(text, "%s%s%s%s%s%s%s%s%s%s%s\n", f->nx ? " nx" : "", f->page_1g ? " pdpe1gb" : "",
-		f->pge ? " pge" : "", f->smep ? " smep" : "", f->smap ? " smap" : "",
-		f->umip ? " umip" : "", f->fsgsbase ? " fsgsbase" : "", f->xsave ? " xsave" : "",
-		f->xsaveopt ? " xsaveopt" : "", f->erms ? " erms" : "", f->rdrand ? " rdrand" : "");
+	proc_print(text, "%s%s%s%s%s%s%s%s%s%s%s\n", f->nx ? " nx" : "",
+		f->page_1g ? " pdpe1gb" : "", f->pge ? " pge" : "", f->smep ? " smep" : "",
+		f->smap ? " smap" : "", f->umip ? " umip" : "", f->fsgsbase ? " fsgsbase" : "",
+		f->xsave ? " xsave" : "", f->xsaveopt ? " xsaveopt" : "", f->erms ? " erms" : "",
+		f->rdrand ? " rdrand" : "");
 	proc_print(text, "address sizes\t: %u bits physical, 48 bits virtual\n\n", f->phys_bits);
 }
 
@@ -207,8 +212,8 @@ int proc_show_cpuinfo(struct proc_text *text, const struct proc_node *node)
 
 int proc_show_version(struct proc_text *text, const struct proc_node *node)
 {
-	proc_print(text, "%s version %s (gcc %d.%d) %s\n", UTS_SYSNAME, UTS_RELEASE, __GNUC__, __GNUC_MINOR__,
-		UTS_VERSION);
+	proc_print(text, "%s version %s (gcc %d.%d) %s\n", UTS_SYSNAME, UTS_RELEASE, __GNUC__,
+		__GNUC_MINOR__, UTS_VERSION);
 	return 0;
 }
 
@@ -240,12 +245,13 @@ int proc_show_filesystems(struct proc_text *text, const struct proc_node *node)
 
 static void print_mount_flags(struct proc_text *text, uint64_t flags)
 {
-	proc_print(text, "%s%s%s%s", flags & MS_RDONLY ? "ro" : "rw", flags & MS_NOSUID ? ",nosuid" : "",
-		flags & MS_NODEV ? ",nodev" : "", flags & MS_NOEXEC ? ",noexec" : "");
+	proc_print(text, "%s%s%s%s", flags & MS_RDONLY ? "ro" : "rw",
+		flags & MS_NOSUID ? ",nosuid" : "", flags & MS_NODEV ? ",nodev" : "",
+		flags & MS_NOEXEC ? ",noexec" : "");
 }
 
-static void print_mount(const struct mount *mount, const char *at, const char *source, const char *type,
-			void *argument)
+static void print_mount(const struct mount *mount, const char *at, const char *source,
+	const char *type, void *argument)
 {
 	proc_print(argument, "%s %s %s ", source, at, type);
 	print_mount_flags(argument, mount->flags);
@@ -265,7 +271,8 @@ static void print_mountinfo(const struct mount *mount, const char *at, const cha
 	uint32_t minor = dev_minor(mount->fs->device);
 	uint32_t parent = mount->parent ? dev_minor(mount->parent->fs->device) : minor;
 
-	proc_print(argument, "%u %u %u:%u / %s ", minor, parent, dev_major(mount->fs->device), minor, at);
+	proc_print(argument, "%u %u %u:%u / %s ", minor, parent, dev_major(mount->fs->device),
+		minor, at);
 	print_mount_flags(argument, mount->flags);
 	proc_print(argument, " - %s %s %s\n", type, source, mount->flags & MS_RDONLY ? "ro" : "rw");
 }
@@ -365,9 +372,9 @@ static int store_aslr(const struct proc_node *node, char *text)
 
 static void print_uuid(struct proc_text *text, const uint8_t *b)
 {
-	proc_print(text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", b[0], b[1],
-		b[2], b[3], b[4], b[5], (b[6] & 0x0f) | 0x40, b[7], (b[8] & 0x3f) | 0x80, b[9], b[10],
-		b[11], b[12], b[13], b[14], b[15]);
+	proc_print(text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n",
+		b[0], b[1], b[2], b[3], b[4], b[5], (b[6] & 0x0f) | 0x40, b[7],
+		(b[8] & 0x3f) | 0x80, b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
 static int show_uuid(struct proc_text *text, const struct proc_node *node)

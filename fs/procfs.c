@@ -22,7 +22,8 @@ struct proc_snapshot {
 };
 
 static const struct proc_entry root_entry;
-static int proc_inode_make(const struct proc_node *node, struct file_system *fs, struct inode **out);
+static int proc_inode_make(
+	const struct proc_node *node, struct file_system *fs, struct inode **out);
 
 /* ---- text ---- */
 
@@ -95,7 +96,8 @@ static ssize_t text_read(const struct proc_text *text, buffer_t to, size_t len, 
 		size_t in_page = *offset % PAGE_SIZE;
 		size_t left = MIN(len - done, text->len - *offset);
 		size_t chunk = MIN(left, (size_t)PAGE_SIZE - in_page);
-		size_t n = buffer_put_partial(to, done, text->pages[*offset / PAGE_SIZE] + in_page, chunk);
+		size_t n = buffer_put_partial(
+			to, done, text->pages[*offset / PAGE_SIZE] + in_page, chunk);
 
 		*offset += n;
 		done += n;
@@ -206,7 +208,8 @@ static int proc_list(struct file *file, list_emit_t *emit, void *argument);
 
 static const struct file_ops directory_file_ops = { .list = proc_list, .seek = file_seek_plain };
 
-static const struct proc_entry *find_child(const struct proc_entry *dir, const char *name, size_t len)
+static const struct proc_entry *find_child(
+	const struct proc_entry *dir, const char *name, size_t len)
 {
 	for (const struct proc_entry *child = dir->children; child && child->name; child++) {
 		if (strlen(child->name) == len && memcmp(child->name, name, len) == 0)
@@ -233,7 +236,8 @@ static int parse_name(const char *name, size_t len, int32_t *number)
 	return 0;
 }
 
-static int find_numbered(const struct proc_node *dir, const char *name, size_t len, struct proc_node *child)
+static int find_numbered(
+	const struct proc_node *dir, const char *name, size_t len, struct proc_node *child)
 {
 	int32_t number;
 	int err;
@@ -304,8 +308,8 @@ static int proc_list(struct file *file, list_emit_t *emit, void *argument)
 	for (; dir->entry->next && dir->entry->next(dir, &number); number++) {
 		size_t len = (size_t)format_buffer(name, sizeof(name), "%d", number);
 
-		if (!emit(argument, name, len, (uint64_t)number + 2, entry_type(dir->entry->numbered),
-			  (uint64_t)number + 1 + NUMBERED_FROM))
+		if (!emit(argument, name, len, (uint64_t)number + 2,
+			    entry_type(dir->entry->numbered), (uint64_t)number + 1 + NUMBERED_FROM))
 			return 0;
 	}
 	return 0;
@@ -349,7 +353,10 @@ static const struct inode_ops link_ops = {
 	.readlink = proc_readlink, .setattr = proc_setattr, .destroy = proc_destroy,
 };
 static const struct inode_ops magic_link_ops = {
-	.readlink = proc_readlink, .follow = proc_follow, .setattr = proc_setattr, .destroy = proc_destroy,
+	.readlink = proc_readlink,
+	.follow = proc_follow,
+	.setattr = proc_setattr,
+	.destroy = proc_destroy,
 };
 
 static const struct inode_ops *entry_ops(const struct proc_entry *entry)
@@ -401,35 +408,35 @@ static ssize_t thread_self_readlink(const struct proc_node *node, char *buf, siz
 {
 	struct process *self = current_process();
 
-	return self ? format_buffer(buf, size, "%d/task/%d", self->pid, current_thread()->tid) : -ENOENT;
+	return self ? format_buffer(buf, size, "%d/task/%d", self->pid, current_thread()->tid)
+	            : -ENOENT;
 }
 
 #define FILE(name_, show_) { .name = name_, .mode = S_IFREG | 0444, .show = show_ }
 
 static const struct proc_entry root_children[] = {
-	{ .name = "self", .mode = S_IFLNK | 0777, .readlink = self_readlink },
-	{ .name = "thread-self", .mode = S_IFLNK | 0777, .readlink = thread_self_readlink },
-	FILE("meminfo", proc_show_meminfo),
-	FILE("uptime", proc_show_uptime),
-	FILE("loadavg", proc_show_loadavg),
-	FILE("stat", proc_show_system_stat),
-	FILE("cpuinfo", proc_show_cpuinfo),
-	FILE("mounts", proc_show_mounts),
-	FILE("filesystems", proc_show_filesystems),
-	FILE("version", proc_show_version),
-	FILE("cmdline", proc_show_cmdline),
-	FILE("devices", proc_show_devices),
+	{.name = "self", .mode = S_IFLNK | 0777, .readlink = self_readlink},
+	{.name = "thread-self", .mode = S_IFLNK | 0777, .readlink = thread_self_readlink},
+	FILE("meminfo", proc_show_meminfo), FILE("uptime", proc_show_uptime),
+	FILE("loadavg", proc_show_loadavg), FILE("stat", proc_show_system_stat),
+	FILE("cpuinfo", proc_show_cpuinfo), FILE("mounts", proc_show_mounts),
+	FILE("filesystems", proc_show_filesystems), FILE("version", proc_show_version),
+	FILE("cmdline", proc_show_cmdline), FILE("devices", proc_show_devices),
 	FILE("vmstat", proc_show_vmstat),
-	{ .name = "slabinfo", .mode = S_IFREG | 0400, .show = proc_show_slabinfo },
-	{ .name = "sys", .mode = S_IFDIR | 0555, .children = proc_sys_children },
+	{.name = "slabinfo", .mode = S_IFREG | 0400, .show = proc_show_slabinfo},
+	{.name = "sys", .mode = S_IFDIR | 0555, .children = proc_sys_children},
 	FILE("cow", proc_show_cow),
-	{ .name = "audit", .mode = S_IFREG | 0400, .show = proc_show_audit },
-	{ .name = "ledger", .mode = S_IFREG | 0400, .show = proc_show_ledger },
-	{ .name = "selftest", .mode = S_IFREG | 0600, .show = proc_show_selftest,
-	  .store = proc_store_selftest },
-	{ .name = "trace", .mode = S_IFREG | 0600, .show = proc_show_trace, .store = proc_store_trace },
-	{ 0 }
-};
+	{.name = "audit", .mode = S_IFREG | 0400, .show = proc_show_audit},
+	{.name = "ledger", .mode = S_IFREG | 0400, .show = proc_show_ledger},
+	{.name = "selftest",
+		.mode = S_IFREG | 0600,
+		.show = proc_show_selftest,
+		.store = proc_store_selftest},
+	{.name = "trace",
+		.mode = S_IFREG | 0600,
+		.show = proc_show_trace,
+		.store = proc_store_trace},
+	{0}};
 
 static const struct proc_entry root_entry = {
 	.mode = S_IFDIR | 0555,

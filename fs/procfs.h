@@ -3,8 +3,8 @@
  * fs/procfs.h - /proc: the tree of small generated files.
  *
  * What is there is said by tables of struct proc_entry; a node is one place in the tree, made when
- * somebody looks it up.  A file's text is generated when it is read from its beginning and stays as it
- * is for that open file, so that a program that reads in pieces sees one moment.
+ * somebody looks it up.  A file's text is generated when it is read from its beginning and stays as
+ * it is for that open file, so that a program that reads in pieces sees one moment.
  */
 #pragma once
 
@@ -38,7 +38,7 @@ struct proc_node {
 };
 
 struct proc_entry {
-	const char *name;               /* NULL ends a table, and stands in those named by numbers */
+	const char *name; /* NULL ends a table, and stands in those named by numbers */
 	uint32_t mode;                  /* kind and permission bits */
 
 	/* Directories: names that are always there; names that are numbers. */
@@ -49,8 +49,8 @@ struct proc_entry {
 	/* The lowest number at or above *number; false: none. */
 	bool (*next)(const struct proc_node *dir, int32_t *number);
 
-	/* Files.  show may sleep; -ESRCH: the process is gone.  store gets what was written, NUL terminated and
-	 * without its last newline. */
+	/* Files.  show may sleep; -ESRCH: the process is gone.  store gets what was written, NUL
+	 * terminated and without its last newline. */
 	int (*show)(struct proc_text *text, const struct proc_node *node);
 	int (*store)(const struct proc_node *node, char *text);
 

@@ -23,7 +23,8 @@
 static const struct inode_ops tmpfs_inode_ops, tmpfs_dir_ops;
 static const struct file_ops tmpfs_dir_file_ops;
 
-static struct inode *node_create(struct inode *dir, struct file_system *fs, uint32_t mode, uint64_t rdev);
+static struct inode *node_create(struct inode *dir, struct file_system *fs, uint32_t mode,
+				 uint64_t rdev);
 static int name_add(struct inode *dir, const char *name, size_t len, struct inode *inode);
 static void touch(struct inode *inode, bool is_modified);
 
@@ -36,14 +37,16 @@ static struct tmpfs_index *dir_index(const struct inode *dir)
 /* ---- making ---- */
 
 /* A file of any kind, with no name yet: nlink 0 (2 for directories).  NULL: no memory. */
-static struct inode *node_create(struct inode *dir, struct file_system *fs, uint32_t mode, uint64_t rdev)
+static struct inode *node_create(struct inode *dir, struct file_system *fs, uint32_t mode,
+				 uint64_t rdev)
 {
 	static const struct file_ops no_ops;
 	bool is_dir = S_ISDIR(mode), is_file = S_ISREG(mode);
 	const struct file_ops *file_ops = is_dir ? &tmpfs_dir_file_ops : is_file ? &tmpfs_file_ops :
 		S_ISFIFO(mode) ? &pipe_file_ops : &no_ops;
 	const struct credentials *who = upcall_credentials();
-	struct inode *inode = inode_create(fs, mode, is_dir ? &tmpfs_dir_ops : &tmpfs_inode_ops, file_ops);
+	struct inode *inode = inode_create(fs, mode, is_dir ? &tmpfs_dir_ops : &tmpfs_inode_ops,
+					   file_ops);
 
 	if (!inode)
 		return NULL;
@@ -84,8 +87,8 @@ static int name_add(struct inode *dir, const char *name, size_t len, struct inod
 	return 0;
 }
 
-static int tmpfs_make_node(struct inode *dir, const char *name, size_t len, uint32_t mode, uint64_t rdev,
-			   struct inode **made)
+static int tmpfs_make_node(struct inode *dir, const char *name, size_t len, uint32_t mode,
+			   uint64_t rdev, struct inode **made)
 {
 	struct inode *inode = node_create(dir, dir->fs, mode, rdev);
 
@@ -317,7 +320,7 @@ static int tmpfs_list(struct file *file, list_emit_t *emit, void *argument)
 	if (!list_dots(file, emit, argument))
 		return 0;
 	read_lock(&dir->fs->names_lock);
-	struct tmpfs_name *name = index_from(index, MAX(file->offset, (uint64_t)INDEX_FIRST_COOKIE));
+	struct tmpfs_name *name = index_from(index, file->offset);
 
 	while (name && emit(argument, name->text, name->len, name->inode->number,
 			    (name->inode->mode & S_IFMT) >> 12, name->cookie + 1))

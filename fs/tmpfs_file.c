@@ -33,7 +33,8 @@ static ssize_t read_bytes(struct file *file, buffer_t to, size_t len, uint64_t *
 /* Whoever writes to a program takes its set-id bits away. */
 static void drop_privilege(struct inode *inode) REQUIRES(inode->lock)
 {
-	if (!(inode->mode & (S_ISUID | S_ISGID)) || credentials_are_privileged(upcall_credentials()))
+	if (!(inode->mode & (S_ISUID | S_ISGID)) ||
+	    credentials_are_privileged(upcall_credentials()))
 		return;
 	inode->mode &= ~(uint32_t)S_ISUID;
 	if (inode->mode & S_IXGRP)
@@ -45,13 +46,11 @@ static ssize_t write_bytes(struct file *file, buffer_t from, size_t len, uint64_
 	struct inode *inode = file->inode;
 	ssize_t done = -EFBIG;
 
-	if (len == 0)
-		return 0;
 	mutex_lock(&inode->lock);
 	uint64_t at = file->flags & O_APPEND ? object_size(inode->object) : *offset;
 
-	if (at < TMPFS_SIZE_MAX)
-		done = object_write(inode->object, at, from, MIN(len, (size_t)(TMPFS_SIZE_MAX - at)));
+	if (at + len <= TMPFS_SIZE_MAX)
+		done = object_write(inode->object, at, from, len);
 	if (done > 0) {
 		drop_privilege(inode);
 		inode_touch_modified(inode);

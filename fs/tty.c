@@ -6,8 +6,8 @@
  *	                              │           │
  *	                           signals      echo ──► console ◄── write(2)
  *
- * Owns: the one terminal, and the ring between the interrupt and the task.  A signal to a group needs
- *   locks that interrupts may not take, so all but storing the byte is the task's work.
+ * Owns: the one terminal, and the ring between the interrupt and the task.  A signal to a group
+ *   needs locks that interrupts may not take, so all but storing the byte is the task's work.
  * Invariants: arrivals has one writer (the interrupt) and one reader (the task).
  * Locks: tty->lock for line and size; nothing is held while a program's memory is touched but
  *   output_lock, which keeps one write(2) together.

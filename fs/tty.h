@@ -2,8 +2,8 @@
 /*
  * fs/tty.h - the terminal: lines, echo, job control.
  *
- * One terminal on the serial line: /dev/console, /dev/ttyS0, and /dev/tty for those who are under its
- * control.  A session leader without a terminal gets it by opening ttyS0, or by TIOCSCTTY.
+ * One terminal on the serial line: /dev/console, /dev/ttyS0, and /dev/tty for those who are under
+ * its control.  A session leader without a terminal gets it by opening ttyS0, or by TIOCSCTTY.
  */
 #pragma once
 
@@ -18,7 +18,8 @@ struct tty {
 	struct wait_queue read_wait;    /* input, hang-up */
 	struct wait_queue write_wait;   /* output may go on, hang-up */
 	struct mutex output_lock;       /* RANK_TTY_INPUT: one write(2) at a time */
-	int32_t session, group;         /* [process tree] the session it controls, its foreground group; 0: none */
+	int32_t session,
+		group; /* [process tree] the session it controls, its foreground group; 0: none */
 	uint32_t hangups;               /* [process tree] how many sessions it has outlived */
 	uint64_t device;                /* constant: what /proc/PID/stat says */
 };
@@ -35,8 +36,8 @@ void tty_input(uint8_t byte);
  * SIGTTOU) with its whole group.  0; -EIO; -ERESTARTSYS: come again. */
 int tty_check_foreground(struct tty *tty, int signal);
 
-/* Make the terminal control the running process's session.  It must lead it and have no other; to take
- * the terminal from another session needs `may_steal` and privilege.  -EPERM. */
+/* Make the terminal control the running process's session.  It must lead it and have no other;
+ * to take the terminal from another session needs `may_steal` and privilege.  -EPERM. */
 int tty_acquire(struct tty *tty, bool may_steal);
 
 /* The running process gives up its terminal: TIOCNOTTY.  -ENOTTY. */

@@ -2,8 +2,8 @@
 /*
  * fs/tty_line.c - what a terminal does with bytes: lines, editing, echo.
  *
- * Invariants: tail <= whole <= head <= tail + LINE_BYTES.  Outside canonical mode `whole` is not used.
- *   One place of the buffer is kept for the byte that ends a line.
+ * Invariants: tail <= whole <= head <= tail + LINE_BYTES.  Outside canonical mode `whole` is not
+ *   used.  One place of the buffer is kept for the byte that ends a line.
  * Locks: the owner's.
  * See: termios(3), stty(1).
  */
@@ -19,12 +19,23 @@ static const struct abi_termios fresh_termios = {
 	.c_oflag = OPOST | ONLCR,
 	.c_cflag = B115200 | CS8 | CREAD | HUPCL | CLOCAL,
 	.c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
-	.c_cc = {
-		[VINTR] = 'C' ^ 0x40, [VQUIT] = '\\' ^ 0x40, [VERASE] = DELETE, [VKILL] = 'U' ^ 0x40,
-		[VEOF] = 'D' ^ 0x40, [VTIME] = 0, [VMIN] = 1, [VSTART] = 'Q' ^ 0x40,
-		[VSTOP] = 'S' ^ 0x40, [VSUSP] = 'Z' ^ 0x40, [VREPRINT] = 'R' ^ 0x40,
-		[VDISCARD] = 'O' ^ 0x40, [VWERASE] = 'W' ^ 0x40, [VLNEXT] = 'V' ^ 0x40,
-	},
+	.c_cc =
+		{
+			[VINTR] = 'C' ^ 0x40,
+			[VQUIT] = '\\' ^ 0x40,
+			[VERASE] = DELETE,
+			[VKILL] = 'U' ^ 0x40,
+			[VEOF] = 'D' ^ 0x40,
+			[VTIME] = 0,
+			[VMIN] = 1,
+			[VSTART] = 'Q' ^ 0x40,
+			[VSTOP] = 'S' ^ 0x40,
+			[VSUSP] = 'Z' ^ 0x40,
+			[VREPRINT] = 'R' ^ 0x40,
+			[VDISCARD] = 'O' ^ 0x40,
+			[VWERASE] = 'W' ^ 0x40,
+			[VLNEXT] = 'V' ^ 0x40,
+		},
 };
 
 static bool line_has(const struct tty_line *line, uint32_t local_flag)
@@ -63,7 +74,8 @@ static bool is_word(uint8_t byte)
 {
 	uint8_t lower = byte | 0x20;
 
-	return (byte >= '0' && byte <= '9') || (lower >= 'a' && lower <= 'z') || byte == '_' || byte >= 0x80;
+	return (byte >= '0' && byte <= '9') || (lower >= 'a' && lower <= 'z') || byte == '_' ||
+	       byte >= 0x80;
 }
 
 void line_init(struct tty_line *line, struct sink *screen)

@@ -8,8 +8,8 @@
  *	 | lines to read   | being edited   |
  *
  * In canonical mode (ICANON) programs read up to `whole`, and a line at a time; else up to `head`.
- * What is echoed, and what programs write, goes to `screen` after output processing.  Pure: it knows
- * no processes and takes no lock; whoever owns the structure serialises.
+ * What is echoed, and what programs write, goes to `screen` after output processing.  Pure: it
+ * knows no processes and takes no lock; whoever owns the structure serialises.
  * See: termios(3).
  */
 #pragma once
@@ -31,7 +31,8 @@ struct tty_line {
 	uint32_t out_len;
 	char out[LINE_OUT_BYTES];       /* on its way to the screen; empty between calls */
 	uint8_t bytes[LINE_BYTES];
-	uint64_t ends[LINE_BYTES / 64]; /* bit: a line ends with this byte.  A zero there is an end of file. */
+	uint64_t ends[LINE_BYTES /
+		      64]; /* bit: a line ends with this byte.  A zero there is an end of file. */
 };
 
 /* Empty, with the modes of a fresh console. */

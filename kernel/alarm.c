@@ -2,10 +2,11 @@
 /*
  * kernel/alarm.c - SIGALRM when it is time.
  *
- * Owns: one task, which sleeps until the earliest deadline of any process, then looks at all.  A signal
- *   needs locks that interrupts may not take, so no timer is set per process; and a process that ends
- *   has nothing to cancel, because it is not looked at any more.
- * Invariants: wake_ns is not later than any process's alarm_deadline_ns, or the task is about to look.
+ * Owns: one task, which sleeps until the earliest deadline of any process, then looks at all.  A
+ *   signal needs locks that interrupts may not take, so no timer is set per process; and a process
+ *   that ends has nothing to cancel, because it is not looked at any more.
+ * Invariants: wake_ns is not later than any process's alarm_deadline_ns, or the task is about to
+ *   look.
  * Locks: process_tree_lock for wake_ns and the processes' deadlines.
  */
 

@@ -81,7 +81,8 @@ int at_walk(int dirfd, virt_t name, int at_flags, struct path *out)
 	if ((at_flags & AT_EMPTY_PATH) && at.text[0] == '\0')
 		err = descriptor_place(dirfd, out);
 	else
-		err = path_walk(&at.start, at.text, at_flags & AT_SYMLINK_NOFOLLOW ? 0 : PATH_FOLLOW, out);
+		err = path_walk(&at.start, at.text,
+				at_flags & AT_SYMLINK_NOFOLLOW ? 0 : PATH_FOLLOW, out);
 	at_name_put(&at);
 	return err;
 }

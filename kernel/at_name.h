@@ -16,7 +16,7 @@
 enum { AT_NAME_SHORT = 112 };
 
 struct at_name {
-	struct path start;              /* counted; empty for absolute names, which do not need it */
+	struct path start;              /* counted; empty for absolute names */
 	char *text;                     /* NUL terminated; short_text or kmalloc'ed */
 	char short_text[AT_NAME_SHORT];
 };

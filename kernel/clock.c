@@ -3,11 +3,11 @@
  * kernel/clock.c - time of day, deadlines, sleeping.
  *
  * Owns:        each CPU's sorted list of timers, and what its hardware timer is set to.
- * Invariants:  armed_ns is when this CPU will be interrupted; never later than its first timer and the end
- *              of the running slice.  It may be earlier: cancelling and switching do not touch the
- *              hardware; an interrupt that finds nothing due sets it anew.
- * Locks:       clock_cpu.lock for the list and `firing`, with interrupts off.  Not held while a timer
- *              fires; timer_cancel() waits for that.
+ * Invariants:  armed_ns is when this CPU will be interrupted; never later than its first timer and
+ *              the end of the running slice.  It may be earlier: cancelling and switching do not
+ *              touch the hardware; an interrupt that finds nothing due sets it anew.
+ * Locks:       clock_cpu.lock for the list and `firing`, with interrupts off.  Not held while a
+ *              timer fires; timer_cancel() waits for that.
  */
 #include "kernel/clock.h"
 
@@ -169,7 +169,8 @@ bool timer_cancel(struct timer *timer)
 		return true;
 
 	/* On this CPU it can only be its own function that cancels or sets it anew. */
-	while (atomic_load_acquire(&clock->firing) == timer && READ_ONCE(this_cpu()->id) != timer->cpu)
+	while (READ_ONCE(this_cpu()->id) != timer->cpu
+	       && atomic_load_acquire(&clock->firing) == timer)
 		pause();
 	return false;
 }
@@ -231,7 +232,8 @@ static struct cmos_time cmos_read_stable(void)
 
 	for (int tries = 0; tries < 1000; tries++) {
 		struct cmos_time again = cmos_read_time();
-		if (cmos_time_equals(&time, &again) && !(cmos_read(CMOS_STATUS_A) & STATUS_A_UPDATING))
+		bool is_updating = cmos_read(CMOS_STATUS_A) & STATUS_A_UPDATING;
+		if (cmos_time_equals(&time, &again) && !is_updating)
 			break;
 		time = again;
 	}

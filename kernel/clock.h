@@ -2,8 +2,8 @@
 /*
  * kernel/clock.h - time of day, deadlines, sleeping.
  *
- * Monotonic time is the calibrated cycle counter, in nanoseconds since boot.  Realtime adds an offset
- * read from the CMOS clock at boot and set by clock_settime.
+ * Monotonic time is the calibrated cycle counter, in nanoseconds since boot.  Realtime adds an
+ * offset read from the CMOS clock at boot and set by clock_settime.
  */
 #pragma once
 
@@ -28,7 +28,8 @@ struct timer {
 /* Set and cancel of one timer are serialised by its owner; `fire` may set its own timer again. */
 void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
 void timer_set(struct timer *timer, uint64_t deadline_ns);      /* replaces an earlier setting */
-/* True: it had not fired and will not.  False: it was not set, or it has fired; `fire` has returned. */
+/* True: it had not fired and will not.  False: it was not set, or it has fired; `fire` has
+ * returned. */
 bool timer_cancel(struct timer *timer);
 
 /* Sleep until the deadline.  0; or, if interruptible, -ERESTARTSYS when a signal came first. */
@@ -40,7 +41,8 @@ int clock_sleep_until(uint64_t deadline_ns, enum sleep_kind kind);
 void clock_interrupt(void);
 void clock_arm(uint64_t slice_end_ns);
 
-/* Boot CPU: calibrate, read the CMOS clock, start this CPU.  After apic_start() and sched_start(). */
+/* Boot CPU: calibrate, read the CMOS clock, start this CPU.  After apic_start() and
+ * sched_start(). */
 void clock_start(void);
 
 /* A further CPU. */

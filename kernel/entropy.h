@@ -2,8 +2,8 @@
 /*
  * kernel/entropy.h - numbers nobody can guess.
  *
- * For programs (getrandom, /dev/urandom, AT_RANDOM) and for placing them.  With seed= on the command
- * line they are the same in every boot, so that a test can be run again.
+ * For programs (getrandom, /dev/urandom, AT_RANDOM) and for placing them.  With seed= on the
+ * command line they are the same in every boot, so that a test can be run again.
  */
 #pragma once
 

@@ -2,7 +2,8 @@
 /*
  * kernel/event.c - fixed-size event records per CPU, one global order.
  *
- * Owns:        the rings.  Record number n of a CPU stands at n % EVENTS_PER_CPU; `written` counts them.
+ * Owns:        the rings.  Record number n of a CPU stands at n % EVENTS_PER_CPU; `written` counts
+ *              them.
  * Invariants:  only its CPU writes to a ring, with interrupts off, and takes the order number just
  *              before: orders ascend within a ring, so a reader may search it by halves.
  *              A slot's order is 0 while it is being written; a reader that finds it changed after

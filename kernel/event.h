@@ -70,12 +70,12 @@ const char *event_name(enum event_type type);
 /* "all", "none" or a comma-separated list with globs.  -EINVAL: an unknown name. */
 int event_mask_parse(const char *list, uint64_t *mask);
 
-/* Switch on what options.event_mask wants: when frames exist, and again when further CPUs are online.
- * Events before that are lost. */
+/* Switch on what options.event_mask wants: when frames exist, and again when further CPUs are
+ * online. Events before that are lost. */
 void events_start(void);
 
-/* Switch events on and off.  The rings are allocated when the first is switched on: -ENOMEM.  May not
- * be called from interrupts or under spinlocks. */
+/* Switch events on and off.  The rings are allocated when the first is switched on: -ENOMEM.  May
+ * not be called from interrupts or under spinlocks. */
 int event_mask_set(uint64_t mask);
 
 /* Copy the oldest event with an order above *after; false when there is none. */

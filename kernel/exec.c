@@ -79,26 +79,18 @@ int program_exec(const struct path *start, const char *name, char *const argv[],
 	return err;
 }
 
-int program_exec_user(const struct exec_request *request, const char *name)
+int program_exec_user(const struct path *start, const char *name, const struct exec_request *request)
 {
-	struct path start;
-	struct exec *exec;
+	struct exec *exec = exec_create();
 
-	int err = path_start(name[0] == '/' ? AT_FDCWD : request->dirfd, &start);
-	if (err)
-		return err;
-	exec = exec_create();
 	if (!exec)
-		err = -ENOMEM;
-	if (!err)
-		err = arguments_add_user(&exec->arguments, request->argv);
+		return -ENOMEM;
+	int err = arguments_add_user(&exec->arguments, request->argv);
 	if (!err)
 		err = environment_add_user(&exec->arguments, request->envp);
 	if (!err)
-		err = exec_run(exec, &start, name, request->flags);
-	if (exec)
-		exec_destroy(exec);
-	path_put(&start);
+		err = exec_run(exec, start, name, request->flags);
+	exec_destroy(exec);
 	return err;
 }
 

@@ -6,18 +6,19 @@
 
 #include "kernel/process.h"
 
-/* The running thread ends; the last one ends the process with `status` (wait status encoding), or with
- * the status of whoever ended all. */
+/* The running thread ends; the last one ends the process with `status` (wait status encoding), or
+ * with the status of whoever ended all. */
 NORETURN void thread_exit(int status);
 
 /* All threads end. */
 NORETURN void process_exit(int status);
 
-/* Make every other thread of the running process die and wait until they have: exec.  -EINTR if we are
- * to die ourselves. */
+/* Make every other thread of the running process die and wait until they have: exec.  -EINTR if we
+ * are to die ourselves. */
 MUST_CHECK int process_kill_other_threads(void);
 
-/* The running thread gives up its space, for another one (exec) or none.  Robust futexes, the word of
- * clear_child_tid and the parent in vfork are told; what was consumed is added to the process.  May sleep. */
+/* The running thread gives up its space, for another one (exec) or none.  Robust futexes, the word
+ * of clear_child_tid and the parent in vfork are told; what was consumed is added to the process.
+ * May sleep. */
 struct space;
 void thread_change_space(struct space *next);

@@ -14,10 +14,11 @@ struct clone_request {
 	uint64_t tls;
 };
 
-/* The child's tid, or a negative errno with nothing changed.  With CLONE_VFORK it returns when the child
- * has executed another program or ended, or when we are to die. */
+/* The child's tid, or a negative errno with nothing changed.  With CLONE_VFORK it returns when the
+ * child has executed another program or ended, or when we are to die. */
 long process_clone(const struct clone_request *request);
 
-/* PID 1: its first act is `begin`, in the kernel, as the running process with the root of all names, no
- * files and no space.  When that returns, the program runs that it has executed.  -ENOMEM. */
+/* PID 1: its first act is `begin`, in the kernel, as the running process with the root of all
+ * names, no files and no space.  When that returns, the program runs that it has executed.
+ * -ENOMEM. */
 MUST_CHECK int process_start_init(void (*begin)(void *), void *argument);

@@ -3,13 +3,14 @@
  * kernel/futex.c - wait and wake on a user word.
  *
  * Owns: buckets of sleepers, by a hash of what names the word.
- * Invariants: a sleeper queues itself first and reads the word then; a waker changes the word first and
- *   searches the bucket then.  So either the waker finds the sleeper, or the sleeper sees the change;
- *   and the word can be read, with page faults and all, while no lock is held.
- *   Who compares the word before moving sleepers (requeue) leaves alone those that came after it took
+ * Invariants: a sleeper queues itself first and reads the word then; a waker changes the word first
+ *   and searches the bucket then.  So either the waker finds the sleeper, or the sleeper sees the
+ *   change; and the word can be read, with page faults and all, while no lock is held.  Who
+ *   compares the word before moving sleepers (requeue) leaves alone those that came after it took
  *   its ticket: they may sleep on another value.
- * Locks: a bucket's lock for its list and the waiters on it; two buckets in the order of their addresses.
- *   A waiter takes it once more before it returns, so a waker may use its task under it.
+ * Locks: a bucket's lock for its list and the waiters on it; two buckets in the order of their
+ *   addresses.  A waiter takes it once more before it returns, so a waker may use its task under
+ *   it.
  * See: futex(2), get_robust_list(2).
  */
 
@@ -156,7 +157,8 @@ static int waiter_sleep(struct futex_waiter *waiter, uint64_t deadline_ns)
 	return err;
 }
 
-static long wait_on_key(struct futex_waiter *waiter, virt_t addr, uint32_t value, uint64_t deadline_ns)
+static long wait_on_key(
+	struct futex_waiter *waiter, virt_t addr, uint32_t value, uint64_t deadline_ns)
 {
 	struct futex_bucket *bucket = key_bucket(&waiter->key);
 	uint32_t seen;
@@ -257,7 +259,8 @@ struct requeue {
 	uint64_t tickets;               /* only those that came before this one */
 };
 
-/* Both buckets locked.  The waiter's key counts the new object; the old one's count is the caller's. */
+/* Both buckets locked.  The waiter's key counts the new object; the old one's count is the
+ * caller's. */
 static void waiter_move(struct futex_waiter *waiter, const struct futex_key *to)
 {
 	list_remove(&waiter->node);

@@ -2,8 +2,8 @@
 /*
  * kernel/futex.h - wait and wake on a user word.
  *
- * A word is named by (space, address), or by (object, offset) when its range is shared: never by its frame,
- * which copy-on-write may replace.  With is_shared false the range is not looked at.
+ * A word is named by (space, address), or by (object, offset) when its range is shared: never by
+ * its frame, which copy-on-write may replace.  With is_shared false the range is not looked at.
  *
  * All return -EINVAL for an unaligned address, -EFAULT for one that cannot be read.
  */
@@ -23,14 +23,14 @@ long futex_wake(virt_t addr, uint32_t count, uint32_t bitset, bool is_shared);
 long futex_requeue(virt_t from, virt_t to, uint32_t wake, uint32_t move, const uint32_t *expected,
 		   bool is_shared);
 
-/* FUTEX_WAKE_OP: change the second word as `op` says, wake at the first, and at the second if its old
- * value passed the comparison. */
+/* FUTEX_WAKE_OP: change the second word as `op` says, wake at the first, and at the second if
+ * its old value passed the comparison. */
 struct futex_wake_op {
 	virt_t first, second;
 	uint32_t wake_first, wake_second, op;
 };
 long futex_wake_op(const struct futex_wake_op *request, bool is_shared);
 
-void futex_exit_robust(struct thread *thread);          /* robust list of a dying thread, the running one */
+void futex_exit_robust(struct thread *thread); /* robust list of a dying thread, the running one */
 
 void futexes_start(void);                               /* once, at boot */

@@ -2,8 +2,8 @@
 /*
  * kernel/hooks.c - fault points, jitter: the test builds' handles.
  *
- * Owns:        when a fault point fails (task.fault_point_at counts down to it) and each CPU's stream of
- *              random pauses (cpu.random_state).
+ * Owns:        when a fault point fails (task.fault_point_at counts down to it) and each CPU's
+ *              stream of random pauses (cpu.random_state).
  * Invariants:  with the same seed and the same order of calls on a CPU, the pauses are the same.
  * Locks:       none: all state is the task's or the CPU's own.
  */

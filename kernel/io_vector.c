@@ -13,8 +13,8 @@
 typedef ssize_t transfer_t(struct file *file, buffer_t buffer, size_t len, uint64_t *offset);
 
 static int vector_check(struct io_vector *vector, uint32_t count);
-static ssize_t vector_transfer(struct file *file, const struct io_vector *vector, transfer_t *transfer,
-			       uint64_t *offset);
+static ssize_t vector_transfer(struct file *file, const struct io_vector *vector,
+			       transfer_t *transfer, uint64_t *offset);
 static ssize_t vector_write_joined(struct file *file, const struct io_vector *vector);
 
 int io_vector_get(struct io_vector *vector, virt_t from, uint64_t count)
@@ -82,7 +82,8 @@ static ssize_t vector_loop(struct file *file, const struct io_vector *vector, tr
 
 	for (uint32_t i = 0; i < vector->count; i++) {
 		const struct abi_iovec *piece = &vector->at[i];
-		ssize_t moved = transfer(file, buffer_user(piece->iov_base), piece->iov_len, offset);
+		ssize_t moved = transfer(file, buffer_user(piece->iov_base), piece->iov_len,
+					 offset);
 
 		if (moved < 0)
 			return done ? (ssize_t)done : moved;
@@ -93,8 +94,8 @@ static ssize_t vector_loop(struct file *file, const struct io_vector *vector, tr
 	return (ssize_t)done;
 }
 
-static ssize_t vector_transfer(struct file *file, const struct io_vector *vector, transfer_t *transfer,
-			       uint64_t *offset)
+static ssize_t vector_transfer(struct file *file, const struct io_vector *vector,
+			       transfer_t *transfer, uint64_t *offset)
 {
 	if (vector->count == 0)
 		return transfer(file, buffer_kernel(NULL), 0, offset);

@@ -152,7 +152,6 @@ static void files_and_processes_start(void)
 	inodes_start();
 	dentries_start();
 	files_start();
-	locks_start();
 	pipes_start();
 	tmpfs_start();
 	devfs_start();

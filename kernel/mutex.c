@@ -3,11 +3,11 @@
  * kernel/mutex.c - sleeping locks, reader-writer locks: when somebody is in the way.
  *
  * Owns:        the waiting.  The quick ways are in the header.
- * Invariants:  a mutex that somebody waits for is AWAITED, or free and that somebody is being woken; it
- *              may be AWAITED without need, which costs its holder one look at the queue.
- *              A reader-writer lock has WAITING set exactly while its queue is not empty, looked at
- *              under the queue's lock.  Meanwhile it is only ever handed over: whoever frees it gives
- *              it to the first in the queue, and to all readers there if that is one.
+ * Invariants:  a mutex that somebody waits for is AWAITED, or free and that somebody is being
+ *              woken; it may be AWAITED without need, which costs its holder one look at the queue.
+ *              A reader-writer lock has WAITING set exactly while its queue is not empty, looked
+ *              at under the queue's lock.  Meanwhile it is only ever handed over: whoever frees it
+ *              gives it to the first in the queue, and to all readers there if that is one.
  *
  *              state          free -> readers or writer -> +WAITING -> handed over -> ... -> free
  *

@@ -30,8 +30,8 @@ static inline bool mutex_is_mine(const struct mutex *mutex);
 #define RWLOCK_WRITER  0x80000000u
 #define RWLOCK_WAITING 0x40000000u      /* somebody is queued: no quick ways */
 
-/* Many readers or one writer, in order of arrival.  A waiting writer keeps new readers out, so it is
- * not starved; therefore read locks of one lock do not nest. */
+/* Many readers or one writer, in order of arrival.  A waiting writer keeps new readers out, so it
+ * is not starved; therefore read locks of one lock do not nest. */
 struct CAPABILITY("rwlock") rwlock {
 	uint32_t state;                 /* atomic */
 	uint32_t rank;

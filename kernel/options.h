@@ -2,8 +2,8 @@
 /*
  * kernel/options.h - the kernel command line, parsed once.
  *
- * Words that are not ours are kept for init, as Linux does: plain words become arguments, NAME=VALUE
- * words become its environment; all that follows `--` becomes arguments.
+ * Words that are not ours are kept for init, as Linux does: plain words become arguments,
+ * NAME=VALUE words become its environment; all that follows `--` becomes arguments.
  */
 #pragma once
 
@@ -12,16 +12,19 @@
 enum { INIT_WORDS_MAX = 32 };
 
 /* From which level on fork shares instead of copying. */
-enum fork_share { FORK_SHARE_NONE, FORK_SHARE_PAGE, FORK_SHARE_TABLE, FORK_SHARE_DIR, FORK_SHARE_ROOT };
+enum fork_share {
+	FORK_SHARE_NONE, FORK_SHARE_PAGE, FORK_SHARE_TABLE, FORK_SHARE_DIR, FORK_SHARE_ROOT
+};
 
 struct options {
-	const char *init;               /* init=PATH; NULL: try /init, /sbin/init, /etc/init, /bin/init, /bin/sh */
+	/* init=PATH; NULL: try /init, /sbin/init, /etc/init, /bin/init, /bin/sh */
+	const char *init;
 	const char *console;            /* console=ttyS0 */
 	enum fork_share fork_share;     /* fork_share=; live in /proc/sys/vm/fork_share */
 	uint32_t smp;                   /* smp=N: use at most N CPUs; 0: all */
-	uint64_t seed;                  /* seed=N: jitter, ASLR and random tests; 0: from the hardware */
+	uint64_t seed;	/* seed=N: jitter, ASLR and random tests; 0: from the hardware */
 	uint64_t event_mask;            /* events=all or a list of names; see kernel/event.h */
-	bool audit_each;                /* audit=each: recount after every system call that may change memory */
+	bool audit_each;  /* audit=each: recount after every system call that may change memory */
 	const char *selftest;           /* selftest[=glob]: run kernel tests, then leave QEMU */
 	uint64_t mem_bytes;             /* mem=N[KMG]: use no more RAM than this; 0: all */
 	int loglevel;                   /* loglevel=0..8: print what is below it; quiet = 4 */
@@ -33,8 +36,8 @@ struct options {
 
 extern struct options options;
 
-/* Parse bootinfo.cmdline.  Called once, before anything reads `options`.  Bad values are reported on
- * the console and the default stays. */
+/* Parse bootinfo.cmdline.  Called once, before anything reads `options`.  Bad values are reported
+ * on the console and the default stays. */
 void options_parse(const char *cmdline);
 
 /* Name <-> value of fork_share.  -EINVAL for an unknown name. */

@@ -2,8 +2,8 @@
 /*
  * kernel/panic.c - the end, and the assertions that lead to it.
  *
- * Owns:        the last words.  One CPU dies, the others halt at its NMI.  A panic inside a panic says so and
- *              leaves at once, so that a broken machine ends rather than loops.
+ * Owns:        the last words.  One CPU dies, the others halt at its NMI.  A panic inside a panic
+ *              says so and leaves at once, so that a broken machine ends rather than loops.
  * Invariants:  nothing here takes a lock, allocates or follows a pointer it has not checked.
  */
 #include "kernel/panic.h"

@@ -2,12 +2,12 @@
 /*
  * kernel/printk.c - lines to the console and the log ring.
  *
- * Owns:        the log ring and the console's output.  A line in the ring is "<level>[ time] text\n", the
- *              same without <level> on the console.
- * Invariants:  the ring holds bytes log_end - LOG_BYTES .. log_end - 1 of all that was ever logged; byte
- *              n stands at n % LOG_BYTES.
- * Locks:       log_lock for the ring, console_lock for the console; interrupts off, because anyone may
- *              print.  A panic breaks both: by then nobody else runs.
+ * Owns:        the log ring and the console's output.  A line in the ring is "<level>[ time]
+ *              text\n", the same without <level> on the console.
+ * Invariants:  the ring holds bytes log_end - LOG_BYTES .. log_end - 1 of all that was ever logged;
+ *              byte n stands at n % LOG_BYTES.
+ * Locks:       log_lock for the ring, console_lock for the console; interrupts off, because anyone
+ *              may print.  A panic breaks both: by then nobody else runs.
  */
 #include "kernel/printk.h"
 

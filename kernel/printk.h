@@ -9,7 +9,9 @@
 
 #include "lib/types.h"
 
-enum log_level { LOG_EMERG, LOG_ALERT, LOG_CRIT, LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
+enum log_level {
+	LOG_EMERG, LOG_ALERT, LOG_CRIT, LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG
+};
 
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -31,6 +33,6 @@ void console_print(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* During a panic: take the console whoever holds it. */
 void console_break_locks(void);
 
-/* The log ring, oldest first, for /dev/kmsg and syslog(2).  Copies up to len bytes from position *at
- * and advances it; 0 at the end. */
+/* The log ring, oldest first, for /dev/kmsg and syslog(2).  Copies up to len bytes from position
+ * *at and advances it; 0 at the end. */
 size_t log_read(uint64_t *at, char *buf, size_t len);

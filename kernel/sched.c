@@ -9,10 +9,10 @@
  *                     schedule() in a state other than RUNNABLE
  *
  * Owns:        one queue of waiting tasks per CPU, and the mask of idle CPUs.
- * Invariants:  a task is in at most one of: a queue, some queue's `running`.  Which, changes only under
- *              the lock of the queue of task->cpu, as does task->cpu itself.
- *              A preempted task stays queued whatever its state says: it was about to look at its
- *              condition once more.
+ * Invariants:  a task is in at most one of: a queue, some queue's `running`.  Which, changes only
+ *              under the lock of the queue of task->cpu, as does task->cpu itself.
+ *              A preempted task stays queued whatever its state says: it was about to look at
+ *              its condition once more.
  *              on_cpu is true from being chosen until the CPU is off the task's stack.  Another CPU
  *              may choose it earlier and waits; the CPU it waits for chose before, so no circle.
  *              If a task waits that an idle CPU could run, that CPU has been told: who queues looks
@@ -56,9 +56,12 @@ static struct task *queue_choose(struct cpu *cpu, enum switch_reason reason);
 static void queue_pull(struct cpu *cpu);
 static void switch_to(struct cpu *cpu, struct task *next, enum switch_reason reason);
 static void switch_finish(void);
-static void task_place(struct task *task);
+static struct run_queue *task_lock_queue(const struct task *task);
+static void queue_add(struct run_queue *queue, struct task *task);
+static void task_place(struct task *task, struct run_queue *queue);
 static uint32_t cpu_choose(const struct task *task);
-static void cpu_notify(uint32_t id, bool is_first);
+static void cpu_notify(uint32_t id);
+static void idle_notify(uint64_t cpu_mask);
 
 /* ---- a CPU's life --------------------------------------------------------------------------- */
 
@@ -174,13 +177,12 @@ static struct task *queue_choose(struct cpu *cpu, enum switch_reason reason)
 	struct task *task = cpu->task;
 	bool may_stay = task->allowed_cpus & BIT(cpu->id);
 
-	uint64_t flags = spin_lock_irq(&queue->lock);
+	spin_lock_irqs_off(&queue->lock);
 	cpu->need_resched = false;
 	if (task == cpu->idle) {
 		;                               /* never queued */
 	} else if (reason == SWITCH_FORCED || (task->state == TASK_RUNNABLE && may_stay)) {
-		list_push_back(&queue->tasks, &task->run_node);
-		queue->waiting++;
+		queue_add(queue, task);
 	} else if (task->state == TASK_RUNNABLE) {
 		queue->moving = task;
 	}
@@ -195,7 +197,7 @@ static struct task *queue_choose(struct cpu *cpu, enum switch_reason reason)
 	else if (task == cpu->idle)
 		atomic_and(&idle_cpus, ~BIT(cpu->id));
 	queue->running = next;
-	spin_unlock_irq(&queue->lock, flags);
+	spin_unlock_irqs_off(&queue->lock);
 	return next;
 }
 
@@ -223,8 +225,8 @@ NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
 
 	if (!other)
 		return;
-	uint64_t flags = spin_lock_irq(mine < other ? &mine->lock : &other->lock);
-	uint64_t nested = spin_lock_irq(mine < other ? &other->lock : &mine->lock);
+	spin_lock_irqs_off(mine < other ? &mine->lock : &other->lock);
+	spin_lock_irqs_off(mine < other ? &other->lock : &mine->lock);
 	list_for_each_entry(task, &other->tasks, run_node) {
 		if (!(task->allowed_cpus & BIT(cpu->id)))
 			continue;
@@ -235,8 +237,8 @@ NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
 		task->cpu = cpu->id;
 		break;
 	}
-	spin_unlock_irq(&other->lock, nested);
-	spin_unlock_irq(&mine->lock, flags);
+	spin_unlock_irqs_off(&other->lock);
+	spin_unlock_irqs_off(&mine->lock);
 }
 
 /* ---- switching ------------------------------------------------------------------------------ */
@@ -251,7 +253,8 @@ static void switch_to(struct cpu *cpu, struct task *next, enum switch_reason rea
 	task->run_time_ns += now - task->run_start_ns;
 	next->run_start_ns = now;
 	next->slice_end_ns = now + SLICE_NS;
-	clock_arm(queue->waiting > 0 && next != cpu->idle ? next->slice_end_ns : 0);
+	if (queue->waiting > 0)
+		clock_arm(next->slice_end_ns);
 	if (reason == SWITCH_FORCED)
 		task->switches_forced++;
 	else
@@ -261,7 +264,8 @@ static void switch_to(struct cpu *cpu, struct task *next, enum switch_reason rea
 	while (atomic_load_acquire(&next->on_cpu) && next != cpu->idle)
 		pause();
 	next->on_cpu = true;
-	task_switch_registers(task, next);
+	if (task->fpu || next->fpu)
+		task_switch_registers(task, next);
 	cpu_set_kernel_stack(next->stack + KSTACK_SIZE);
 	tlb_activate(next->context ? next->context : &kernel_context);
 	queue->leaving = task;
@@ -283,7 +287,7 @@ static void switch_finish(void)
 	if (leaving != this_cpu()->idle)
 		atomic_store_release(&leaving->on_cpu, false);
 	if (unlikely(moving != NULL))
-		task_place(moving);
+		task_place(moving, task_lock_queue(moving));
 	if (unlikely(is_dead))
 		upcall_task_dead(leaving);
 }
@@ -324,61 +328,75 @@ void task_set_context(struct mmu_context *context)
 
 /* ---- waking --------------------------------------------------------------------------------- */
 
-/* Lock the queue that decides about a task.  *flags: for the unlock that gives interrupts back. */
-NO_LOCK_ANALYSIS static struct run_queue *task_lock_queue(const struct task *task, uint64_t *flags)
+/* Lock the queue that decides about a task.  Interrupts off. */
+NO_LOCK_ANALYSIS static struct run_queue *task_lock_queue(const struct task *task)
 {
 	for (;;) {
 		struct run_queue *queue = &queues[READ_ONCE(task->cpu)];
-		*flags = spin_lock_irq(&queue->lock);
-		if (queue == &queues[task->cpu])
+		spin_lock_irqs_off(&queue->lock);
+		if (likely(queue == &queues[task->cpu]))
 			return queue;
-		spin_unlock_irq(&queue->lock, *flags);
+		spin_unlock_irqs_off(&queue->lock);
 	}
+}
+
+static void queue_add(struct run_queue *queue, struct task *task)
+{
+	list_push_back(&queue->tasks, &task->run_node);
+	queue->waiting++;
 }
 
 NO_LOCK_ANALYSIS bool task_wake_from(struct task *task, unsigned mask)
 {
-	uint64_t flags;
-	struct run_queue *queue = task_lock_queue(task, &flags);
+	uint64_t flags = irq_save();
+	struct run_queue *queue = task_lock_queue(task);
 	bool is_asleep = mask & 1u << task->state;
 	bool is_away = queue->running != task && !list_node_is_linked(&task->run_node);
 
 	if (is_asleep)
 		WRITE_ONCE(task->state, TASK_RUNNABLE);
-	if (!is_asleep || !is_away) {
-		spin_unlock_irq(&queue->lock, flags);
-		return is_asleep;
-	}
-
-	/* Runnable, but neither running nor queued: nobody else touches it until it is placed. */
-	spin_unlock_irq(&queue->lock, 0);
-	task_place(task);
+	if (is_asleep && is_away)
+		task_place(task, queue);
+	else
+		spin_unlock_irqs_off(&queue->lock);
 	irq_restore(flags);
-	return true;
+	return is_asleep;
 }
 
-/* Queue a runnable task where it had best run.  Interrupts off. */
-static void task_place(struct task *task)
+/*
+ * Queue a runnable task, neither running nor queued, where it had best run.  Interrupts off; the
+ * queue of task->cpu is locked, and unlocked on return: until its CPU is told, the task is
+ * nobody's, so its old queue may be left before the new one is locked.
+ */
+NO_LOCK_ANALYSIS static void task_place(struct task *task, struct run_queue *queue)
 {
 	uint32_t id = cpu_choose(task);
-	struct run_queue *queue = &queues[id];
 
-	WRITE_ONCE(task->cpu, id);
-	uint64_t flags = spin_lock_irq(&queue->lock);
-	list_push_back(&queue->tasks, &task->run_node);
-	bool is_first = queue->waiting++ == 0;
-	spin_unlock_irq(&queue->lock, flags);
-	cpu_notify(id, is_first);
+	if (id != task->cpu) {
+		WRITE_ONCE(task->cpu, id);
+		spin_unlock_irqs_off(&queue->lock);
+		queue = &queues[id];
+		spin_lock_irqs_off(&queue->lock);
+	}
+	queue_add(queue, task);
+	bool is_first = queue->waiting == 1;
+	spin_unlock_irqs_off(&queue->lock);
+	if (is_first)
+		cpu_notify(id);
+	if (cpu_count > 1)
+		idle_notify(task->allowed_cpus & ~BIT(id));
+}
 
-	if (cpu_count == 1)
-		return;
+/* A CPU that went idle while the task was on its way to a busy one may have it. */
+static void idle_notify(uint64_t cpu_mask)
+{
 	memory_barrier();
-	uint64_t idle = atomic_load_relaxed(&idle_cpus) & task->allowed_cpus & ~BIT(id);
+	uint64_t idle = atomic_load_relaxed(&idle_cpus) & cpu_mask;
 	if (unlikely(idle != 0))
 		apic_send(cpus[bit_lowest(idle)]->apic_id, VECTOR_RESCHEDULE);
 }
 
-/* Where it ran last, if that CPU is idle; else an idle one, which is thereby taken; else the last. */
+/* Where it ran last, if that CPU is idle; else an idle one, thereby taken; else the last. */
 static uint32_t cpu_choose(const struct task *task)
 {
 	uint64_t idle = atomic_load_relaxed(&idle_cpus) & task->allowed_cpus;
@@ -394,11 +412,9 @@ static uint32_t cpu_choose(const struct task *task)
 	return bit_lowest(task->allowed_cpus);
 }
 
-/* A task was queued there; it was the first one waiting, or not. */
-static void cpu_notify(uint32_t id, bool is_first)
+/* A task waits there now, the first one. */
+static void cpu_notify(uint32_t id)
 {
-	if (!is_first)
-		return;
 	if (id == this_cpu()->id)
 		sched_interrupt();
 	else
@@ -441,24 +457,24 @@ void task_prepare_sleep(enum task_state state)
 
 NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask)
 {
-	uint64_t flags;
+	uint64_t flags = irq_save();
+	struct run_queue *queue = task_lock_queue(task);
+	bool must_move = !(cpu_mask & BIT(task->cpu));
+	bool is_queued = list_node_is_linked(&task->run_node) && task->state == TASK_RUNNABLE;
 
-	struct run_queue *queue = task_lock_queue(task, &flags);
 	assert(cpu_mask != 0);
 	task->allowed_cpus = cpu_mask;
-	bool is_here = cpu_mask & BIT(task->cpu);
-	if (!is_here && list_node_is_linked(&task->run_node) && task->state == TASK_RUNNABLE) {
+	if (must_move && is_queued) {
 		list_remove(&task->run_node);
 		queue->waiting--;
-		spin_unlock_irq(&queue->lock, 0);
-		task_place(task);
-		irq_restore(flags);
-		return;
+		task_place(task, queue);
+	} else {
+		spin_unlock_irqs_off(&queue->lock);
 	}
-	spin_unlock_irq(&queue->lock, flags);
-	if (!is_here && task == current)
+	irq_restore(flags);
+	if (must_move && task == current)
 		schedule();
-	else if (!is_here)
+	else if (must_move && !is_queued)
 		task_add_work(task, WORK_RESCHEDULE);
 }
 

@@ -2,11 +2,12 @@
 /*
  * kernel/sched.h - run queues, choosing the next task.
  *
- * Each CPU has its queue and its idle task.  Round robin with a slice of SLICE_NS; a task that wakes
- * goes to the CPU where it ran last, or to an idle one; a CPU about to idle takes from the longest
- * queue.  Without a second runnable task there is no timer tick.
+ * Each CPU has its queue and its idle task.  Round robin with a slice of SLICE_NS; a task that
+ * wakes goes to the CPU where it ran last, or to an idle one; a CPU about to idle takes from the
+ * longest queue.  Without a second runnable task there is no timer tick.
  *
- * To sleep: set the state, check the condition, schedule().  Use kernel/wait.h, which does it right.
+ * To sleep: set the state, check the condition, schedule().  Use kernel/wait.h, which does it
+ * right.
  */
 #pragma once
 
@@ -33,12 +34,12 @@ void task_wake_interruptible(struct task *task);        /* INTERRUPTIBLE only: s
 /* Set the running task's state before a sleep; the barrier makes the check after it safe. */
 void task_prepare_sleep(enum task_state state);
 
-/* Let another task run.  Returns when this one is chosen again.  Interrupts on; preemption on, or at
- * depth one by the caller's own preempt_disable, which holds again afterwards. */
+/* Let another task run.  Returns when this one is chosen again.  Interrupts on; preemption on, or
+ * at depth one by the caller's own preempt_disable, which holds again afterwards. */
 void schedule(void);
 
-/* On the way back from an interrupt or fault to the kernel, interrupts off: switch if that was asked
- * for and preemption is on.  Returns with interrupts off. */
+/* On the way back from an interrupt or fault to the kernel, interrupts off: switch if that was
+ * asked for and preemption is on.  Returns with interrupts off. */
 void schedule_preempt(void);
 
 /* VECTOR_RESCHEDULE: another CPU has work for this one, or wants its task to look at task.work. */

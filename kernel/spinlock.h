@@ -83,7 +83,8 @@ struct CAPABILITY("spinlock") spinlock {
 
 void spin_init(struct spinlock *lock, enum lock_rank rank);
 
-/* Interrupts stay as they are; preemption is off until spin_unlock.  Never taken by interrupt handlers. */
+/* Interrupts stay as they are; preemption is off until spin_unlock.  Never taken by interrupt
+ * handlers. */
 static inline void spin_lock(struct spinlock *lock) ACQUIRES(*lock);
 static inline bool spin_try_lock(struct spinlock *lock) TRY_ACQUIRES(true, *lock);
 static inline void spin_unlock(struct spinlock *lock) RELEASES(*lock);
@@ -93,18 +94,23 @@ static inline void spin_unlock(struct spinlock *lock) RELEASES(*lock);
 MUST_CHECK static inline uint64_t spin_lock_irq(struct spinlock *lock) ACQUIRES(*lock);
 static inline void spin_unlock_irq(struct spinlock *lock, uint64_t flags) RELEASES(*lock);
 
+/* The same where interrupts are known to be off already. */
+static inline void spin_lock_irqs_off(struct spinlock *lock) ACQUIRES(*lock);
+static inline void spin_unlock_irqs_off(struct spinlock *lock) RELEASES(*lock);
+
 static inline bool spin_is_held(const struct spinlock *lock);
 
 /* A one-byte lock for places where there are very many: the tables' metadata. */
 static inline void spin_lock_byte(uint8_t *lock);
 static inline void spin_unlock_byte(uint8_t *lock);
 
-/* Preemption.  Counted; enabling reschedules if that was asked for meanwhile and interrupts are on. */
+/* Preemption.  Counted; enabling reschedules if that was asked for meanwhile and interrupts are
+ * on. */
 static inline void preempt_disable(void);
 static inline void preempt_enable(void);
 
-/* Debug builds: note and check an acquire of a sleeping lock too.  `enter` comes before the wait, so
- * that a wrong order is found also when nobody is in the way; `note` does not check: for locks
+/* Debug builds: note and check an acquire of a sleeping lock too.  `enter` comes before the wait,
+ * so that a wrong order is found also when nobody is in the way; `note` does not check: for locks
  * that were only tried. */
 void lock_rank_enter(const void *lock, enum lock_rank rank);
 void lock_rank_note(const void *lock, enum lock_rank rank);
@@ -137,16 +143,16 @@ static inline void preempt_disable(void)
 static inline bool preempt_is_wanted(void)
 {
 	bool is_wanted;
-	__asm__ volatile("cmpb $0, %%gs:%c1"
-			 : "=@ccne"(is_wanted) : "i"(offsetof(struct cpu, need_resched)) : "memory");
+	__asm__ volatile("cmpb $0, %%gs:%c1" : "=@ccne"(is_wanted)
+			 : "i"(offsetof(struct cpu, need_resched)) : "memory");
 	return is_wanted;
 }
 
 static inline void preempt_enable(void)
 {
 	bool is_outermost;
-	__asm__ volatile("decl %%gs:%c1"
-			 : "=@cce"(is_outermost) : "i"(offsetof(struct cpu, preempt_depth)) : "memory");
+	__asm__ volatile("decl %%gs:%c1" : "=@cce"(is_outermost)
+			 : "i"(offsetof(struct cpu, preempt_depth)) : "memory");
 	if (unlikely(is_outermost && preempt_is_wanted()))
 		preempt_reschedule();
 }
@@ -179,20 +185,30 @@ NO_LOCK_ANALYSIS static inline void spin_unlock(struct spinlock *lock)
 	jitter();
 }
 
+NO_LOCK_ANALYSIS static inline void spin_lock_irqs_off(struct spinlock *lock)
+{
+	DEBUG_LOCK_ENTER(lock, lock->rank);
+	if (unlikely(atomic_xchg(&lock->held, 1) != 0))
+		spin_wait(&lock->held);
+}
+
+NO_LOCK_ANALYSIS static inline void spin_unlock_irqs_off(struct spinlock *lock)
+{
+	DEBUG_LOCK_LEAVE(lock);
+	atomic_store_release(&lock->held, 0);
+}
+
 NO_LOCK_ANALYSIS static inline uint64_t spin_lock_irq(struct spinlock *lock)
 {
 	jitter();
 	uint64_t flags = irq_save();
-	DEBUG_LOCK_ENTER(lock, lock->rank);
-	if (unlikely(atomic_xchg(&lock->held, 1) != 0))
-		spin_wait(&lock->held);
+	spin_lock_irqs_off(lock);
 	return flags;
 }
 
 NO_LOCK_ANALYSIS static inline void spin_unlock_irq(struct spinlock *lock, uint64_t flags)
 {
-	DEBUG_LOCK_LEAVE(lock);
-	atomic_store_release(&lock->held, 0);
+	spin_unlock_irqs_off(lock);
 	if (!(flags & RFLAGS_INTERRUPTS))
 		return;
 	sti();

@@ -86,7 +86,7 @@ long sys_close_range(const struct syscall_args *args)
 	int err = flags & CLOSE_RANGE_UNSHARE ? unshare_table() : 0;
 
 	if (!err)
-		fdtable_close_range(upcall_fdtable(), first, last, (flags & CLOSE_RANGE_CLOEXEC) != 0);
+		fdtable_close_range(upcall_fdtable(), first, last, flags & CLOSE_RANGE_CLOEXEC);
 	return err;
 }
 
@@ -100,7 +100,8 @@ static long duplicate(int old, int fd, bool is_exact, bool close_on_exec)
 
 	if (!file)
 		return -EBADF;
-	int result = is_exact ? fd_install_at(file, fd, close_on_exec) : fd_install(file, fd, close_on_exec);
+	int result = is_exact ? fd_install_at(file, fd, close_on_exec) :
+		     fd_install(file, fd, close_on_exec);
 
 	if (result < 0)
 		file_put(file);
@@ -139,7 +140,8 @@ static long duplicate_from(int fd, uint64_t from, bool close_on_exec)
 
 /* From whence, start and length to first and last byte.  -EINVAL: before the beginning;
  * -EOVERFLOW. */
-static int range_from_user(struct file *file, const struct abi_flock *flock, struct lock_request *range)
+static int range_from_user(struct file *file, const struct abi_flock *flock,
+			   struct lock_request *range)
 {
 	struct abi_stat stat = { 0 };
 	int64_t start = flock->l_start, end = (int64_t)LOCK_END_MAX, base = 0;
@@ -213,7 +215,8 @@ static int range_test(struct file *file, struct lock_request *request, struct ab
 		return 0;
 	flock->l_whence = SEEK_SET;
 	flock->l_start = (int64_t)request->start;
-	flock->l_len = request->end == LOCK_END_MAX ? 0 : (int64_t)(request->end - request->start + 1);
+	flock->l_len = request->end == LOCK_END_MAX ? 0 :
+		       (int64_t)(request->end - request->start + 1);
 	flock->l_pid = request->pid;
 	return 0;
 }
@@ -239,14 +242,17 @@ static long control_range(struct file *file, int fd, unsigned command, virt_t fr
 	if (err)
 		return err;
 	if (command != F_GETLK && command != F_OFD_GETLK)
-		return range_set(file, fd, &request, command == F_SETLKW || command == F_OFD_SETLKW);
+		return range_set(file, fd, &request,
+				 command == F_SETLKW || command == F_OFD_SETLKW);
 	err = range_test(file, &request, &flock);
 	return err ? err : copy_to_user(from, &flock, sizeof(flock));
 }
 
 long sys_flock(const struct syscall_args *args)
 {
-	struct lock_request request = { .kind = LOCK_WHOLE, .end = LOCK_END_MAX, .pid = LOCK_PID_NONE };
+	struct lock_request request = {
+		.kind = LOCK_WHOLE, .end = LOCK_END_MAX, .pid = LOCK_PID_NONE,
+	};
 	bool may_wait = !(args->rsi & LOCK_NB);
 
 	switch (args->rsi & ~(uint64_t)LOCK_NB) {

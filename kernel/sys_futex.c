@@ -95,9 +95,11 @@ long sys_futex(const struct syscall_args *args)
 	case FUTEX_WAKE_BITSET:
 		return futex_wake(args->rdi, value, bitset, is_shared);
 	case FUTEX_REQUEUE:
-		return futex_requeue(args->rdi, args->r8, value, (uint32_t)args->r10, NULL, is_shared);
+		return futex_requeue(
+			args->rdi, args->r8, value, (uint32_t)args->r10, NULL, is_shared);
 	case FUTEX_CMP_REQUEUE:
-		return futex_requeue(args->rdi, args->r8, value, (uint32_t)args->r10, &expected, is_shared);
+		return futex_requeue(
+			args->rdi, args->r8, value, (uint32_t)args->r10, &expected, is_shared);
 	case FUTEX_WAKE_OP:
 		return wake_op_begin(args, is_shared);
 	default:

@@ -18,6 +18,7 @@
 #include "kernel/syscall.h"
 #include "kernel/uts.h"
 #include "mm/frame.h"
+#include "mm/kstack.h"
 
 enum { CHUNK = 256 };
 
@@ -49,7 +50,7 @@ long sys_sysinfo(const struct syscall_args *args)
 	struct abi_sysinfo info = {
 		.uptime = (int64_t)(clock_now_ns() / NS_PER_SECOND),
 		.totalram = frames_total() * PAGE_SIZE,
-		.freeram = frames_free() * PAGE_SIZE,
+		.freeram = (frames_free() + kstacks_cached_frames()) * PAGE_SIZE,
 		.procs = (uint16_t)processes_count(),
 		.mem_unit = 1,
 	};

@@ -106,7 +106,8 @@ static long vector_call(int fd, const struct syscall_args *args, bool is_write)
 	long done = io_vector_get(&vector, args->rsi, args->rdx);
 
 	if (!done) {
-		done = is_write ? io_vector_write(file, &vector, NULL) : io_vector_read(file, &vector, NULL);
+		done = is_write ? io_vector_write(file, &vector, NULL) :
+		       io_vector_read(file, &vector, NULL);
 		io_vector_put(&vector);
 	}
 	file_put(file);
@@ -134,7 +135,8 @@ static long vector_call_at(const struct syscall_args *args, bool is_write)
 		return done;
 	done = io_vector_get(&vector, args->rsi, args->rdx);
 	if (!done) {
-		done = is_write ? io_vector_write(file, &vector, &offset) : io_vector_read(file, &vector, &offset);
+		done = is_write ? io_vector_write(file, &vector, &offset) :
+		       io_vector_read(file, &vector, &offset);
 		io_vector_put(&vector);
 	}
 	file_put(file);
@@ -176,7 +178,8 @@ struct copy {
 /* One piece.  What could not be written counts as not read. */
 static ssize_t copy_chunk(const struct copy *copy, char *chunk, size_t len)
 {
-	ssize_t got = file_read(copy->in, buffer_kernel(chunk), MIN(len, (size_t)COPY_CHUNK), copy->in_at);
+	ssize_t got = file_read(copy->in, buffer_kernel(chunk), MIN(len, (size_t)COPY_CHUNK),
+				copy->in_at);
 
 	if (got <= 0)
 		return got;
@@ -440,7 +443,7 @@ long sys_sync_file_range(const struct syscall_args *args)
 {
 	enum { SYNC_FILE_RANGE_FLAGS = 7 };
 
-	if ((int64_t)args->rsi < 0 || (int64_t)args->rdx < 0 || args->r10 & ~(uint64_t)SYNC_FILE_RANGE_FLAGS)
+	if ((int64_t)args->rsi < 0 || (int64_t)args->rdx < 0 || args->r10 > SYNC_FILE_RANGE_FLAGS)
 		return -EINVAL;
 	return check_descriptor((int)args->rdi, true);
 }

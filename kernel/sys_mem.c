@@ -20,7 +20,8 @@
 static bool may_grow(uint64_t len)
 {
 	uint64_t limit = upcall_rlimit(RLIMIT_AS);
-	return limit == RLIM_INFINITY || (current->space->mapped_pages << PAGE_SHIFT) + len <= limit;
+	return limit == RLIM_INFINITY ||
+	       (current->space->mapped_pages << PAGE_SHIFT) + len <= limit;
 }
 
 /* The file's part of a mapping: its object and what it may be mapped for. */

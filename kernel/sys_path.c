@@ -125,7 +125,9 @@ long sys_mkdirat(const struct syscall_args *args)
 
 long sys_mkdir(const struct syscall_args *args)
 {
-	return create_at(AT_FDCWD, args->rdi, S_IFDIR | ((uint32_t)args->rsi & (S_ISVTX | 0777)), 0);
+	uint32_t mode = (uint32_t)args->rsi & (S_ISVTX | 0777);
+
+	return create_at(AT_FDCWD, args->rdi, S_IFDIR | mode, 0);
 }
 
 static long mknod_at(int dirfd, virt_t name, uint32_t mode, uint32_t rdev)
@@ -194,7 +196,8 @@ static long link_at(int old_dirfd, virt_t old, int dirfd, virt_t name, int flags
 {
 	struct at_name at;
 	struct path path;
-	int walk_flags = (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
+	int walk_flags = (flags & AT_EMPTY_PATH) |
+			 (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
 
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
@@ -252,7 +255,8 @@ long sys_rmdir(const struct syscall_args *args)
 	return unlink_at(AT_FDCWD, args->rdi, true);
 }
 
-static long rename_at(int old_dirfd, virt_t old_name, int new_dirfd, virt_t new_name, unsigned flags)
+static long rename_at(int old_dirfd, virt_t old_name, int new_dirfd, virt_t new_name,
+		      unsigned flags)
 {
 	struct at_name old, new;
 	int err = at_name_get(&old, old_dirfd, old_name);
@@ -401,13 +405,14 @@ long sys_mount(const struct syscall_args *args)
 
 long sys_umount2(const struct syscall_args *args)
 {
+	int walk_flags = args->rsi & UMOUNT_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
 	struct path at;
 
 	if (args->rsi & ~(uint64_t)(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
 		return -EINVAL;
 	if (!is_privileged())
 		return -EPERM;
-	int err = at_walk(AT_FDCWD, args->rdi, args->rsi & UMOUNT_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &at);
+	int err = at_walk(AT_FDCWD, args->rdi, walk_flags, &at);
 
 	if (err)
 		return err;

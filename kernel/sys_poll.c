@@ -67,7 +67,8 @@ static void entries_close(struct poll_entry *entries, size_t count)
 	}
 }
 
-static long poll_fds(struct abi_pollfd *fds, struct poll_entry *entries, size_t count, uint64_t deadline_ns)
+static long poll_fds(
+	struct abi_pollfd *fds, struct poll_entry *entries, size_t count, uint64_t deadline_ns)
 {
 	long ready;
 
@@ -222,7 +223,8 @@ static size_t selection_bytes(const struct selection *s)
 static int selection_read(struct selection *s)
 {
 	for (int set = 0; set < SELECT_SETS; set++) {
-		if (s->user[set] && copy_from_user(s->wanted[set], s->user[set], selection_bytes(s)))
+		if (s->user[set] &&
+			copy_from_user(s->wanted[set], s->user[set], selection_bytes(s)))
 			return -EFAULT;
 	}
 	for (uint32_t fd = 0; fd < s->limit; fd++)
@@ -295,7 +297,8 @@ static long selection_wait(struct selection *s, uint64_t deadline_ns)
 static long select_user(const struct syscall_args *args, uint64_t deadline_ns)
 {
 	struct selection s = { .user = { args->rsi, args->rdx, args->r10 } };
-	uint64_t most = MIN(current_process()->limits[RLIMIT_NOFILE].rlim_cur, (uint64_t)FDTABLE_MAX);
+	uint64_t most =
+		MIN(current_process()->limits[RLIMIT_NOFILE].rlim_cur, (uint64_t)FDTABLE_MAX);
 	uint64_t *memory;
 	long result;
 

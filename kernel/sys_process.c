@@ -14,13 +14,13 @@
 #include "lib/string.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/usercopy.h"
+#include "kernel/at_name.h"
 #include "kernel/exec.h"
 #include "kernel/exit.h"
 #include "kernel/fork.h"
 #include "kernel/panic.h"
 #include "kernel/reap.h"
 #include "kernel/signal.h"
-#include "mm/slab.h"
 
 /* ---- born ----------------------------------------------------------------------------------- */
 
@@ -51,29 +51,28 @@ long sys_clone(const struct syscall_args *args)
 
 /* ---- changed -------------------------------------------------------------------------------- */
 
-static long exec_named(const struct exec_request *request, virt_t name_at)
+static long exec_named(int dirfd, virt_t name, const struct exec_request *request)
 {
-	char *name = kmalloc(PATH_MAX);
+	struct at_name at;
 
-	if (!name)
-		return -ENOMEM;
-	ssize_t len = copy_string_from_user(name, name_at, PATH_MAX);
-	long result = len;
-	if (len == 0 && !(request->flags & AT_EMPTY_PATH))
-		result = -ENOENT;
-	if (result >= 0)
-		result = program_exec_user(request, name);
-	kfree(name);
-	return result;
+	int err = at_name_get(&at, dirfd, name);
+	if (err)
+		return err;
+	if (at.text[0] == '\0')
+		err = request->flags & AT_EMPTY_PATH ? at_walk(dirfd, name, AT_EMPTY_PATH, &at.start)
+						     : -ENOENT;
+	if (!err)
+		err = program_exec_user(&at.start, at.text, request);
+	at_name_put(&at);
+	return err;
 }
 
 long sys_execve(const struct syscall_args *args)
 {
-	return exec_named(&(struct exec_request){
-		.dirfd = AT_FDCWD,
+	return exec_named(AT_FDCWD, args->rdi, &(struct exec_request){
 		.argv = args->rsi,
 		.envp = args->rdx,
-	}, args->rdi);
+	});
 }
 
 long sys_execveat(const struct syscall_args *args)
@@ -82,12 +81,11 @@ long sys_execveat(const struct syscall_args *args)
 
 	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return -EINVAL;
-	return exec_named(&(struct exec_request){
-		.dirfd = (int)args->rdi,
+	return exec_named((int)args->rdi, args->rsi, &(struct exec_request){
 		.argv = args->rdx,
 		.envp = args->r10,
 		.flags = flags,
-	}, args->rsi);
+	});
 }
 
 /* ---- ended, waited for ---------------------------------------------------------------------- */

@@ -60,7 +60,9 @@ long sys_fstat(const struct syscall_args *args)
 
 static struct abi_statx_timestamp statx_time(struct abi_timespec time)
 {
-	return (struct abi_statx_timestamp){ .tv_sec = time.tv_sec, .tv_nsec = (uint32_t)time.tv_nsec };
+	return (struct abi_statx_timestamp){
+		.tv_sec = time.tv_sec, .tv_nsec = (uint32_t)time.tv_nsec,
+	};
 }
 
 static struct abi_statx statx_from(const struct abi_stat *stat, const struct path *path)
@@ -119,7 +121,8 @@ static int access_check(const struct path *path, unsigned want, bool is_effectiv
 
 	if (!err && (want & MAY_WRITE) && !is_device)
 		err = mount_is_writable(path);
-	if (!err && (want & MAY_EXEC) && inode_is(inode, S_IFREG) && (path->mount->flags & MS_NOEXEC))
+	if (!err && (want & MAY_EXEC) && inode_is(inode, S_IFREG) &&
+	    (path->mount->flags & MS_NOEXEC))
 		err = -EACCES;
 	return err;
 }
@@ -183,7 +186,10 @@ static long change_file(int fd, const struct attr_change *change)
 
 	if (!file)
 		return -EBADF;
-	int err = file->path.mount ? change_path(&file->path, change) : inode_change(file->inode, change);
+	int err = file->path.mount ? mount_is_writable(&file->path) : 0;
+
+	if (!err)
+		err = inode_change(file->inode, change);
 
 	file_put(file);
 	return err;
@@ -407,7 +413,7 @@ long sys_fstatfs(const struct syscall_args *args)
 
 	if (!file)
 		return -EBADF;
-	long err = statfs_inode(file->inode, file->path.mount ? file->path.mount->flags : 0, args->rsi);
+	long err = statfs_inode(file->inode, file_mount_flags(file), args->rsi);
 
 	file_put(file);
 	return err;
@@ -423,8 +429,8 @@ struct listing {
 	int err;
 };
 
-static bool listing_emit(void *argument, const char *name, size_t len, uint64_t number, unsigned type,
-			 uint64_t next_offset)
+static bool listing_emit(void *argument, const char *name, size_t len, uint64_t number,
+			 unsigned type, uint64_t next_offset)
 {
 	struct listing *listing = argument;
 	union {

@@ -3,8 +3,8 @@
  * kernel/sys_time.c - system calls on time.
  *
  * All sleeping is by the monotonic clock: an absolute time of day is turned into it when the sleep
- * begins, so setting the clock does not move sleepers.  ITIMER_VIRTUAL and ITIMER_PROF are not built:
- * without a tick nothing watches a running program's time.
+ * begins, so setting the clock does not move sleepers.  ITIMER_VIRTUAL and ITIMER_PROF are not
+ * built: without a tick nothing watches a running program's time.
  * See: nanosleep(2), clock_gettime(2), setitimer(2), times(2).
  */
 
@@ -159,7 +159,8 @@ static int sleep_until(uint64_t deadline_ns)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-/* Sleep on; when a signal comes, tell at `left` (may be 0) how much is left and be ready to go on. */
+/* Sleep on; when a signal comes, tell at `left` (may be 0) how much is left and be ready to go
+ * on. */
 static long sleep_on(uint64_t deadline_ns, virt_t left);
 
 static int sleep_restart(struct thread *self)

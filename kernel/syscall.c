@@ -27,11 +27,11 @@ static const char *const names[] = {
 #undef SYSCALL
 };
 
-static void audit_after(uint64_t number);
+static void audit_after(uint32_t number);
 
 void syscall_dispatch(struct trap_frame *frame)
 {
-	uint64_t number = frame->error;
+	uint32_t number = (uint32_t)frame->error;
 
 	if (unlikely(number >= COUNT(functions) || !functions[number])) {
 		frame->rax = (uint64_t)-ENOSYS;
@@ -51,7 +51,7 @@ const char *syscall_name(uint64_t number)
 }
 
 /* audit=each: recount all frames after a call that may have changed who holds them. */
-static void audit_after(uint64_t number)
+static void audit_after(uint32_t number)
 {
 	static const uint8_t changes_memory[] = {
 		[9] = 1, [10] = 1, [11] = 1, [12] = 1,          /* mmap, mprotect, munmap, brk */

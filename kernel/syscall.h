@@ -2,8 +2,8 @@
 /*
  * kernel/syscall.h - the table of calls and the one dispatcher.
  *
- * Every call is a function long sys_name(const struct syscall_args *args); results are values or negative
- * errnos.  kernel/syscalls.def numbers them; what is not there answers -ENOSYS.
+ * Every call is a function long sys_name(const struct syscall_args *args); results are values or
+ * negative errnos.  kernel/syscalls.def numbers them; what is not there answers -ENOSYS.
  */
 #pragma once
 

@@ -9,9 +9,11 @@
  *                                    address of task_begin_kernel or task_begin_user
  *              stack_pointer ->      six registers, as switch_stacks() saves them
  *
- * Invariants:  a program's FS and GS bases change by system call only, so task.fs_base and gs_base are
- *              always true.  Kernel tasks leave those registers alone; `loaded` is what is in them.
- * Locks:       tasks_lock for the list.  Everything else belongs to the creator until the first wake.
+ * Invariants:  a program's FS and GS bases change by system call only, so task.fs_base and gs_base
+ *              are always true.  Kernel tasks leave those registers alone; `loaded` is what is in
+ *              them.
+ * Locks:       tasks_lock for the list.  Everything else belongs to the creator until the first
+ *              wake.
  */
 #include "kernel/task.h"
 

@@ -2,8 +2,8 @@
 /*
  * kernel/task.h - one thread of control.
  *
- * The scheduler knows a task, its stack and its registers; what the task belongs to (process, space,
- * files) are pointers that higher layers fill.
+ * The scheduler knows a task, its stack and its registers; what the task belongs to (process,
+ * space, files) are pointers that higher layers fill.
  */
 #pragma once
 
@@ -54,8 +54,8 @@ struct task {
 	char name[TASK_NAME_MAX];
 	int32_t tid;
 	struct process *process;        /* NULL for kernel tasks */
-	struct space *space;            /* [itself; process tree lock to change] NULL for kernel tasks */
-	struct thread *thread;          /* what signals and futexes know of it; NULL for kernel tasks */
+	struct space *space;	/* [itself; process tree lock to change] NULL for kernel tasks */
+	struct thread *thread;	/* what signals and futexes know of it; NULL for kernel tasks */
 	struct list_node all_node;      /* [list of all tasks] */
 };
 
@@ -85,8 +85,8 @@ void task_for_each(void (*visit)(struct task *task, void *argument), void *argum
 /* How many were created since boot, idle tasks not counted. */
 uint64_t tasks_created(void);
 
-/* For the scheduler, interrupts off: the program's registers that the kernel does not use itself, from
- * the CPU into the leaving task and from the next one into the CPU. */
+/* For the scheduler, interrupts off: the program's registers that the kernel does not use itself,
+ * from the CPU into the leaving task and from the next one into the CPU. */
 void task_switch_registers(struct task *leaving, const struct task *next);
 
 /* For the scheduler: fill and list a task that begins where it stands, without a switch. */

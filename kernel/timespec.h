@@ -27,12 +27,13 @@ static inline uint64_t timespec_to_ns(const struct abi_timespec *time)
 
 static inline struct abi_timespec timespec_from_ns(uint64_t ns)
 {
-	return (struct abi_timespec){ (int64_t)(ns / NS_PER_SECOND), (int64_t)(ns % NS_PER_SECOND) };
+	return (struct abi_timespec){(int64_t)(ns / NS_PER_SECOND), (int64_t)(ns % NS_PER_SECOND)};
 }
 
 static inline struct abi_timeval timeval_from_ns(uint64_t ns)
 {
-	return (struct abi_timeval){ (int64_t)(ns / NS_PER_SECOND), (int64_t)(ns % NS_PER_SECOND / 1000) };
+	return (struct abi_timeval){
+		(int64_t)(ns / NS_PER_SECOND), (int64_t)(ns % NS_PER_SECOND / 1000)};
 }
 
 /* `ns` from now on the monotonic clock. */

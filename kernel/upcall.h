@@ -59,8 +59,8 @@ void upcall_send_sigpipe(void);
 /* Panic: print what the higher layers know of the running task (name, pid) on the console. */
 void upcall_describe_task(const struct task *task);
 
-/* What the running task's process gives to the file layer.  A task without one (kernel tasks, tests)
- * is the superuser, has no context and no table (NULL), and no limits (RLIM_INFINITY). */
+/* What the running task's process gives to the file layer.  A task without one (kernel tasks,
+ * tests) is the superuser, has no context and no table (NULL), and no limits (RLIM_INFINITY). */
 struct credentials;
 struct fs_context;
 struct fdtable;

@@ -2,8 +2,8 @@
 /*
  * kernel/uts.h - what the system calls itself: uname(2), /proc/version.
  *
- * Programs ask for a Linux and look at its version, so that is what they are told; who we are stands
- * behind it.
+ * Programs ask for a Linux and look at its version, so that is what they are told; who we are
+ * stands behind it.
  */
 #pragma once
 

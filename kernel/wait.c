@@ -2,10 +2,10 @@
 /*
  * kernel/wait.c - sleep until a condition holds.
  *
- * Owns:        queues of sleepers.  Those that a wake-up ends one by one (is_exclusive) stand behind the
- *              others, in order of arrival.
- * Invariants:  who wakes a sleeper takes it off the queue first, and both under the queue's lock; so
- *              when wait_dequeue() returns, nobody looks at the waiter or its task any more.
+ * Owns:        queues of sleepers.  Those that a wake-up ends one by one (is_exclusive) stand
+ *              behind the others, in order of arrival.
+ * Invariants:  who wakes a sleeper takes it off the queue first, and both under the queue's lock;
+ *              so when wait_dequeue() returns, nobody looks at the waiter or its task any more.
  *              One wake-up is never spent on a sleeper that was awake already.
  * Locks:       wait_queue.lock with interrupts off: interrupts wake too.
  */
@@ -43,12 +43,18 @@ void wait_enqueue(struct wait_queue *queue, struct waiter *waiter)
 	spin_unlock_irq(&queue->lock, flags);
 }
 
+/* Who was woken is off the queue already; once the lock is seen free, the waker is done too. */
 void wait_dequeue(struct waiter *waiter)
 {
 	struct wait_queue *queue = waiter->queue;
 
 	if (!queue)
 		return;
+	if (atomic_load_acquire(&waiter->node.next) == &waiter->node
+	    && atomic_load_acquire(&queue->lock.held) == 0) {
+		waiter->queue = NULL;
+		return;
+	}
 	uint64_t flags = spin_lock_irq(&queue->lock);
 	list_remove(&waiter->node);
 	spin_unlock_irq(&queue->lock, flags);

@@ -2,8 +2,8 @@
 /*
  * kernel/wait.h - sleep until a condition holds.
  *
- * A queue of sleepers.  The waker changes the condition, then calls wake; the sleeper queues itself,
- * then checks the condition, then sleeps: no wake-up is lost.
+ * A queue of sleepers.  The waker changes the condition, then calls wake; the sleeper queues
+ * itself, then checks the condition, then sleeps: no wake-up is lost.
  *
  *   wait_event(&pipe->readers, pipe->used > 0);
  *   int err = wait_event_interruptible(&pipe->readers, pipe->used > 0);     0 or -ERESTARTSYS
@@ -23,7 +23,8 @@ struct waiter {
 	struct list_node node;          /* [queue lock] */
 	struct wait_queue *queue;
 	struct task *task;              /* woken when the queue is */
-	void (*notify)(struct waiter *); /* if set, called (queue locked) instead of waking task: poll */
+	/* if set, called (queue locked) instead of waking task: poll */
+	void (*notify)(struct waiter *);
 	bool is_exclusive;              /* wake_one stops at the first of these */
 };
 
@@ -50,7 +51,7 @@ bool schedule_until(uint64_t deadline_ns);
 		int result_ = 0; \
 		struct waiter waiter_; \
 		waiter_init(&waiter_); \
-		for (;;) { \
+		while (!(condition_)) { \
 			wait_enqueue((queue_), &waiter_); \
 			task_prepare_sleep(state_); \
 			if (condition_) \

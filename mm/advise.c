@@ -2,8 +2,8 @@
 /*
  * mm/advise.c - madvise: drop, mark, populate.
  *
- * Advice that only helps a cache or a swap device we do not have is checked and accepted.  Advice for
- * features that are not built answers -EINVAL, as Linux does when they are configured out.
+ * Advice that only helps a cache or a swap device we do not have is checked and accepted.  Advice
+ * for features that are not built answers -EINVAL, as Linux does when they are configured out.
  */
 #include "lib/abi/errno.h"
 #include "lib/bits.h"
@@ -41,12 +41,14 @@ static bool advice_is_flags(int advice, struct advice_flags *flags)
 	}
 }
 
-static int advise_flags(struct space *space, virt_t start, virt_t end, const struct advice_flags *flags)
+static int advise_flags(
+	struct space *space, virt_t start, virt_t end, const struct advice_flags *flags)
 {
 	if (space->vmas->count + 2 > VMA_MAX)
 		return -ENOMEM;
 	for (uint32_t i = vmas_search(space->vmas, start);
-	     flags->anonymous_only && i < space->vmas->count && space->vmas->at[i].start < end; i++) {
+		flags->anonymous_only && i < space->vmas->count && space->vmas->at[i].start < end;
+		i++) {
 		const struct vma *vma = &space->vmas->at[i];
 		if (!vma_is_private(vma) || !vma_is_anonymous(vma))
 			return -EINVAL;
@@ -64,8 +66,10 @@ static int advise_flags(struct space *space, virt_t start, virt_t end, const str
 	return 0;
 }
 
-/* Drop the pages of every range in [start, end); the next access finds zeros, or the object's page. */
+/* Drop the pages of every range in [start, end); the next access finds zeros, or the object's
+ * page. */
 static int advise_drop(struct space *space, virt_t start, virt_t end, bool anonymous_only)
+	REQUIRES(space->lock)
 {
 	const struct vmas *vmas = space->vmas;
 	uint32_t first = vmas_search(vmas, start);
@@ -77,7 +81,8 @@ static int advise_drop(struct space *space, virt_t start, virt_t end, bool anony
 			return -EINVAL;
 	}
 	for (uint32_t i = first; i < vmas->count && vmas->at[i].start < end; i++) {
-		int err = space_drop_pages(space, MAX(vmas->at[i].start, start), MIN(vmas->at[i].end, end));
+		int err = space_drop_pages(
+			space, MAX(vmas->at[i].start, start), MIN(vmas->at[i].end, end));
 		if (err)
 			return err;
 	}
@@ -105,6 +110,7 @@ static int advise_remove(struct space *space, virt_t start, virt_t end)
 }
 
 static int advise_locked(struct space *space, virt_t start, virt_t end, int advice)
+	REQUIRES(space->lock)
 {
 	struct advice_flags flags;
 	if (advice_is_flags(advice, &flags))
@@ -149,7 +155,7 @@ int space_advise(struct space *space, virt_t addr, uint64_t len, int advice)
 	write_lock(&space->lock);
 	int err = advise_locked(space, addr, end, advice);
 	if (!err && !space_range_is_mapped(space, addr, end))
-		err = -ENOMEM;                  /* done where there was something; told, as Linux does */
+		err = -ENOMEM;	/* done where there was something; told, as Linux does */
 	write_unlock(&space->lock);
 	return err;
 }

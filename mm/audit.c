@@ -3,11 +3,12 @@
  * mm/audit.c - recount everything and compare.
  *
  * Owns:   nothing; it looks at what all others own, with the other CPUs stopped.
- * How:    from every space's root and every object's root, count for each frame the entries that name it,
- *         entering each table once.  The counts must then be frame_refs; each table's totals, write bits
- *         and levels are checked on the way; each space's leaves are compared with its ranges.
- *         A CPU may have been stopped between two steps of one change (a count taken, the entry not yet
- *         stored).  Such a difference is gone the next time; one that stays for AUDIT_TRIES is real.
+ * How:    from every space's root and every object's root, count for each frame the entries that
+ *         name it, entering each table once.  The counts must then be frame_refs; each table's
+ *         totals, write bits and levels are checked on the way; each space's leaves are compared
+ *         with its ranges. A CPU may have been stopped between two steps of one change (a count
+ *         taken, the entry not yet stored).  Such a difference is gone the next time; one that
+ *         stays for AUDIT_TRIES is real.
  * See:    docs/COW.md for the invariants R, W, V, A by their letters.
  */
 #include "mm/audit.h"
@@ -167,8 +168,9 @@ static void walk_entry(pte_t entry, int level, virt_t addr)
 	}
 	if (named == run.wanted && run.owners < OWNERS_MAX) {
 		size_t used = strlen(run.message);
-		format_buffer(run.message + used, sizeof(run.message) - used, "; named by %s %#lx at %#lx",
-			      run.owner_is_object ? "object" : "space", run.owner_id, addr);
+		format_buffer(run.message + used, sizeof(run.message) - used,
+			"; named by %s %#lx at %#lx", run.owner_is_object ? "object" : "space",
+			run.owner_id, addr);
 		run.owners++;
 	}
 	if (++*count_of(named) > 1 || level == 1)
@@ -176,8 +178,8 @@ static void walk_entry(pte_t entry, int level, virt_t addr)
 
 	const struct frame *table = &frames[named];
 	if (table->kind != FRAME_TABLE || table->level != level - 1)    /* R2 */
-		differ("frame %#lx at %#lx: %s of level %u, should be a table of level %d", named, addr,
-		       frame_kind_name(table->kind), table->level, level - 1);
+		differ("frame %#lx at %#lx: %s of level %u, should be a table of level %d", named,
+			addr, frame_kind_name(table->kind), table->level, level - 1);
 	else
 		walk_table(named, addr);
 }
@@ -204,8 +206,8 @@ static void walk_table(pfn_t table, virt_t base)
 		walk_entry(entry, meta->level, addr);
 	}
 	if (used != meta->used || resident != meta->resident)   /* A2 */
-		differ("table %#lx of level %u at %#lx: used %u resident %u, found %u and %u", table,
-		       meta->level, base, meta->used, meta->resident, used, resident);
+		differ("table %#lx of level %u at %#lx: used %u resident %u, found %u and %u",
+			table, meta->level, base, meta->used, meta->resident, used, resident);
 }
 
 static void check_entry(const struct frame *table, pte_t entry, virt_t addr)
@@ -216,7 +218,8 @@ static void check_entry(const struct frame *table, pte_t entry, virt_t addr)
 
 	if (!pte_is_counted(entry)) {                           /* V3 */
 		if (named != zero_frame || pte_is_writable(entry))
-			differ("entry %#lx at %#lx: not the zero frame, read-only", entry.bits, addr);
+			differ("entry %#lx at %#lx: not the zero frame, read-only", entry.bits,
+				addr);
 		return;
 	}
 	if (table->level == 1 && frames[named].kind != FRAME_DATA)
@@ -225,11 +228,11 @@ static void check_entry(const struct frame *table, pte_t entry, virt_t addr)
 	if (!pte_is_writable(entry) || table->stale || pte_is_shared(entry))
 		return;
 	if (table->level > 1 && (frame_refs[named] != 1 || frames[named].stale))        /* W1 */
-		differ("entry %#lx at %#lx: write bit, but its table has %u holders, stale %u", entry.bits,
-		       addr, frame_refs[named], frames[named].stale);
+		differ("entry %#lx at %#lx: write bit, but its table has %u holders, stale %u",
+			entry.bits, addr, frame_refs[named], frames[named].stale);
 	if (table->level == 1 && !run.owner_is_object && frame_refs[named] != 1)        /* W2 */
-		differ("entry %#lx at %#lx: write bit, but its frame has %u holders", entry.bits, addr,
-		       frame_refs[named]);
+		differ("entry %#lx at %#lx: write bit, but its frame has %u holders", entry.bits,
+			addr, frame_refs[named]);
 }
 
 /* R1: for every frame. */
@@ -263,17 +266,21 @@ static void check_leaf(const struct leaf_visit *leaf, void *argument)
 	if (pte_is_writable(leaf->leaf) && !(vma->prot & PROT_WRITE))
 		differ("space %lu: %#lx is writable, its range is not", space->mmu.id, leaf->addr);
 	if (pte_is_executable(leaf->leaf) && !(vma->prot & PROT_EXEC))
-		differ("space %lu: %#lx is executable, its range is not", space->mmu.id, leaf->addr);
+		differ("space %lu: %#lx is executable, its range is not", space->mmu.id,
+			leaf->addr);
 	if (pte_is_shared(leaf->leaf) == vma_is_private(vma))
-		differ("space %lu: %#lx and its range disagree on sharing", space->mmu.id, leaf->addr);
+		differ("space %lu: %#lx and its range disagree on sharing", space->mmu.id,
+			leaf->addr);
 }
 
-static void check_space(struct space *space)
+static void check_space(struct space *space) NO_LOCK_ANALYSIS /* the other CPUs stand still */
 {
 	cursor_for_each(space, 0, USER_END, check_leaf, space);
-	int64_t resident = entry_resident(pte_to_table(space->mmu.root >> PAGE_SHIFT), PTE_LEVELS + 1);
+	int64_t resident =
+		entry_resident(pte_to_table(space->mmu.root >> PAGE_SHIFT), PTE_LEVELS + 1);
 	if (resident != space->resident)                        /* A1 */
-		differ("space %lu: %ld resident pages, found %ld", space->mmu.id, space->resident, resident);
+		differ("space %lu: %ld resident pages, found %ld", space->mmu.id, space->resident,
+			resident);
 }
 
 void ledger_take(struct ledger *out)

@@ -3,8 +3,8 @@
  * mm/audit.h - recount everything and compare.
  *
  * Walks every space and every object, counts the entries that name each frame, and compares with
- * frame_refs; checks write certificates, rights, levels, totals and the free lists (the invariants of
- * docs/COW.md).  Stops the other CPUs meanwhile.  Linear in memory: for tests.
+ * frame_refs; checks write certificates, rights, levels, totals and the free lists (the invariants
+ * of docs/COW.md).  Stops the other CPUs meanwhile.  Linear in memory: for tests.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 /*
  * mm/counters.h - exact counts of the work done.
  *
- * Tests assert work, not time.  Each count is kept twice: per CPU for the whole system (/proc/cow) and
- * per space (/proc/PID/cow); a space's counts start at zero when fork creates it.
+ * Tests assert work, not time.  Each count is kept twice: per CPU for the whole system (/proc/cow)
+ * and per space (/proc/PID/cow); a space's counts start at zero when fork creates it.
  */
 #pragma once
 

@@ -2,14 +2,16 @@
 /*
  * mm/cursor.c - a place in the tree; the only code that descends tables.
  *
- * Invariants:  I2  a table is stored to only when every entry on the path to it has the write bit.  The
- *                  descent makes that so from the top down; there is no other way to reach a slot.
- *              T3  a present leaf that changes frame passes through "not present" until every CPU has
- *                  forgotten the old one: else a thread could read the old page after another has
- *                  written the new one.
- * Locks:       the space's lock, at least for reading.  Under it an owned table neither vanishes nor
- *              becomes shared: only fork and the range operations do that, and they write-lock.  Two
- *              faults in one table meet at its byte lock; after taking it, the slot is read again.
+ * Invariants:  I2  a table is stored to only when every entry on the path to it has the write bit.
+ *                  The descent makes that so from the top down; there is no other way to reach a
+ *                  slot.
+ *              T3  a present leaf that changes frame passes through "not present" until every CPU
+ *                  has forgotten the old one: else a thread could read the old page after another
+ *                  has written the new one.
+ * Locks:       the space's lock, at least for reading.  Under it an owned table neither vanishes
+ *              nor becomes shared: only fork and the range operations do that, and they write-lock.
+ *              Two faults in one table meet at its byte lock; after taking it, the slot is read
+ *              again.
  * See:         mm/tree.c (what owning does), mm/fault.c and mm/detach.c (who calls).
  */
 #include "mm/cursor.h"
@@ -81,7 +83,7 @@ void cursor_replace(struct cursor *cursor, pte_t leaf)
 
 	entry_store(cursor->slot, PTE_NONE);
 	space_flush(cursor->space, cursor->addr, cursor->addr + PAGE_SIZE);
-	cursor->gather.must_flush = false;      /* the same flush covered the tables replaced above */
+	cursor->gather.must_flush = false;  /* the same flush covered the tables replaced above */
 	entry_store(cursor->slot, leaf);
 
 	if (pte_is_counted(old))
@@ -127,7 +129,8 @@ static void sweep_table(struct sweep *sweep, pfn_t table, int level, virt_t base
 		pte_t entry = pte_load(&entries[pte_index(at, level)]);
 		if (pte_is_none(entry))
 			continue;
-		bool is_mine = is_exclusive && pte_is_counted(entry) && frame_is_exclusive(pte_pfn(entry));
+		bool is_mine =
+			is_exclusive && pte_is_counted(entry) && frame_is_exclusive(pte_pfn(entry));
 		bool may_write = is_writable && pte_is_writable(entry);
 		if (level > 1) {
 			sweep_table(sweep, pte_pfn(entry), level - 1, at, is_mine, may_write);

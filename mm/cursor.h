@@ -2,10 +2,10 @@
 /*
  * mm/cursor.h - a place in the tree; the only code that descends tables.
  *
- * Opening a cursor for writing owns the path from the root to the table that holds the leaf: after that
- * a count of one on the frame is the full answer to "is it mine alone?".  The leaf's table is locked
- * until the cursor is closed.  Faults use it under the space's lock for reading; range operations under the
- * lock for writing.
+ * Opening a cursor for writing owns the path from the root to the table that holds the leaf: after
+ * that a count of one on the frame is the full answer to "is it mine alone?".  The leaf's table is
+ * locked until the cursor is closed.  Faults use it under the space's lock for reading; range
+ * operations under the lock for writing.
  *
  * cursor_peek looks without owning.
  */
@@ -41,19 +41,22 @@ void cursor_set(struct cursor *cursor, pte_t leaf);
 void cursor_replace(struct cursor *cursor, pte_t leaf);
 
 /*
- * The slot for addr in the table of `to_level`, with the whole path owned; no byte lock is taken.  NULL:
+ * The slot for addr in the table of `to_level`, with the whole path owned; no byte lock is taken.
+ * NULL:
  * -ENOMEM.  What was replaced is in the caller's gather (at most three entries more).
  */
 pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather *gather)
 	REQUIRES(space->lock);
 
 /* The leaf at addr as the hardware sees it: PTE_NONE when a table is missing; its write bit is the
- * AND along the path.  Parked leaves are returned as they are.  Nothing is owned on the way, so that a
- * fault of another thread could replace and free what is looked at: hence the lock for writing. */
+ * AND along the path.  Parked leaves are returned as they are.  Nothing is owned on the way, so
+ * that a fault of another thread could replace and free what is looked at: hence the lock for
+ * writing. */
 pte_t cursor_peek(const struct space *space, virt_t addr) REQUIRES(space->lock);
 
-/* Visit every leaf that is not none in [start, end) in order, without owning anything either.  Skips absent
- * subtrees.  `effective` has the write bit as above; is_exclusive: no table or frame on the path is shared. */
+/* Visit every leaf that is not none in [start, end) in order, without owning anything either.
+ * Skips absent subtrees.  `effective` has the write bit as above; is_exclusive: no table or frame
+ * on the path is shared. */
 struct leaf_visit {
 	virt_t addr;
 	pte_t leaf;

@@ -4,8 +4,8 @@
  *
  *        [start, end) of a level-2 table           P partly covered: its table is owned (prepare),
  *        ┌────┬────┬────┬────┬────┬────┐             then entered (commit)
- *        │    │ P  │ W  │ W  │ P  │    │           W wholly covered: taken out as it is, even if it is
- *        └────┴────┴────┴────┴────┴────┘             shared: one put, whatever hangs below
+ *        │    │ P  │ W  │ W  │ P  │    │           W wholly covered: taken out as it is, even if
+ *        └────┴────┴────┴────┴────┴────┘             it is shared: one put, whatever hangs below
  *
  * Locks: the tree's, for writing: no byte locks are needed.
  */

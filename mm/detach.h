@@ -2,12 +2,12 @@
 /*
  * mm/detach.h - take a range of entries out of a tree.
  *
- * Used for spaces (munmap) and for objects (truncate): a tree is a tree.  Two halves: prepare owns the
- * tables that are covered only in part and may fail, changing nobody's memory; commit cannot fail, takes
- * wholly covered entries out at the coarsest level, and allocates nothing.
+ * Used for spaces (munmap) and for objects (truncate): a tree is a tree.  Two halves: prepare owns
+ * the tables that are covered only in part and may fail, changing nobody's memory; commit cannot
+ * fail, takes wholly covered entries out at the coarsest level, and allocates nothing.
  *
- * A subtree is taken whole if its span lies within [floor, ceiling): beyond [start, end) the caller knows
- * that there are no pages, so that empty tables go too.
+ * A subtree is taken whole if its span lies within [floor, ceiling): beyond [start, end) the caller
+ * knows that there are no pages, so that empty tables go too.
  */
 #pragma once
 

@@ -16,13 +16,15 @@
  *   held by others too   nothing to do               a copy                     (replace)
  *   SHARED               nothing to do               the write bit
  *
- * "Nothing to do" means that another thread was here first, or that this CPU remembered less than the
- * entry allows: run the instruction again.
+ * "Nothing to do" means that another thread was here first, or that this CPU remembered less than
+ * the entry allows: run the instruction again.
  *
- * Invariants:  opening the cursor has owned every table on the path, so the frame's count alone tells
- *              whether a page is ours.  Reads own the path too: shared tables are never filled in place.
+ * Invariants:  opening the cursor has owned every table on the path, so the frame's count alone
+ *              tells whether a page is ours.  Reads own the path too: shared tables are never
+ *              filled in place.
  * Locks:       the space's for reading, so that faults of many threads run side by side; the cursor
- *              holds the leaf's table.  An object's page is fetched between two looks, because it may sleep.
+ *              holds the leaf's table.  An object's page is fetched between two looks, because it
+ *              may sleep.
  */
 #include "mm/fault.h"
 #include "lib/abi/errno.h"
@@ -41,7 +43,8 @@ struct fault {
 	pfn_t page;                     /* of the object, held for us; FRAME_NONE: none */
 };
 
-static int fault_once(struct space *space, virt_t addr, enum access access);
+static int fault_once(struct space *space, virt_t addr, enum access access)
+	REQUIRES_SHARED(space->lock);
 static bool vma_allows(const struct vma *vma, enum access access);
 static int fault_fetch(struct fault *fault);
 static int fault_leaf(struct fault *fault, struct cursor *cursor);
@@ -102,7 +105,8 @@ static bool vma_allows(const struct vma *vma, enum access access)
 	case ACCESS_EXEC:
 		return vma->prot & PROT_EXEC;
 	default:
-		return vma->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);        /* x86 cannot refuse less */
+		/* x86 cannot refuse less */
+		return vma->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 	}
 }
 
@@ -187,7 +191,8 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 	return 0;
 }
 
-/* Make a present leaf writable, giving it a frame of its own if anyone else holds the present one. */
+/* Make a present leaf writable, giving it a frame of its own if anyone else holds the present
+ * one. */
 static int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf)
 {
 	struct work_counts *work = &fault->space->work;

@@ -2,8 +2,8 @@
 /*
  * mm/mmap.c - mmap, munmap, brk, stack growth.
  *
- * Each change of a space has three parts: check everything, reserve all memory (own the tables that are
- * only partly concerned, own the array of ranges), then commit what cannot fail.
+ * Each change of a space has three parts: check everything, reserve all memory (own the tables that
+ * are only partly concerned, own the array of ranges), then commit what cannot fail.
  *
  * Locks: the space's, for writing.  Entries first, then ranges: a range outlives what it allowed.
  */
@@ -23,7 +23,8 @@ enum { MMAP_MIN_ADDR = 65536, STACK_GAP_PAGES = 256 };
 
 static void spaces_unmap_object(struct object *object, uint64_t first_page, uint64_t last_page);
 static int map_check(const struct map_request *request, uint64_t *len);
-static int map_place(struct space *space, const struct map_request *request, uint64_t len, virt_t *addr);
+static int map_place(struct space *space, const struct map_request *request, uint64_t len,
+		     virt_t *addr) REQUIRES(space->lock);
 
 void mmap_start(void)
 {
@@ -43,7 +44,8 @@ int range_check(virt_t addr, uint64_t len, virt_t *end)
 /* Pages that the range promises to find frames for: private and writable. */
 static int64_t vma_promise(const struct vma *vma)
 {
-	bool promises = vma_is_private(vma) && vma->prot & PROT_WRITE && !(vma->flags & VMA_NORESERVE);
+	bool promises =
+		vma_is_private(vma) && vma->prot & PROT_WRITE && !(vma->flags & VMA_NORESERVE);
 	return promises ? (vma->end - vma->start) >> PAGE_SHIFT : 0;
 }
 
@@ -113,7 +115,8 @@ int space_map(struct space *space, const struct map_request *request, virt_t *ou
 static int map_check(const struct map_request *request, uint64_t *len)
 {
 	unsigned type = request->flags & MAP_TYPE;
-	if (!request->len || (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE))
+	if (!request->len ||
+		(type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE))
 		return -EINVAL;
 	if (request->prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP))
 		return -EINVAL;
@@ -132,7 +135,8 @@ static int map_check(const struct map_request *request, uint64_t *len)
 }
 
 /* Choose the address, and make room there for MAP_FIXED. */
-static int map_place(struct space *space, const struct map_request *request, uint64_t len, virt_t *addr)
+static int map_place(
+	struct space *space, const struct map_request *request, uint64_t len, virt_t *addr)
 {
 	if (request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		uint32_t i = vmas_search(space->vmas, *addr);
@@ -171,7 +175,8 @@ virt_t space_find_place(struct space *space, virt_t hint, uint64_t len)
 	bool is_large = len >= LARGE_MAPPING;
 	for (unsigned i = is_large; i < COUNT(windows); i++) {
 		uint64_t align = len >= 2 * MIB && i ? 2 * MIB : PAGE_SIZE;
-		virt_t addr = vmas_find_gap(space->vmas, len, align, windows[i].low, windows[i].high);
+		virt_t addr =
+			vmas_find_gap(space->vmas, len, align, windows[i].low, windows[i].high);
 		if (addr)
 			return addr;
 	}
@@ -234,7 +239,8 @@ int space_unmap_locked(struct space *space, virt_t start, virt_t end)
 	struct vmas *vmas = space->vmas;
 	uint32_t last = vmas_search(vmas, end - 1);     /* the last range concerned, or beyond it */
 	bool cuts_first = vmas->at[first].start < start;
-	bool cuts_last = last < vmas->count && vmas->at[last].start < end && vmas->at[last].end > end;
+	bool cuts_last =
+		last < vmas->count && vmas->at[last].start < end && vmas->at[last].end > end;
 	if (cuts_first && cuts_last && first == last && vmas->count >= VMA_MAX)
 		return -ENOMEM;
 
@@ -242,17 +248,22 @@ int space_unmap_locked(struct space *space, virt_t start, virt_t end)
 	uint32_t next = last + (last < vmas->count && vmas->at[last].start < end);
 	virt_t ceiling = cuts_last ? end : next < vmas->count ? vmas->at[next].start : USER_END;
 	err = space_detach(space, start, end, MIN(floor, start), MAX(ceiling, end));
-	if (err)
-		return err;
+	if (!err)
+		space_remove_ranges(space, start, end);
+	return err;
+}
+
+void space_remove_ranges(struct space *space, virt_t start, virt_t end)
+{
+	struct vmas *vmas = space->vmas;
 
 	vmas_split(vmas, start);
 	vmas_split(vmas, end);
-	first = vmas_search(vmas, start);
-	for (last = first; last < vmas->count && vmas->at[last].start < end; last++)
+	uint32_t first = vmas_search(vmas, start), last = first;
+	for (; last < vmas->count && vmas->at[last].start < end; last++)
 		space_account(space, &vmas->at[last], -1);
 	vmas_remove(vmas, first, last);
 	event(vma_unmap, space->mmu.id, start, end);
-	return 0;
 }
 
 bool space_range_is_mapped(const struct space *space, virt_t start, virt_t end)
@@ -348,7 +359,8 @@ struct unmap_object {
 	uint64_t first_page, last_page;
 };
 
-static int vma_drop_object(struct space *space, const struct vma *vma, const struct unmap_object *what)
+static int vma_drop_object(struct space *space, const struct vma *vma,
+			   const struct unmap_object *what) REQUIRES(space->lock)
 {
 	uint64_t page = vma->offset >> PAGE_SHIFT, pages = (vma->end - vma->start) >> PAGE_SHIFT;
 	uint64_t first = MAX(page, what->first_page), last = MIN(page + pages, what->last_page);
@@ -358,8 +370,8 @@ static int vma_drop_object(struct space *space, const struct vma *vma, const str
 	return space_drop_pages(space, start, start + ((last - first) << PAGE_SHIFT));
 }
 
-/* Truncation must not fail: where a table cannot be owned for lack of memory, others run and it is tried
- * again. */
+/* Truncation must not fail: where a table cannot be owned for lack of memory, others run and it is
+ * tried again. */
 static void space_drop_object(struct space *space, void *argument)
 {
 	int err;

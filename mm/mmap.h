@@ -2,8 +2,9 @@
 /*
  * mm/mmap.h - mmap, munmap, mprotect, mremap, brk, madvise on a space.
  *
- * Each takes the space's lock for writing, validates, prepares (may fail, changes nobody's memory), then
- * commits.  Addresses and lengths are bytes as the program gave them; errors are those of the man pages.
+ * Each takes the space's lock for writing, validates, prepares (may fail, changes nobody's memory),
+ * then commits.  Addresses and lengths are bytes as the program gave them; errors are those of the
+ * man pages.
  */
 #pragma once
 
@@ -31,18 +32,25 @@ MUST_CHECK int space_remap(struct space *space, virt_t old, uint64_t old_len, ui
 			   uint32_t flags, virt_t *addr);
 MUST_CHECK int space_advise(struct space *space, virt_t addr, uint64_t len, int advice);
 
-/* Touch every page of the range as `access` would: MAP_POPULATE, mlock.  -ENOMEM, -EFAULT: some could not. */
+/* Touch every page of the range as `access` would: MAP_POPULATE, mlock.  -ENOMEM, -EFAULT: some
+ * could not. */
 MUST_CHECK int space_populate(struct space *space, virt_t addr, uint64_t len, enum access access);
 
 /* Set the program break; returns the break that is now (unchanged on failure), as brk(2) does. */
 virt_t space_brk(struct space *space, virt_t brk);
 
-/* Let the stack below `addr` grow to contain it, within limit and guard gap.  -EFAULT if it may not. */
+/* Let the stack below `addr` grow to contain it, within limit and guard gap.  -EFAULT if it may
+ * not. */
 MUST_CHECK int space_grow_stack(struct space *space, virt_t addr);
 
 /* For the files of this family: the parts that assume the lock. */
-MUST_CHECK int space_unmap_locked(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock);
-MUST_CHECK int space_drop_pages(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock);
+MUST_CHECK int space_unmap_locked(struct space *space, virt_t start, virt_t end)
+	REQUIRES(space->lock);
+/* The second half alone, which cannot fail: the ranges go, their pages have gone already.  The
+ * array is owned and has room for two more. */
+void space_remove_ranges(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock);
+MUST_CHECK int space_drop_pages(struct space *space, virt_t start, virt_t end)
+	REQUIRES(space->lock);
 virt_t space_find_place(struct space *space, virt_t hint, uint64_t len) REQUIRES(space->lock);
 bool space_range_is_mapped(const struct space *space, virt_t start, virt_t end)
 	REQUIRES_SHARED(space->lock);

@@ -5,9 +5,11 @@
  * Owns:        every object, its tree and its size.
  * Invariants:  the tree has no pages at or beyond the size's last page; `resident` is their number.
  *              W4  a view in a space has the write bit only if the object's own entry has it.
- * Locks:       object->lock.  A frame found under it stays alive outside by the count given to the caller.
- *              Bytes are copied with no lock held: the copy may fault, also on a page of this very object.
- * See:         mm/tree.h: the same rule as for spaces, walked by software, so nothing is flushed here.
+ * Locks:       object->lock.  A frame found under it stays alive outside by the count given to the
+ *              caller. Bytes are copied with no lock held: the copy may fault, also on a page of
+ *              this very object.
+ * See:         mm/tree.h: the same rule as for spaces, walked by software, so nothing is flushed
+ * here.
  */
 #include "mm/object.h"
 #include "arch/x86_64/usercopy.h"
@@ -86,8 +88,8 @@ int object_page(struct object *object, uint64_t index, enum object_use use, pfn_
 	return err;
 }
 
-/* The slot that holds the page's leaf, and whether every entry above it has the write bit.  NULL: there is
- * no table for it. */
+/* The slot that holds the page's leaf, and whether every entry above it has the write bit.  NULL:
+ * there is no table for it. */
 static pte_t *object_slot(const struct object *object, uint64_t index, bool *is_owned)
 {
 	pte_t entry = object->root;
@@ -107,7 +109,8 @@ static pte_t *object_slot(const struct object *object, uint64_t index, bool *is_
 	}
 }
 
-/* Look without changing anything.  -EAGAIN: something must be made first.  object->lock for reading. */
+/* Look without changing anything.  -EAGAIN: something must be made first.  object->lock for
+ * reading. */
 static int object_find(struct object *object, uint64_t index, enum object_use use, pfn_t *frame)
 {
 	if (use != OBJECT_EXTEND && index >= div_round_up(object->size, PAGE_SIZE))
@@ -277,9 +280,11 @@ int object_punch(struct object *object, uint64_t start, uint64_t end)
 	uint64_t first = div_round_up(start, PAGE_SIZE), last = end / PAGE_SIZE;
 	if (first > last)
 		return object_zero_part(object, start, end);
-	if (object_views_remove && first < last && atomic_load_acquire(&object->mapped))
-		object_views_remove(object, first, last);
 	int err = first < last ? object_drop(object, first, last) : 0;
+	/* Views go after their pages: a fault that comes between finds the hole, not the old page
+	 * again. */
+	if (!err && object_views_remove && first < last && atomic_load_acquire(&object->mapped))
+		object_views_remove(object, first, last);
 	if (!err)
 		err = object_zero_part(object, start, first * PAGE_SIZE);
 	return err ? err : object_zero_part(object, last * PAGE_SIZE, end);

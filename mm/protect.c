@@ -2,10 +2,10 @@
 /*
  * mm/protect.c - mprotect: rights of ranges and leaves.
  *
- * Adding rights edits only the range: the next fault does the rest, copying where copying is due.  Taking
- * rights away must reach every leaf now: a table that the last owner takes back later would otherwise
- * bring old write bits to life again.  So the tables of the range are owned first (may fail, changes
- * nothing), then their leaves lose what the range no longer allows.
+ * Adding rights edits only the range: the next fault does the rest, copying where copying is due.
+ * Taking rights away must reach every leaf now: a table that the last owner takes back later would
+ * otherwise bring old write bits to life again.  So the tables of the range are owned first (may
+ * fail, changes nothing), then their leaves lose what the range no longer allows.
  *
  * Locks: the space's, for writing.
  */
@@ -27,14 +27,16 @@ static int protect_prepare(struct protect *protect, pfn_t table, virt_t base)
 {
 	int level = frames[table].level;
 	uint64_t span = pte_span(level);
-	virt_t from = MAX(base, protect->start), to = MIN(base + span * PTE_PER_TABLE, protect->end);
+	virt_t from = MAX(base, protect->start),
+	       to = MIN(base + span * PTE_PER_TABLE, protect->end);
 
 	for (virt_t at = from - from % span; level > 1 && at < to; at += span) {
 		pte_t *slot = &frame_entries(table)[pte_index(at, level)];
 		if (pte_is_none(pte_load(slot)))
 			continue;
 		if (gather_is_full(&protect->gather))
-			space_gather_finish(protect->space, &protect->gather, protect->start, protect->end);
+			space_gather_finish(
+				protect->space, &protect->gather, protect->start, protect->end);
 		int err = table_own(slot, level, &protect->gather, &protect->space->work);
 		if (!err)
 			err = protect_prepare(protect, pte_pfn(pte_load(slot)), at);
@@ -60,7 +62,8 @@ static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
 {
 	int level = frames[table].level;
 	uint64_t span = pte_span(level);
-	virt_t from = MAX(base, protect->start), to = MIN(base + span * PTE_PER_TABLE, protect->end);
+	virt_t from = MAX(base, protect->start),
+	       to = MIN(base + span * PTE_PER_TABLE, protect->end);
 
 	for (virt_t at = from - from % span; at < to; at += span) {
 		pte_t *slot = &frame_entries(table)[pte_index(at, level)];
@@ -80,10 +83,11 @@ static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
 }
 
 /* May every range in [start, end) have these rights?  And does any of them lose one? */
-static int protect_check(const struct protect *protect, bool *is_tighter)
+static int protect_check(const struct space *space, const struct protect *protect, bool *is_tighter)
+	REQUIRES(space->lock)
 {
-	const struct vmas *vmas = protect->space->vmas;
-	if (!space_range_is_mapped(protect->space, protect->start, protect->end))
+	const struct vmas *vmas = space->vmas;
+	if (!space_range_is_mapped(space, protect->start, protect->end))
 		return -ENOMEM;
 
 	*is_tighter = false;
@@ -97,9 +101,8 @@ static int protect_check(const struct protect *protect, bool *is_tighter)
 	return vmas->count + 2 > VMA_MAX ? -ENOMEM : 0;
 }
 
-static void protect_ranges(const struct protect *protect)
+static void protect_ranges(struct space *space, const struct protect *protect) REQUIRES(space->lock)
 {
-	struct space *space = protect->space;
 	struct vmas *vmas = space->vmas;
 
 	vmas_split(vmas, protect->start);
@@ -129,13 +132,13 @@ int space_protect(struct space *space, virt_t addr, uint64_t len, uint32_t prot)
 	bool is_tighter;
 
 	write_lock(&space->lock);
-	err = protect_check(&protect, &is_tighter);
+	err = protect_check(space, &protect, &is_tighter);
 	if (!err)
 		err = vmas_own(&space->vmas, 2);
 	if (!err && is_tighter)
 		err = protect_prepare(&protect, root, 0);
 	if (!err) {
-		protect_ranges(&protect);
+		protect_ranges(space, &protect);
 		if (is_tighter)
 			protect_commit(&protect, root, 0);
 	}

@@ -2,10 +2,10 @@
 /*
  * mm/remap.c - mremap: grow, shrink, move entries, never bytes.
  *
- * Tables do not know their address, so where source and target are congruent modulo 2 MiB a whole table
- * moves as one entry, even a shared one.  The old place is flushed before an entry appears at the new
- * one: a thread with an old translation could otherwise write to a page that is already the new place's,
- * or no longer anybody's.
+ * Tables do not know their address, so where source and target are congruent modulo 2 MiB a whole
+ * table moves as one entry, even a shared one.  The old place is flushed before an entry appears at
+ * the new one: a thread with an old translation could otherwise write to a page that is already the
+ * new place's, or no longer anybody's.
  *
  * Locks: the space's, for writing.
  */
@@ -24,7 +24,7 @@ struct move {
 };
 
 static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
-		      uint32_t flags, virt_t *addr);
+		      uint32_t flags, virt_t *addr) REQUIRES(space->lock);
 
 /* The level whose entries can move as a whole at this place. */
 static int move_level(const struct move *move, uint64_t at)
@@ -50,7 +50,7 @@ static uint64_t move_hole(const struct move *move, uint64_t at)
 }
 
 /* Own both paths everywhere there is something to move. */
-static int move_prepare(struct move *move)
+static int move_prepare(struct move *move) NO_LOCK_ANALYSIS /* move->space's, by the caller */
 {
 	uint64_t step;
 	for (uint64_t at = 0; at < move->len; at += step) {
@@ -59,7 +59,8 @@ static int move_prepare(struct move *move)
 			continue;
 		int level = move_level(move, at);
 		if (move->gather.count + 2 * PTE_LEVELS > GATHER_MAX)
-			space_gather_finish(move->space, &move->gather, move->from, move->from + move->len);
+			space_gather_finish(
+				move->space, &move->gather, move->from, move->from + move->len);
 		if (!cursor_path(move->space, move->from + at, level, &move->gather)
 		    || !cursor_path(move->space, move->to + at, level, &move->gather))
 			return -ENOMEM;
@@ -112,14 +113,16 @@ static void move_commit(struct move *move)
 			entry_store(batch[i].to, batch[i].entry);
 			if (pte_is_none(empty))
 				continue;
-			gather_add(&move->gather, empty, batch[i].level);       /* a table without pages */
+			/* a table without pages */
+			gather_add(&move->gather, empty, batch[i].level);
 			move->gather.must_flush = true;
 		}
 		space_gather_finish(move->space, &move->gather, move->to, move->to + move->len);
 	}
 }
 
-static int remap_check(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags)
+static int remap_check(
+	struct space *space, virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags)
 {
 	virt_t end;
 	if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) || !new_len || !old_len)
@@ -133,11 +136,12 @@ static int remap_check(struct space *space, virt_t old, uint64_t old_len, uint64
 	const struct vma *vma = vma_find(space->vmas, old);
 	if (range_check(old, old_len, &end) || !vma || vma->end < end)
 		return -EFAULT;
-	return flags & MREMAP_DONTUNMAP && !(vma_is_private(vma) && vma_is_anonymous(vma)) ? -EINVAL : 0;
+	return flags & MREMAP_DONTUNMAP && !(vma_is_private(vma) && vma_is_anonymous(vma)) ? -EINVAL
+	                                                                                   : 0;
 }
 
 /* Make the range longer where it stands.  False: there is no room. */
-static bool remap_grow(struct space *space, virt_t old_end, uint64_t more)
+static bool remap_grow(struct space *space, virt_t old_end, uint64_t more) REQUIRES(space->lock)
 {
 	struct vma *vma = vma_find(space->vmas, old_end - 1);
 	if (vma->end != old_end || more > USER_END - old_end
@@ -184,7 +188,7 @@ int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_
 
 /* Where it goes: the caller's choice (made free), or a gap. */
 static int remap_place(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
-		       uint32_t flags, virt_t *addr)
+		       uint32_t flags, virt_t *addr) REQUIRES(space->lock)
 {
 	virt_t end;
 	if (!(flags & MREMAP_FIXED)) {
@@ -230,5 +234,7 @@ static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_
 	move_commit(&move);
 	space_account(space, &moved, 1);
 	vmas_insert(space->vmas, moved);
-	return flags & MREMAP_DONTUNMAP ? 0 : space_unmap_locked(space, old, old + old_len);
+	if (!(flags & MREMAP_DONTUNMAP))
+		space_remove_ranges(space, old, old + old_len);
+	return 0;
 }

@@ -5,12 +5,12 @@
  * Owns:   roots, and the list of all spaces.
  * Locks:  space->lock; the list under RANK_SPACES.
  *
- *   fork:   write-lock the parent -> share its root's entries -> shoot down -> take one more count on its
- *           ranges -> unlock.  The instant when the last CPU acknowledges is the snapshot: every other
- *           thread of the parent is either before it (its writes are in the child's memory) or blocked
- *           at its next write.
- *   exit:   nobody runs here any more, so nothing is shot down: put the root, then the ranges (views
- *           die before the objects they view).
+ *   fork:   write-lock the parent -> share its root's entries -> shoot down -> take one more count
+ *           on its ranges -> unlock.  The instant when the last CPU acknowledges is the snapshot: every
+ *           other thread of the parent is either before it (its writes are in the child's memory)
+ *           or blocked at its next write.
+ *   exit:   nobody runs here any more, so nothing is shot down: put the root, then the ranges
+ *           (views die before the objects they view).
  *
  * See:    mm/tree.c for what sharing is, DESIGN table of fork_share in docs/COW.md.
  */
@@ -89,7 +89,8 @@ int space_fork(struct space *parent, struct space **out)
 	if (!child)
 		return -ENOMEM;
 
-	enum fork_share share = atomic_load_relaxed(&options.fork_share);       /* may change at any time */
+	/* may change at any time */
+	enum fork_share share = atomic_load_relaxed(&options.fork_share);
 	write_lock(&parent->lock);
 	int err = space_share_tree(child, parent, share);
 	space_flush(parent, 0, USER_END);               /* the snapshot instant */
@@ -105,7 +106,8 @@ int space_fork(struct space *parent, struct space **out)
 	child->mmap_low = parent->mmap_low;
 	child->mmap_high = parent->mmap_high;
 	child->program = parent->program;
-	space_publish(child);           /* whoever visits all spaces meets the parent later, or the child too */
+	/* whoever visits all spaces meets the parent later, or the child too */
+	space_publish(child);
 	write_unlock(&parent->lock);
 
 	work_add(&parent->work, forks, 1);
@@ -125,7 +127,7 @@ int space_fork(struct space *parent, struct space **out)
 static int space_share_tree(struct space *child, struct space *parent, enum fork_share share)
 {
 	static const int share_levels[] = {
-		[FORK_SHARE_NONE] = 0,          /* then every page is copied: space_copy_everything() */
+		[FORK_SHARE_NONE] = 0,	/* then every page is copied: space_copy_everything() */
 		[FORK_SHARE_PAGE] = 0,
 		[FORK_SHARE_TABLE] = 1,
 		[FORK_SHARE_DIR] = 2,
@@ -135,8 +137,8 @@ static int space_share_tree(struct space *child, struct space *parent, enum fork
 			   share_levels[share], true, &child->work);
 }
 
-/* MADV_DONTFORK ranges are not there for the child, MADV_WIPEONFORK ranges are empty.  Nobody else knows
- * the child yet. */
+/* MADV_DONTFORK ranges are not there for the child, MADV_WIPEONFORK ranges are empty.  Nobody else
+ * knows the child yet. */
 static int space_forget_unforkable(struct space *child)
 {
 	for (uint32_t i = 0; i < child->vmas->count; i++) {
@@ -160,6 +162,7 @@ struct copy_all {
 	int err;
 };
 
+static void copy_leaf(const struct leaf_visit *leaf, void *argument) NO_LOCK_ANALYSIS;
 static void copy_leaf(const struct leaf_visit *leaf, void *argument)
 {
 	struct copy_all *all = argument;
@@ -187,8 +190,8 @@ static void copy_leaf(const struct leaf_visit *leaf, void *argument)
 	cursor_close(&cursor);
 }
 
-/* fork_share=none: the naive fork of early Unix.  The pages of private ranges are copied at once, while
- * they cannot change: the parent's entries are read-only until somebody owns them. */
+/* fork_share=none: the naive fork of early Unix.  The pages of private ranges are copied at once,
+ * while they cannot change: the parent's entries are read-only until somebody owns them. */
 static int space_copy_everything(struct space *child)
 {
 	struct copy_all all = { .space = child };
@@ -245,11 +248,11 @@ void space_gather_finish(struct space *space, struct gather *gather, virt_t star
 }
 
 /*
- * The compact layout: program, heap, mappings and stack of an ordinary process share the first GiB, so
- * that it needs one directory, and each forked child that runs copies few tables.
+ * The compact layout: program, heap, mappings and stack of an ordinary process share the first GiB,
+ * so that it needs one directory, and each forked child that runs copies few tables.
  *
  *   0      4 MiB          128 MiB+        512 MiB                          1 GiB        128 TiB
- *   | none | ET_EXEC, heap | PIE, heap ...| mappings, downward ... | gap | stack |  large mappings  |
+ *   | none | ET_EXEC, heap | PIE, heap ...| mappings, downward ... | gap | stack | large ones |
  */
 void space_layout(struct space *space, uint64_t aslr)
 {

@@ -4,10 +4,10 @@
  *
  * Owns: a root table, the array of ranges, totals.
  * Locks: `lock` for writing by whoever changes ranges, takes entries away or forks; for reading by
- *   faults and readers.  Order: space -> object -> table -> frame (kernel/spinlock.h).  Two spaces' locks
- *   are never held at once: fork's child is private until published.
- * Invariants: the root is always owned; its entries with the write bit name tables of this space alone;
- *   effective rights of a page never exceed its range's.
+ *   faults and readers.  Order: space -> object -> table -> frame (kernel/spinlock.h).  Two spaces'
+ *   locks are never held at once: fork's child is private until published.
+ * Invariants: the root is always owned; its entries with the write bit name tables of this space
+ *   alone; effective rights of a page never exceed its range's.
  */
 #pragma once
 
@@ -36,7 +36,8 @@ struct space {
 	int64_t committed_pages;        /* [lock] private writable */
 	virt_t brk_start, brk;          /* [lock] */
 	virt_t stack_top;               /* constant after exec */
-	virt_t mmap_low, mmap_high;     /* constant after exec: the compact window, see space_layout() */
+	/* constant after exec: the compact window, see space_layout() */
+	virt_t mmap_low, mmap_high;
 	struct program program;         /* constant after exec */
 	uint64_t stack_limit;           /* [lock] bytes the stack may grow to */
 	struct work_counts work;
@@ -49,12 +50,13 @@ void spaces_start(void);
 /* An empty space with one user.  NULL: no memory. */
 struct space *space_create(void);
 
-/* A copy-on-write copy, with one user, unpublished.  Returns after the shootdown: the snapshot instant.
- * fork_share (options) says from which level on entries are shared.  -ENOMEM. */
+/* A copy-on-write copy, with one user, unpublished.  Returns after the shootdown: the snapshot
+ * instant. fork_share (options) says from which level on entries are shared.  -ENOMEM. */
 MUST_CHECK int space_fork(struct space *parent, struct space **child);
 
 void space_get(struct space *space);
-void space_put(struct space *space);    /* the last user frees everything; may sleep; not loaded anywhere */
+/* the last user frees everything; may sleep; not loaded anywhere */
+void space_put(struct space *space);
 
 /* Choose where stack, heap and mappings of a new program go; aslr is random bits, 0 for none. */
 void space_layout(struct space *space, uint64_t aslr);
@@ -72,13 +74,14 @@ struct gather;
 void space_gather_finish(struct space *space, struct gather *gather, virt_t start, virt_t end);
 
 /* The list of all spaces, kept as it is until spaces_thaw(): for audit(). */
-const struct list *spaces_freeze(void);
-void spaces_thaw(void);
+const struct list *spaces_freeze(void) NO_LOCK_ANALYSIS;
+void spaces_thaw(void) NO_LOCK_ANALYSIS;
 
 /* Every space, with its users raised during the call. */
 void space_for_each(void (*visit)(struct space *space, void *argument), void *argument);
 uint64_t spaces_count(void);
 
-/* Commit accounting, pages (Committed_AS): private writable memory that may still have to be found. */
+/* Commit accounting, pages (Committed_AS): private writable memory that may still have to be
+ * found. */
 void space_commit(struct space *space, int64_t pages);
 uint64_t committed_total(void);

@@ -5,12 +5,12 @@
  * Owns:        the meaning of counts and write bits in tables.
  * Invariants:  R1  a frame's count is the number of entries that name it, plus transient holds.
  *              R2  a table of level n names tables of level n-1 only: no cycles.
- *              W1  in a table that is not stale, an entry with the write bit names something that no
- *                  other entry names (and, if that is a table, one that is not stale either).
+ *              W1  in a table that is not stale, an entry with the write bit names something that
+ *                  no other entry names (and, if that is a table, one that is not stale either).
  *              I1  a table with a count above one is constant, except for its stale tag.
  * Locks:       who edits a table owns it and has locked it.  Other spaces need no lock: they see a
- *              count above one, and copy.  Two owners of one table that both see two both copy it; the
- *              last put frees the original.
+ *              count above one, and copy.  Two owners of one table that both see two both copy it;
+ *              the last put frees the original.
  * See:         mm/tree.h for the picture, docs/COW.md for the argument.
  */
 #include "mm/tree.h"
@@ -64,8 +64,8 @@ pfn_t table_copy(pfn_t from, struct work_counts *work)
 	return to;
 }
 
-/* What another table may say of the same thing: not that it is its own.  Views of MAP_SHARED objects
- * keep their rights: nobody copies them. */
+/* What another table may say of the same thing: not that it is its own.  Views of MAP_SHARED
+ * objects keep their rights: nobody copies them. */
 static pte_t entry_for_sharer(pte_t entry)
 {
 	return pte_is_shared(entry) ? entry : pte_without_write(entry);
@@ -74,7 +74,8 @@ static pte_t entry_for_sharer(pte_t entry)
 bool entry_is_exclusive(pte_t entry, int level)
 {
 	pfn_t named = pte_pfn(entry);
-	return frame_is_exclusive(named) && (level == 1 || !atomic_load_relaxed(&frames[named].stale));
+	return frame_is_exclusive(named) &&
+	       (level == 1 || !atomic_load_relaxed(&frames[named].stale));
 }
 
 void table_regain(pfn_t table, struct work_counts *work)
@@ -193,7 +194,8 @@ void table_put(pfn_t table, struct work_counts *work)
 		event(table_put, table, frames[table].level, 0);
 }
 
-/* As deep as the tree is high.  Preemption is on: a dense tree is freed with others running between. */
+/* As deep as the tree is high.  Preemption is on: a dense tree is freed with others running
+ * between. */
 static void table_free(pfn_t table, struct work_counts *work)
 {
 	int level = frames[table].level;

@@ -6,23 +6,25 @@
  *
  *   share  what an entry names: count one more, clear the write bit in both entries.
  *   own    what an entry names, before a write through it: if the count is one, set the write bit;
- *          else make a copy that is yours, point the entry at it, and, after the shootdown, count one
- *          fewer on the old one.  Copying a page copies its bytes.  Copying a table copies its
+ *          else make a copy that is yours, point the entry at it, and, after the shootdown, count
+ *          one fewer on the old one.  Copying a page copies its bytes.  Copying a table copies its
  *          entries and shares what each of them names.
  *
- *        root ──rw──► T:1            root ──r─► T:2 ◄─r── child          root ──rw──► T':1   T:1 ◄─r── child
- *                      │                         │                                     └──r──► F:2 ◄──r──┘
- *                     F:1        fork           F:1            root writes
+ *   before fork          after fork                       after the root wrote
  *
- * The write bit is a certificate: what I name is referenced by me alone.  A table with a count above
- * one is never stored to.  Whoever copies it leaves a stale tag on it: some of its write bits may no
- * longer be true.  When one owner is left, regain() keeps exactly those that still are.
+ *   root ─rw─► T:1       root ─r─► T:2 ◄─r─ child         root ─rw─► T':1    T:1 ◄─r─ child
+ *               │                   │                                  │      │
+ *              F:1                 F:1                                 └► F:2 ◄┘
+ *
+ * The write bit is a certificate: what I name is referenced by me alone.  A table with a count
+ * above one is never stored to.  Whoever copies it leaves a stale tag on it: some of its write bits
+ * may no longer be true.  When one owner is left, regain() keeps exactly those that still are.
  *
  * Order (rule 3): unhook, shoot down, put - for tables as for frames.  What was unhooked waits in a
  * gather until the shootdown is done.
  *
- * This file knows no processes and no addresses.  Nothing here sleeps, but putting a large tree lets
- * others run between tables.
+ * This file knows no processes and no addresses.  Nothing here sleeps, but putting a large tree
+ * lets others run between tables.
  * See docs/COW.md for the argument, mm/cursor.c for the descent.
  */
 #pragma once
@@ -37,8 +39,9 @@ enum { GATHER_MAX = 32 };
 
 struct gather {
 	uint16_t count;
-	bool must_flush;                /* an entry was removed or lost rights since the last flush */
-	uint8_t levels[GATHER_MAX];     /* of the table the entry stood in: 1 names pages, 2.. tables */
+	bool must_flush;	/* an entry was removed or lost rights since the last flush */
+	/* of the table the entry stood in: 1 names pages, 2.. tables */
+	uint8_t levels[GATHER_MAX];
 	pte_t entries[GATHER_MAX];
 };
 
@@ -54,24 +57,25 @@ pfn_t table_copy(pfn_t from, struct work_counts *work);
 void table_regain(pfn_t table, struct work_counts *work);
 
 /*
- * Make what *slot names (in a table of `level` >= 2 that the caller owns and has locked) a table of the
- * caller's own: create it if there is none, take it back if nobody else has it, else copy it and gather
- * the old one.  0, or -ENOMEM with nothing changed.
+ * Make what *slot names (in a table of `level` >= 2 that the caller owns and has locked) a table of
+ * the caller's own: create it if there is none, take it back if nobody else has it, else copy it
+ * and gather the old one.  0, or -ENOMEM with nothing changed.
  */
 MUST_CHECK int table_own(pte_t *slot, int level, struct gather *gather, struct work_counts *work);
 
 /*
- * Fork's half: fill the fresh table `to` with `from`'s entries.  What an entry of level <= share_level + 1
- * names is shared; tables above are copied, recursively.  share_level 0 shares pages, 1 tables of pages, 2
- * directories, 3 all below the root.  `from`'s own entries keep their write bits, which is why it is tagged
- * stale, except at the root (edit_source), where they are cleared.
+ * Fork's half: fill the fresh table `to` with `from`'s entries.  What an entry of level <=
+ * share_level + 1 names is shared; tables above are copied, recursively.  share_level 0 shares
+ * pages, 1 tables of pages, 2 directories, 3 all below the root.  `from`'s own entries keep their
+ * write bits, which is why it is tagged stale, except at the root (edit_source), where they are
+ * cleared.
  * -ENOMEM: `to` holds what was done so far; putting it undoes all of it.
  */
 MUST_CHECK int table_share(pfn_t to, pfn_t from, int share_level, bool edit_source,
 			   struct work_counts *work);
 
-/* Count one fewer on what the entry of a level-`level` table names; the last holder frees it, and all
- * below it.  Only for entries no CPU can reach any more. */
+/* Count one fewer on what the entry of a level-`level` table names; the last holder frees it, and
+ * all below it.  Only for entries no CPU can reach any more. */
 void entry_put(pte_t entry, int level, struct work_counts *work);
 
 /* The same for a whole table by its frame (a root). */
@@ -83,7 +87,8 @@ uint64_t entry_resident(pte_t entry, int level);
 /* Is the thing a certificate speaks of true: held by this entry alone? */
 bool entry_is_exclusive(pte_t entry, int level);
 
-/* Store a leaf or a table entry into a table that is the caller's, keeping its totals.  [table lock] */
+/* Store a leaf or a table entry into a table that is the caller's, keeping its totals.  [table
+ * lock] */
 void entry_store(pte_t *slot, pte_t entry);
 
 /* The table in which a slot lies. */
@@ -103,6 +108,6 @@ static inline bool gather_is_full(const struct gather *gather)
 /* Keep the reference of an entry that was just unhooked from a table of `level`.  Not when full. */
 void gather_add(struct gather *gather, pte_t entry, int level);
 
-/* Put all that was gathered.  The flush, where one was needed, has been done.  No spinlock is held: a
- * large tree may hang on an entry. */
+/* Put all that was gathered.  The flush, where one was needed, has been done.  No spinlock is held:
+ * a large tree may hang on an entry. */
 void gather_put(struct gather *gather, struct work_counts *work);

@@ -2,9 +2,9 @@
 /*
  * mm/uaccess.c - memory of a space that is not the running one.
  *
- * Invariants:  what is written goes through an entry with the write bit, so copy-on-write is obeyed: no
- *              other space sees it.  Decision and access happen under one hold of the space's lock; nothing is
- *              remembered across a retry.
+ * Invariants:  what is written goes through an entry with the write bit, so copy-on-write is
+ *              obeyed: no other space sees it.  Decision and access happen under one hold of the
+ *              space's lock; nothing is remembered across a retry.
  */
 #include "mm/uaccess.h"
 #include "lib/abi/errno.h"
@@ -12,9 +12,10 @@
 #include "mm/cursor.h"
 #include "mm/fault.h"
 
-/* The bytes at `addr` for this access, or NULL: fault first.  The answer stays true while the space is
- * locked for writing. */
+/* The bytes at `addr` for this access, or NULL: fault first.  The answer stays true while the space
+ * is locked for writing. */
 static char *bytes_now(struct space *space, virt_t addr, enum access access)
+	REQUIRES(space->lock)
 {
 	pte_t leaf = cursor_peek(space, addr);
 	if (!pte_is_present(leaf) || (access == ACCESS_WRITE && !pte_is_writable(leaf)))

@@ -2,8 +2,8 @@
 /*
  * mm/uaccess.h - memory of a space that is not the running one.
  *
- * Through the direct map, after owning the path like a program's write would.  For exec (building the
- * new stack), /proc/PID/{cmdline,environ,mem} and tests.  May sleep.
+ * Through the direct map, after owning the path like a program's write would.  For exec (building
+ * the new stack), /proc/PID/{cmdline,environ,mem} and tests.  May sleep.
  */
 #pragma once
 

@@ -3,8 +3,8 @@
  * mm/vma.c - ranges in a sorted, counted, copy-on-write array.
  *
  * Owns:        arrays of ranges and the references they hold: one on each range's object and name.
- * Invariants:  sorted by address, no two overlap, start < end.  An array with more than one holder is
- *              constant.
+ * Invariants:  sorted by address, no two overlap, start < end.  An array with more than one holder
+ *              is constant.
  * Locks:       the space's, for writing, around every change.
  */
 #include "mm/vma.h"

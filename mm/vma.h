@@ -5,7 +5,8 @@
  * A space's ranges stand in one array, sorted, not overlapping.  The array is shared by fork (one
  * count) and copied by the first change: the same rule as everywhere.
  *
- * Locks: an array with one holder changes under the space's lock (write); a shared one never changes.
+ * Locks: an array with one holder changes under the space's lock (write); a shared one never
+ * changes.
  */
 #pragma once
 
@@ -75,4 +76,5 @@ void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to);
 void vmas_merge_around(struct vmas *vmas, virt_t start, virt_t end);
 
 /* The highest free gap of `len` bytes inside [low, high), aligned; 0: none. */
-virt_t vmas_find_gap(const struct vmas *vmas, uint64_t len, uint64_t align, virt_t low, virt_t high);
+virt_t vmas_find_gap(
+	const struct vmas *vmas, uint64_t len, uint64_t align, virt_t low, virt_t high);

@@ -27,7 +27,7 @@ struct acpi_isa_irq {
 
 struct acpi {
 	bool has_madt;                  /* else: one CPU, no I/O APIC */
-	bool has_8259;                  /* the old interrupt controllers are there and must be masked */
+	bool has_8259;                  /* the old interrupt controllers are there, to be masked */
 	phys_t local_apic;
 	uint32_t cpu_count;             /* usable CPUs, at most CPU_MAX */
 	uint32_t apic_ids[CPU_MAX];
@@ -40,6 +40,6 @@ struct acpi {
 
 extern struct acpi acpi;
 
-/* Read the tables.  After paging_start().  Broken or missing tables leave the defaults of an old PC:
- * one CPU, ISA interrupts where they always were. */
+/* Read the tables.  After paging_start().  Broken or missing tables leave the defaults of an old
+ * PC: one CPU, ISA interrupts where they always were. */
 void acpi_start(void);

@@ -4,8 +4,8 @@
  *
  * Owns:        the registers of both kinds, and the masks of the old 8259 controllers.
  * Invariants:  an I/O APIC line is open only between apic_irq_enable and apic_irq_disable.
- * Locks:       the local registers are each CPU's own, with interrupts off where two accesses belong
- *              together.  I/O APICs are set up by drivers during boot, one after the other.
+ * Locks:       the local registers are each CPU's own, with interrupts off where two accesses
+ *              belong together.  I/O APICs are set up by drivers during boot, one after the other.
  */
 #include "arch/x86_64/apic.h"
 
@@ -111,7 +111,7 @@ void apic_end_of_interrupt(void)
 	local_write(LOCAL_EOI, 0);
 }
 
-/* Moved out of the exceptions' way before they are masked: a masked line may still come as spurious. */
+/* Moved out of the exceptions' way before they are masked: even then spurious ones may come. */
 static void pic_mask(void)
 {
 	outb(PIC_1_COMMAND, PIC_INIT);
@@ -157,7 +157,8 @@ void apic_send_init(uint32_t to_apic_id)
 void apic_send_startup(uint32_t to_apic_id, phys_t start)
 {
 	assert(start < 0x100000 && start % PAGE_SIZE == 0);
-	command_send(to_apic_id, COMMAND_STARTUP | COMMAND_ASSERT | (uint32_t)(start >> PAGE_SHIFT));
+	uint32_t page = (uint32_t)(start >> PAGE_SHIFT);
+	command_send(to_apic_id, COMMAND_STARTUP | COMMAND_ASSERT | page);
 }
 
 static void command_send(uint32_t to, uint32_t command)

@@ -2,9 +2,9 @@
 /*
  * arch/x86_64/apic.h - local and I/O interrupt controllers, interprocessor interrupts.
  *
- * Each CPU has a local APIC, through which CPUs interrupt each other and which holds the CPU's timer.
- * I/O APICs bring the devices' interrupts; all go to the boot CPU, on vector VECTOR_IRQ_BASE + ISA
- * interrupt.  xAPIC (registers in memory) only, so APIC ids are at most 254.
+ * Each CPU has a local APIC, through which CPUs interrupt each other and which holds the CPU's
+ * timer.  I/O APICs bring the devices' interrupts; all go to the boot CPU, on vector
+ * VECTOR_IRQ_BASE + ISA interrupt.  xAPIC (registers in memory) only, so APIC ids are at most 254.
  *
  * See: Intel SDM vol. 3A chapter 10 (APIC); 82093AA data sheet (I/O APIC).
  */

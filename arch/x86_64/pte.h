@@ -2,7 +2,8 @@
 /*
  * arch/x86_64/pte.h - the format of a table entry; the only file that knows its bits.
  *
- *   63 NX   51..12 frame   11 PARKED   10 UNCOUNTED   9 SHARED   7 HUGE   6 D   5 A   2 U   1 W   0 P
+ *   63 NX   51..12 frame   11 PARKED   10 UNCOUNTED   9 SHARED   7 HUGE   6 D   5 A   2 U   1 W   0
+ *   P
  *
  * Entries that name tables are always P|U|A; their W bit means only "what I name is mine alone".
  * Rights live in the leaf.  A is preset, D comes and goes with W, so the CPU never writes a table
@@ -77,8 +78,8 @@ static inline pte_t pte_as_uncounted(pte_t leaf)  { return (pte_t){ leaf.bits | 
 static inline pte_t pte_with_exec(pte_t leaf)     { return (pte_t){ leaf.bits & ~PTE_NX }; }
 static inline pte_t pte_without_exec(pte_t leaf)  { return (pte_t){ leaf.bits | PTE_NX }; }
 
-/* Park a present, counted leaf: not present, no rights, also not to execute when it comes back; still
- * holding its frame. */
+/* Park a present, counted leaf: not present, no rights, also not to execute when it comes back;
+ * still holding its frame. */
 static inline pte_t pte_park(pte_t leaf)
 {
 	uint64_t kept = leaf.bits & (PTE_SHARED | PTE_ACCESSED | PTE_USER);

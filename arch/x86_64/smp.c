@@ -3,13 +3,14 @@
  * arch/x86_64/smp.c - starts the other CPUs, calls functions on them.
  *
  * Owns:        the page below 1 MiB where they begin, and one call per CPU that makes it.
- * Invariants:  ids are given in the order in which CPUs come online, without holes; cpu_count grows when
- *              one is there.
+ * Invariants:  ids are given in the order in which CPUs come online, without holes; cpu_count grows
+ *              when one is there.
  *              A call is constant while anything is pending; its CPU waits for that with preemption
  *              off and interrupts on, so two CPUs that call each other both answer.
  * Locks:       none; `stopping` keeps two CPUs from stopping each other, and is waited for with
  *              interrupts on, so that the loser stops.
- * See:         arch/x86_64/ap_entry.asm; arch/x86_64/tlb.c, which works alike; Intel SDM vol. 3A 8.4.4.
+ * See:         arch/x86_64/ap_entry.asm; arch/x86_64/tlb.c, which works alike; Intel SDM vol. 3A
+ *              8.4.4.
  */
 #include "arch/x86_64/smp.h"
 
@@ -61,7 +62,8 @@ static uint64_t stop_number;            /* atomic: changes when the others may g
 static uint64_t stopped;                /* atomic: CPUs that stand still */
 
 /* In ap_entry.asm: the code to copy, its variables, and the variables it reads in place. */
-extern uint8_t ap_page[], ap_page_end[], ap_gdt_pointer[], ap_far_pointer[], ap_boot_root[], ap_efer[];
+extern uint8_t ap_page[], ap_page_end[];
+extern uint8_t ap_gdt_pointer[], ap_far_pointer[], ap_boot_root[], ap_efer[];
 extern phys_t ap_kernel_root;
 extern virt_t ap_stack;
 extern struct cpu *ap_cpu;

@@ -10,8 +10,8 @@
  * and frames work.  A CPU that does not come is reported and left out. */
 void smp_start(void);
 
-/* Run function(argument) on every online CPU in the mask, in interrupt context, and wait until all have.
- * Interrupts on, no spinlock held that another CPU may want with interrupts off. */
+/* Run function(argument) on every online CPU in the mask, interrupts off, and wait until all have.
+ * The caller has interrupts on and holds no spinlock that another CPU may want with them off. */
 void smp_call_on(uint64_t cpu_mask, void (*function)(void *argument), void *argument);
 
 /*

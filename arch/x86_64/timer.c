@@ -2,10 +2,11 @@
 /*
  * arch/x86_64/timer.c - calibrated cycle counter, one-shot timer.
  *
- * Owns:        the rates of the cycle counter and of the local APIC's timer, and the choice between that
- *              and the TSC deadline.
+ * Owns:        the rates of the cycle counter and of the local APIC's timer, and the choice between
+ *              that and the TSC deadline.
  * Invariants:  a rate becomes a factor of 2^-32 nanoseconds (or ticks), so a conversion is one
- *              multiplication of 64 by 64 bits and a shift; factors are constant after cycles_start().
+ *              multiplication of 64 by 64 bits and a shift; factors are constant after
+ *              cycles_start().
  * See:         Intel SDM vol. 3B 17.17 (TSC), 3A 10.5.4 (APIC timer); ACPI 6.4, 4.8.3.3 (PM timer).
  */
 #include "arch/x86_64/timer.h"

@@ -9,8 +9,8 @@
  *        wait until pending = 0            <--- own bit out of its pending
  *
  * Owns:        one request and one inbox per CPU; which space each CPU has loaded.
- * Invariants:  a request is constant while anything is pending; its CPU waits for that with preemption
- *              off and interrupts on, so two CPUs that flush each other both answer.
+ * Invariants:  a request is constant while anything is pending; its CPU waits for that with
+ *              preemption off and interrupts on, so two CPUs that flush each other both answer.
  *              A bit is in a CPU's inbox from before the interrupt is sent until it is served.
  *              cpu.loaded names what CR3 holds whenever an interrupt may look at it.
  * Locks:       none.
@@ -53,7 +53,8 @@ static struct request requests[CPU_MAX];
 static struct inbox inboxes[CPU_MAX];
 
 static void flush_here(const struct mmu_context *context, virt_t start, virt_t end);
-static void shoot_down(const struct mmu_context *context, uint64_t targets, virt_t start, virt_t end);
+static void shoot_down(const struct mmu_context *context, uint64_t targets, virt_t start,
+	virt_t end);
 
 void tlb_start_cpu(void)
 {
@@ -150,7 +151,8 @@ static void flush_here(const struct mmu_context *context, virt_t start, virt_t e
 
 /* ---- on others ------------------------------------------------------------------------------ */
 
-static void shoot_down(const struct mmu_context *context, uint64_t targets, virt_t start, virt_t end)
+static void shoot_down(const struct mmu_context *context, uint64_t targets, virt_t start,
+	virt_t end)
 {
 	uint32_t self = this_cpu()->id;
 	struct request *request = &requests[self];

@@ -10,7 +10,8 @@
  *   flush:      store the entry -> full barrier -> read cpus -> IPI -> wait
  *
  * The opposite order on either side loses a flush.  One INVLPG drops the page and all cached
- * upper-level entries (SDM vol. 3A 4.10.4), so it also covers replaced tables on the path of the page.
+ * upper-level entries (SDM vol. 3A 4.10.4), so it also covers replaced tables on the path of the
+ * page.
  *
  * Waiting for the others needs interrupts on and no lock that they may spin for with interrupts off
  * (invariant L1); asserted.
@@ -24,7 +25,7 @@ enum { TLB_RANGE_PAGES = 32 };
 
 struct mmu_context {
 	phys_t root;                    /* of the level-4 table; constant while loaded anywhere */
-	uint64_t cpus;                  /* atomic: CPUs that have it loaded */
+	uint64_t cpus;                  /* atomic: CPUs that have it loaded; not kept for the kernel */
 	uint64_t id;                    /* for events: the space's */
 };
 

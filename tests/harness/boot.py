@@ -29,15 +29,14 @@ def probe_archive(name="probe", **options):
 
 def boot(settings, *words, **options):
     """Boot the probe directly.  Returns the outcome."""
-    options.setdefault("initramfs", probe_archive(f"probe-{abs(hash(words + tuple(options)))}"))
+    options.setdefault("initramfs", probe_archive())
     with Machine(settings.words() + list(words), **options) as machine:
         return machine.run(SECONDS)
 
 
 def boot_iso(settings, name, **options):
     iso = BUILD / "tests" / f"{name}.iso"
-    archive = probe_archive(f"probe-{name}")
-    command = [str(ROOT / "tools/make-iso"), str(IMAGE), str(archive),
+    command = [str(ROOT / "tools/make-iso"), str(IMAGE), str(probe_archive()),
                " ".join(settings.words()), str(iso)]
     status, output = build.call(command, env=dict(os.environ, GRUB_TIMEOUT="0"))
     if status != 0:

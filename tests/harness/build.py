@@ -4,6 +4,7 @@
 import os
 import pathlib
 import subprocess
+import threading
 
 from .settings import BUILD, ROOT
 
@@ -36,7 +37,8 @@ def initramfs(name, manifest, *, compress=False, busybox=False):
     """An archive of its own in build/tests.  `manifest`: lines for tools/make-initramfs."""
     path = BUILD / "tests" / f"{name}.cpio{'.gz' if compress else ''}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    command = [str(ROOT / "tools/make-initramfs"), "-o", str(path)]
+    unfinished = path.with_name(f"{path.name}.{threading.get_ident()}")
+    command = [str(ROOT / "tools/make-initramfs"), "-o", str(unfinished)]
     if compress:
         command.append("-z")
     if busybox:
@@ -45,6 +47,7 @@ def initramfs(name, manifest, *, compress=False, busybox=False):
     status, output = call(command, input=text.encode())
     if status != 0:
         raise RuntimeError(output)
+    unfinished.replace(path)            # somebody may be booting from the old one
     return path
 
 

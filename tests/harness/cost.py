@@ -22,14 +22,14 @@ def jobs(settings):
 
 
 def measure(settings, share):
-    """(outcome, {MiB: (fork, child)})."""
+    """(outcome, {MiB: (fork, life)}): see tests/user/init/forkcost.c."""
     archive = build.initramfs(f"forkcost-{share}",
                               [f"file /init 755 {BUILD}/tests/init/forkcost"])
     with Machine(settings.words(share), memory=2048, cpu="max,-erms,-la57", initramfs=archive,
                  extra=COUNTED) as machine:
         outcome = machine.run(SECONDS)
     rows = re.findall(r"^forkcost: (\d+) (\d+) (\d+)$", outcome.console, re.MULTILINE)
-    return outcome, {int(mib): (int(fork), int(child)) for mib, fork, child in rows}
+    return outcome, {int(mib): (int(fork), int(life)) for mib, fork, life in rows}
 
 
 def run(report, settings, share):
@@ -38,7 +38,7 @@ def run(report, settings, share):
     if outcome.kind != "power off" or len(costs) != 4:
         problems = outcome.diagnosis(settings.replay("cost", f"fork_{share}", None, share))
     elif share == "root":
-        problems = not_flat("fork", costs, 0) + not_flat("the child's exit", costs, 1)
+        problems = not_flat("fork", costs, 0) + not_flat("the life of a child", costs, 1)
     elif share in FORK_SHARES[:2] and costs[256][0] < 2 * costs[0][0]:
         problems = ["fork should copy, but costs the same for 256 MiB"]
     text = ", ".join(f"{mib} MiB {fork}" for mib, (fork, _) in sorted(costs.items()))

@@ -177,10 +177,14 @@ def on_linux(report, _):
         report.result("shell/on_linux", hold(Dialogue(partner)))
 
 
+def archive():
+    return build.initramfs("shell", [f"file /init 755 {ROOT}/user/init.sh", "dir /root 755"],
+                           busybox=True)
+
+
 def on_cowbell(report, settings):
-    archive = build.initramfs("shell", [f"file /init 755 {ROOT}/user/init.sh"], busybox=True)
     with Machine(settings.words(settings.fork_share), smp=settings.smps([2])[0],
-                 initramfs=archive) as machine:
+                 initramfs=archive()) as machine:
         problems = hold(Dialogue(machine))
         machine.type(CTRL_D)
         machine.pump(machine.has_ended, SECONDS)

@@ -4,7 +4,7 @@
 #include "arch/x86_64/cpu.h"
 #include "tests/kernel/task_fixture.h"
 
-enum { ROUNDS = 100 };
+enum { ROUNDS = 20 };
 
 static uint32_t calls[CPU_MAX];         /* [that CPU] */
 static uint64_t counters[CPU_MAX];      /* [the task on that CPU] */

@@ -2,8 +2,8 @@
 /*
  * tests/kernel/space_fixture.h - spaces to try things on.
  *
- * No program runs in them: faults are raised by fault_resolve() and bytes move through mm/uaccess.h, so
- * each step of copy-on-write can be looked at from outside.
+ * No program runs in them: faults are raised by fault_resolve() and bytes move through
+ * mm/uaccess.h, so each step of copy-on-write can be looked at from outside.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 /*
  * tests/kernel/task_fixture.h - tasks that belong to a test.
  *
- * A test starts its tasks, lets them run and joins them all before it ends, so that the ledger finds
- * their memory back.
+ * A test starts its tasks, lets them run and joins them all before it ends, so that the ledger
+ * finds their memory back.
  */
 #pragma once
 

@@ -7,7 +7,7 @@
 #include "mm/mmu.h"
 #include "tests/kernel/task_fixture.h"
 
-enum { VERSIONS = 200 };
+enum { VERSIONS = 60 };
 
 /* ---- kernel addresses ----------------------------------------------------------------------- */
 

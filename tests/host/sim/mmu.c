@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/host/sim/mmu.c - TLBs, walks and shootdowns of the simulated CPUs.
+ * tests/host/sim/mmu.c - TLBs, walks and control registers of the simulated CPUs.
  *
- * Owns: what each CPU has cached, requests on their way to it, the loaded context.
- * Invariants: a CPU caches entries of its loaded context only.
- * See: arch/x86_64/tlb.h for the order of steps that activation and flush keep to.
+ * Owns: what each CPU has cached, and its CR3.
+ * Invariants: a CPU caches entries of the tree in CR3 only.
+ * See: arch/x86_64/tlb.c, which runs on these CPUs as it is.
  */
 #include <string.h>
 
 #include "lib/bits.h"
 #include "lib/types.h"
-#include "arch/x86_64/tlb.h"
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/paging.h"
 #include "kernel/panic.h"
 #include "mm/frame.h"
 #include "mm/mmu.h"
 #include "tests/host/sim/mmu.h"
 #include "tests/host/sim/sim.h"
 
-enum { TLB_SIZE = 256, UPPER_SIZE = 64, REQUESTS_MAX = 32, ROOT_LEVEL = PTE_LEVELS };
+enum { TLB_SIZE = 256, UPPER_SIZE = 64, ROOT_LEVEL = PTE_LEVELS };
 
 struct tlb_entry {
 	bool is_valid;
@@ -33,20 +35,13 @@ struct upper_entry {
 	pfn_t table;
 };
 
-struct request {
-	struct mmu_context *context;
-	virt_t start, end;
-	unsigned *unanswered;
-};
-
 static struct mmu_cpu {
 	struct tlb_entry tlb[TLB_SIZE];
 	struct upper_entry upper[UPPER_SIZE];
-	struct request requests[REQUESTS_MAX];
-	unsigned request_count;
+	phys_t cr3;
 } caches[SIM_CPUS_MAX];
 
-struct mmu_context kernel_context;
+phys_t kernel_root;                     /* 0: nothing can be reached through it */
 virt_t (*mmu_speculation_target)(void);
 
 static bool walk(struct sim_cpu *cpu, virt_t addr, bool is_speculative,
@@ -93,18 +88,6 @@ static void drop_page(struct sim_cpu *cpu, virt_t page)
 
 	if (entry->page == page)
 		entry->is_valid = false;
-}
-
-/* INVLPG for each page of the range. */
-static void drop_range(struct sim_cpu *cpu, virt_t start, virt_t end)
-{
-	struct tlb_entry *tlb = caches_of(cpu)->tlb;
-
-	for (unsigned i = 0; i < TLB_SIZE; i++) {
-		if (tlb[i].page >= start && tlb[i].page < end)
-			tlb[i].is_valid = false;
-	}
-	drop_uppers(cpu);
 }
 
 /* A page fault drops what was used for the address, on all levels, and no more. */
@@ -170,7 +153,7 @@ static pfn_t walk_start(struct sim_cpu *cpu, virt_t addr, int *level, bool *can_
 	}
 	*level = ROOT_LEVEL;
 	*can_write = true;
-	return cpu->area->loaded->root >> PAGE_SHIFT;
+	return caches_of(cpu)->cr3 >> PAGE_SHIFT;
 }
 
 static void note_upper(struct sim_cpu *cpu, virt_t addr, int level, pfn_t table, bool can_write)
@@ -240,88 +223,62 @@ bool mmu_translate(virt_t addr, enum access access, struct mmu_translation *out)
 	return false;
 }
 
-/* ---- shootdowns ---- */
+/* ---- instructions ---- */
 
-static void answer_requests(struct sim_cpu *cpu)
+uint64_t read_cr3(void)
 {
-	struct mmu_cpu *mine = caches_of(cpu);
-
-	for (unsigned i = 0; i < mine->request_count; i++) {
-		struct request *request = &mine->requests[i];
-
-		if (cpu->area->loaded == request->context)
-			drop_range(cpu, request->start, request->end);
-		--*request->unanswered;
-	}
-	mine->request_count = 0;
+	return caches_of(sim_this_cpu())->cr3;
 }
 
-static void send_request(struct sim_cpu *cpu, struct request request)
+void write_cr3(uint64_t value)
 {
-	struct mmu_cpu *other = caches_of(cpu);
-
-	assert(other->request_count < REQUESTS_MAX);
-	other->requests[other->request_count++] = request;
-}
-
-void tlb_flush_range(struct mmu_context *context, virt_t start, virt_t end)
-{
-	struct sim_cpu *me;
-	unsigned unanswered = 0;
-	uint64_t mask;
-
 	sim_point();
-	sim_this_cpu()->area->preempt_depth++;
-	me = sim_this_cpu();
-	mask = context->cpus;
-	for (unsigned i = 0; i < sim_cpu_count; i++) {
-		if (&sim_cpus[i] == me || !(mask & 1ull << i))
-			continue;
-		unanswered++;
-		send_request(&sim_cpus[i], (struct request){ context, start, end, &unanswered });
-		if (!sim_is_running())
-			answer_requests(&sim_cpus[i]);
-		sim_point();
-	}
-	if (me->area->loaded == context)
-		drop_range(me, start, end);
-	while (unanswered > 0)
-		sim_spin();
-	me->area->preempt_depth--;
+	caches_of(sim_this_cpu())->cr3 = value;
+	drop_all(sim_this_cpu());
 	sim_point();
 }
 
-void tlb_flush_all(struct mmu_context *context)
+/* No page is global, so CR4.PGE stays clear. */
+uint64_t read_cr4(void)
 {
-	tlb_flush_range(context, 0, USER_END);
+	return 0;
 }
 
-void tlb_flush_local_page(virt_t addr)
+void write_cr4(uint64_t value)
+{
+}
+
+void invlpg(virt_t addr)
 {
 	struct sim_cpu *cpu = sim_this_cpu();
 
+	sim_point();
 	drop_page(cpu, page_floor(addr));
 	drop_uppers(cpu);
 }
 
-/* Announce, then load, then take the old announcement back. */
-void tlb_activate(struct mmu_context *context)
+bool irq_enabled(void)
 {
-	struct sim_cpu *cpu = sim_this_cpu();
-	uint64_t bit = 1ull << (cpu - sim_cpus);
-	struct mmu_context *old = cpu->area->loaded;
+	return !sim_this_cpu()->irqs_off;
+}
 
-	assert(!sim_is_running() || cpu->area->preempt_depth > 0);
-	if (old == context)
-		return;
+uint64_t irq_save(void)
+{
+	uint64_t flags = irq_enabled() ? RFLAGS_INTERRUPTS : 0;
+
+	sim_this_cpu()->irqs_off = true;
+	return flags;
+}
+
+void irq_restore(uint64_t flags)
+{
+	sim_this_cpu()->irqs_off = !(flags & RFLAGS_INTERRUPTS);
 	sim_point();
-	context->cpus |= bit;
-	sim_point();
-	cpu->area->loaded = context;
-	drop_all(cpu);
-	sim_point();
-	old->cpus &= ~bit;
-	sim_point();
+}
+
+void apic_send(uint32_t to_apic_id, uint8_t vector)
+{
+	sim_interrupt(&sim_cpus[to_apic_id]);
 }
 
 /* ---- what goes on between two steps ---- */
@@ -340,9 +297,7 @@ void mmu_background(struct sim_cpu *cpu)
 {
 	struct mmu_translation ignored;
 
-	if (caches_of(cpu)->request_count > 0 && !cpu->in_instruction && sim_chance(3))
-		answer_requests(cpu);
-	if (cpu->area->loaded != &kernel_context && !cpu->in_instruction && sim_chance(6))
+	if (caches_of(cpu)->cr3 != kernel_root && !cpu->in_instruction && sim_chance(6))
 		walk(cpu, mmu_speculation_target(), true, &ignored);
 	if (sim_chance(4))
 		forget_something(cpu);
@@ -351,10 +306,9 @@ void mmu_background(struct sim_cpu *cpu)
 /* ---- inspection ---- */
 
 /* What the tree says now: the table of `level` on the path, or the leaf's frame for level 0. */
-static bool true_path(const struct mmu_context *context, virt_t addr, int level,
-		      struct mmu_translation *out)
+static bool true_path(phys_t root, virt_t addr, int level, struct mmu_translation *out)
 {
-	pfn_t at = context->root >> PAGE_SHIFT;
+	pfn_t at = root >> PAGE_SHIFT;
 	pte_t entry = PTE_NONE;
 
 	out->can_write = true;
@@ -375,7 +329,7 @@ static void check_cached(struct sim_cpu *cpu, virt_t addr, int level,
 {
 	struct mmu_translation now;
 
-	if (!true_path(cpu->area->loaded, addr, level, &now))
+	if (!true_path(caches_of(cpu)->cr3, addr, level, &now))
 		sim_violation("CPU %d still has frame %lx cached for %lx, level %d: nothing is there",
 			      (int)(cpu - sim_cpus), cached->frame, addr, level);
 	if (now.frame != cached->frame)
@@ -407,7 +361,7 @@ static void check_cpu(struct sim_cpu *cpu)
 void mmu_check_caches(void)
 {
 	for (unsigned i = 0; i < sim_cpu_count; i++) {
-		if (sim_cpus[i].area->loaded != &kernel_context)
+		if (caches[i].cr3 != kernel_root)
 			check_cpu(&sim_cpus[i]);
 	}
 }

@@ -137,6 +137,9 @@ static int do_advise(struct world_space *at)
 	return world_advise(at, range.start, range.end, advice[sim_below(COUNT(advice))]);
 }
 
+/* Writers and resizers of a file keep apart, as by its inode's lock. */
+static struct rwlock inode_lock;
+
 static struct model_object *loose_object(void)
 {
 	return &model_objects[MODEL_OBJECTS - 1 - sim_below(2)];
@@ -156,8 +159,11 @@ static int do_object_write(void)
 	uint64_t index = sim_below(FILE_PAGES);
 	uint64_t value = model_object_value(object, index);
 	uint64_t at = index * PAGE_SIZE + word_offset(sim_below(WORDS));
-	ssize_t done = object_write(object->object, at, (struct object_io){ .kernel = &value }, 8);
+	ssize_t done;
 
+	write_lock(&inode_lock);
+	done = object_write(object->object, at, (struct object_io){ .kernel = &value }, 8);
+	write_unlock(&inode_lock);
 	return done < 0 ? (int)done : 0;
 }
 
@@ -165,10 +171,14 @@ static int do_object_cut(void)
 {
 	struct model_object *object = loose_object();
 	uint64_t first = sim_below(FILE_PAGES), last = first + sim_below(4);
+	int err;
 
 	if (sim_chance(2))
 		return object_punch(object->object, first * PAGE_SIZE, last * PAGE_SIZE);
-	return object_resize(object->object, first * PAGE_SIZE);
+	write_lock(&inode_lock);
+	err = object_resize(object->object, first * PAGE_SIZE);
+	write_unlock(&inode_lock);
+	return err;
 }
 
 static int do_fork(struct world_space *at)
@@ -306,6 +316,7 @@ void world_run(const struct world_plan *the_plan, uint64_t seed)
 	plan = the_plan;
 	sim_seed(seed);
 	world_start(plan->cpus);
+	rwlock_init(&inode_lock, RANK_INODE);
 	first_space_start();
 	world_fail_often(plan->failures_per_1000);
 	sim_run(plan->steps, plan->quiet_interval, world_check);

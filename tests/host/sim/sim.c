@@ -60,6 +60,7 @@ static bool is_frozen, is_quiet_wanted, is_over;
 static uint64_t last_progress;
 
 static void schedule(void);
+static void give_way(void);
 
 /* ---- chance ---- */
 
@@ -191,8 +192,10 @@ void sim_leave_context(void)
 
 static void idle_main(void *unused)
 {
-	for (;;)
+	for (;;) {
+		give_way();
 		schedule();
+	}
 }
 
 /* ---- scheduling ---- */
@@ -214,7 +217,29 @@ const void *sim_self(void)
 
 static bool may_preempt(const struct sim_cpu *cpu)
 {
-	return cpu->area->preempt_depth == 0 && !cpu->in_instruction;
+	return cpu->area->preempt_depth == 0 && !cpu->in_instruction && !cpu->irqs_off;
+}
+
+static void take_interrupt(struct sim_cpu *cpu)
+{
+	cpu->has_interrupt = false;
+	cpu->irqs_off = true;
+	cpu->area->irq_depth++;
+	tlb_interrupt();
+	cpu->area->irq_depth--;
+	cpu->irqs_off = false;
+}
+
+void sim_interrupt(struct sim_cpu *cpu)
+{
+	uint32_t here = this_cpu()->id;
+
+	cpu->has_interrupt = true;
+	if (self)
+		return;
+	host_become_cpu(cpu->area->id);
+	take_interrupt(cpu);
+	host_become_cpu(here);
 }
 
 static void give_way(void)
@@ -223,6 +248,8 @@ static void give_way(void)
 
 	switch_to_machine();
 	cpu = self->cpu;
+	if (cpu->has_interrupt && !cpu->irqs_off && !cpu->in_instruction && sim_chance(3))
+		take_interrupt(cpu);
 	if (cpu->area->need_resched && may_preempt(cpu))
 		schedule();
 }
@@ -328,8 +355,11 @@ void sim_start(unsigned count)
 		cpu->idle->is_idle = true;
 		cpu->idle->cpu = cpu;
 		cpu->running = cpu->idle;
-		cpu->area->loaded = &kernel_context;
+		cpu->area->apic_id = i;
+		host_become_cpu(i);
+		tlb_start_cpu();
 	}
+	host_become_cpu(0);
 }
 
 void sim_rest(void)

@@ -32,6 +32,8 @@ struct sim_cpu {
 	struct sim_thread *running;     /* its idle thread if nothing else */
 	struct sim_thread *idle;
 	bool in_instruction;            /* interrupts wait for its end */
+	bool irqs_off;                  /* RFLAGS.IF is clear, or an interrupt is being served */
+	bool has_interrupt;             /* a shootdown's, not yet taken */
 };
 
 extern struct sim_cpu sim_cpus[SIM_CPUS_MAX];
@@ -61,6 +63,9 @@ struct sim_cpu *sim_this_cpu(void);
 
 /* Inside sim_run(): is there something to schedule? */
 bool sim_is_running(void);
+
+/* Interrupt a CPU, soon; outside sim_run(), at once. */
+void sim_interrupt(struct sim_cpu *cpu);
 
 /* ---- scheduling ---- */
 

@@ -5,10 +5,10 @@
  * Under QEMU's -icount shift=0 the cycle counter advances by one for each instruction.  For several
  * sizes of touched memory prints, in instructions and the least of some rounds,
  *
- *   forkcost: MIB FORK CHILD
+ *   forkcost: MIB FORK LIFE
  *
- * FORK: fork() as the parent sees it.  CHILD: from then on until the child, which exits at once, is
- * waited for.
+ * FORK: fork() as the parent sees it.  LIFE: from before fork() until the child, which exits at
+ * once, was waited for.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ enum { ROUNDS = 5, PAGE = 4096 };
 static const size_t sizes_mib[] = {0, 16, 64, 256};
 
 struct cost {
-	uint64_t fork, child;
+	uint64_t fork, life;
 };
 
 static uint64_t instructions(void)
@@ -45,8 +45,8 @@ static struct cost measure(void)
 
 		if (forked - start < least.fork)
 			least.fork = forked - start;
-		if (waited - forked < least.child)
-			least.child = waited - forked;
+		if (waited - start < least.life)
+			least.life = waited - start;
 	}
 	return least;
 }
@@ -72,7 +72,7 @@ static void report(size_t mib)
 	munmap(memory, bytes + PAGE);
 
 	printf("forkcost: %zu %llu %llu\n", mib, (unsigned long long)cost.fork,
-		(unsigned long long)cost.child);
+		(unsigned long long)cost.life);
 }
 
 int main(void)

@@ -260,6 +260,21 @@ static bool is_chosen(const char *name, int argc, char **argv)
 	return argc <= 1;
 }
 
+/* Fork and judge once for nothing: the memory that this touches is not the first program's. */
+static void warm_up(void)
+{
+	struct ledger before;
+	char why[400];
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	wait_within(pid, 1, &status);
+	if (ledger_read(&before) && settled(&before, why, sizeof(why)))
+		audit_is_clean(why, sizeof(why));
+}
+
 static void prepare(void)
 {
 	mkdir("/proc", 0755);
@@ -279,6 +294,7 @@ int main(int argc, char **argv)
 	struct dirent **entries;
 
 	prepare();
+	warm_up();
 	int count = scandir("/tests", &entries, NULL, alphasort);
 	int chosen = 0;
 	for (int i = 0; i < count; i++) {

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* Clocks, sleeping, alarms. */
+#include "utest.h"
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/times.h>
+#include <time.h>
+
+static long long now_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	CHECK(clock_gettime(clock, &now) == 0);
+	CHECK(now.tv_nsec >= 0 && now.tv_nsec < 1000000000);
+	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+static volatile int alarms;
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	alarms++;
+}
+
+static void catch_alarm(int flags)
+{
+	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = flags};
+
+	sigaction(SIGALRM, &action, NULL);
+}
+
+TEST(monotonic_time_never_goes_back)
+{
+	long long last = now_ns(CLOCK_MONOTONIC);
+
+	for (int i = 0; i < 10000; i++) {
+		long long now = now_ns(CLOCK_MONOTONIC);
+		CHECK(now >= last);
+		last = now;
+	}
+}
+
+TEST(all_clocks_tell)
+{
+	clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW,
+		CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME,
+		CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
+	struct timespec time;
+
+	for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+		CHECK(now_ns(clocks[i]) >= 0);
+		CHECK(clock_getres(clocks[i], &time) == 0 && time.tv_sec == 0 && time.tv_nsec > 0);
+	}
+	CHECK_ERRNO(clock_gettime(99, &time), EINVAL);
+}
+
+TEST(the_ways_to_ask_for_the_time_agree)
+{
+	struct timeval tv;
+	time_t seconds = time(NULL);
+	long long ns = now_ns(CLOCK_REALTIME);
+
+	CHECK(gettimeofday(&tv, NULL) == 0);
+	CHECK(ns / 1000000000 - seconds <= 1 && tv.tv_sec - seconds <= 1);
+	CHECK(tv.tv_usec >= 0 && tv.tv_usec < 1000000);
+}
+
+TEST(nanosleep_lasts_as_long_as_asked)
+{
+	struct timespec time = {0, 30000000};
+	long long start = now_ns(CLOCK_MONOTONIC);
+
+	CHECK(nanosleep(&time, NULL) == 0);
+	CHECK(now_ns(CLOCK_MONOTONIC) - start >= 30000000);
+	time.tv_nsec = 1000000000;
+	CHECK_ERRNO(nanosleep(&time, NULL), EINVAL);
+}
+
+TEST(sleeping_until_a_moment)
+{
+	struct timespec time;
+	long long until = now_ns(CLOCK_MONOTONIC) + 30000000;
+
+	time = (struct timespec){until / 1000000000, until % 1000000000};
+	CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL), 0);
+	CHECK(now_ns(CLOCK_MONOTONIC) >= until);
+	CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL), 0);
+	until = now_ns(CLOCK_REALTIME) + 30000000;
+	time = (struct timespec){until / 1000000000, until % 1000000000};
+	CHECK_EQ(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &time, NULL), 0);
+	CHECK(now_ns(CLOCK_REALTIME) >= until);
+}
+
+TEST(a_signal_ends_a_sleep_and_tells_the_rest)
+{
+	struct timespec time = {5, 0}, left = {0, 0};
+
+	catch_alarm(0);
+	ualarm(30000, 30000);
+	CHECK_ERRNO(nanosleep(&time, &left), EINTR);
+	CHECK(left.tv_sec < 5 && (left.tv_sec > 0 || left.tv_nsec > 0));
+}
+
+TEST(a_stopped_sleeper_goes_on)
+{
+	long long start = now_ns(CLOCK_MONOTONIC);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct timespec time = {0, 150000000};
+		_exit(nanosleep(&time, NULL) == 0 ? 0 : 1);
+	}
+	usleep(30000);
+	kill(pid, SIGSTOP);
+	usleep(30000);
+	kill(pid, SIGCONT);
+	CHECK_EXIT(pid, 0);
+	CHECK(now_ns(CLOCK_MONOTONIC) - start >= 150000000);
+}
+
+TEST(alarm_replaces_the_one_before)
+{
+	CHECK_EQ(alarm(100), 0);
+	unsigned left = alarm(0);
+	CHECK(left == 100 || left == 99);
+	CHECK_EQ(alarm(0), 0);
+}
+
+TEST(an_alarm_comes)
+{
+	struct itimerval timer = {.it_value = {0, 20000}}, old;
+	sigset_t blocked, empty;
+
+	catch_alarm(0);
+	sigemptyset(&empty);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGALRM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+	CHECK_ERRNO(sigsuspend(&empty), EINTR);
+	CHECK_EQ(alarms, 1);
+	CHECK(getitimer(ITIMER_REAL, &old) == 0);
+	CHECK(old.it_value.tv_sec == 0 && old.it_value.tv_usec == 0);
+}
+
+TEST(an_interval_timer_comes_again)
+{
+	catch_alarm(0);
+	struct itimerval timer = {.it_value = {0, 10000}, .it_interval = {0, 10000}}, old;
+
+	CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+	while (alarms < 3)
+		pause();
+	timer = (struct itimerval){0};
+	CHECK(setitimer(ITIMER_REAL, &timer, &old) == 0);
+	CHECK(old.it_interval.tv_usec == 10000);
+}
+
+TEST(an_alarm_is_not_inherited)
+{
+	alarm(100);
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(alarm(0) == 0 ? 0 : 1);
+	CHECK_EXIT(pid, 0);
+	CHECK(alarm(0) > 0);
+}
+
+TEST(bad_arguments)
+{
+	struct itimerval timer = {.it_value = {0, 1000000}};
+	struct timespec time = {-1, 0};
+
+	CHECK_ERRNO(setitimer(ITIMER_REAL, &timer, NULL), EINVAL);
+	CHECK_ERRNO(setitimer(7, &timer, NULL), EINVAL);
+	CHECK_ERRNO(nanosleep(&time, NULL), EINVAL);
+	CHECK_ERRNO(syscall(SYS_clock_gettime, CLOCK_REALTIME, 1), EFAULT);
+	CHECK_ERRNO(syscall(SYS_nanosleep, 1, NULL), EFAULT);
+}
+
+TEST(computing_takes_processor_time)
+{
+	struct tms tms;
+	long long start = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+	volatile long sum = 0;
+
+	for (long i = 0; i < 3000000; i++)
+		sum += i;
+	CHECK(now_ns(CLOCK_PROCESS_CPUTIME_ID) > start);
+	CHECK(now_ns(CLOCK_THREAD_CPUTIME_ID) > 0);
+	CHECK(times(&tms) != (clock_t)-1);
+	CHECK(tms.tms_utime >= 0 && tms.tms_stime >= 0);
+}
