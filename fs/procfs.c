@@ -110,12 +110,16 @@ static ssize_t text_read(const struct proc_text *text, buffer_t to, size_t len, 
 int proc_parse_number(const char *text, int64_t low, int64_t high, int64_t *number)
 {
 	bool is_negative = *text == '-';
-	uint64_t value;
+	uint64_t size;
+	int64_t value;
 
-	if (number_parse(text + is_negative, &value, NULL) || value > INT64_MAX)
+	if (number_parse(text + is_negative, &size, NULL) || size > INT64_MAX)
 		return -EINVAL;
-	*number = is_negative ? -(int64_t)value : (int64_t)value;
-	return *number < low || *number > high ? -EINVAL : 0;
+	value = is_negative ? -(int64_t)size : (int64_t)size;
+	if (value < low || value > high)
+		return -EINVAL;
+	*number = value;
+	return 0;
 }
 
 /* ---- files ---- */

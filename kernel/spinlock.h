@@ -25,7 +25,7 @@ enum lock_rank {
 	RANK_EXEC,              /* sleeping: a process replacing its program */
 	RANK_INODE,             /* sleeping: one file's contents */
 	RANK_PIPE,              /* sleeping: one pipe */
-	RANK_TTY_INPUT,         /* sleeping: reading a terminal */
+	RANK_TTY_INPUT,         /* sleeping: one write to a terminal */
 	RANK_SPACE,             /* sleeping: ranges and root of one address space */
 	RANK_OBJECT,            /* sleeping: the pages of one object */
 	RANK_OBJECTS,           /* the list of all objects */

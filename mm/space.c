@@ -6,9 +6,9 @@
  * Locks:  space->lock; the list under RANK_SPACES.
  *
  *   fork:   write-lock the parent -> share its root's entries -> shoot down -> take one more count
- *           on its ranges -> unlock.  The instant when the last CPU acknowledges is the snapshot: every
- *           other thread of the parent is either before it (its writes are in the child's memory)
- *           or blocked at its next write.
+ *           on its ranges -> unlock.  The instant when the last CPU acknowledges is the snapshot:
+ *           every other thread of the parent is either before it (its writes are in the child's
+ *           memory) or blocked at its next write.
  *   exit:   nobody runs here any more, so nothing is shot down: put the root, then the ranges
  *           (views die before the objects they view).
  *
@@ -127,7 +127,7 @@ int space_fork(struct space *parent, struct space **out)
 static int space_share_tree(struct space *child, struct space *parent, enum fork_share share)
 {
 	static const int share_levels[] = {
-		[FORK_SHARE_NONE] = 0,	/* then every page is copied: space_copy_everything() */
+		[FORK_SHARE_NONE] = 0,          /* then space_copy_everything() */
 		[FORK_SHARE_PAGE] = 0,
 		[FORK_SHARE_TABLE] = 1,
 		[FORK_SHARE_DIR] = 2,

@@ -13,14 +13,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAGES = 4, PAGE = 4096 };
+enum { PAGES = 4, PAGE = 4096, TABLE_SPAN = 2 << 20 };
 
 static char *memory;
 static int step;
 
+/* `text` is one paragraph; it is set in lines of at most 76 columns. */
 static void say(const char *title, const char *text)
 {
-	printf("\n\033[1m%d. %s\033[0m\n%s\n", ++step, title, text);
+	const char *bold = isatty(1) ? "\033[1m" : "", *plain = isatty(1) ? "\033[0m" : "";
+	int column = 0;
+
+	printf("\n%s%d. %s%s\n", bold, ++step, title, plain);
+	while (*text) {
+		int len = strcspn(text, " ");
+		if (column + len > 72) {
+			printf("\n");
+			column = 0;
+		}
+		column += printf(column ? " %.*s" : "   %.*s", len, text);
+		text += len + strspn(text + len, " ");
+	}
+	printf("\n");
 }
 
 /* The lines of /proc/PID/tree that speak of our pages, as they are. */
@@ -59,9 +73,24 @@ static long work(pid_t pid, const char *name)
 
 static void show_work(const char *who, pid_t pid)
 {
-	printf("   %s so far: %ld faults, %ld frames copied, %ld frames zeroed, %ld tables copied, "
-	       "%ld tables taken back\n", who, work(pid, "faults"), work(pid, "frames_copied"),
-	       work(pid, "frames_zeroed"), work(pid, "tables_copied"), work(pid, "tables_regained"));
+	static const char *const names[] = {
+		"faults", "frames_copied", "frames_zeroed", "tables_copied", "tables_regained",
+	};
+
+	printf("   %s so far:", who);
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		printf("%s %s %ld", i ? "," : "", names[i], work(pid, names[i]));
+	printf("\n");
+}
+
+/* Memory with a table of its own, so that nothing else we do disturbs the picture. */
+static char *own_table(void)
+{
+	char *at = mmap(NULL, 2 * TABLE_SPAN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+	if (at == MAP_FAILED)
+		return NULL;
+	return (char *)(((unsigned long)at + TABLE_SPAN - 1) & -TABLE_SPAN);
 }
 
 /* Let the child do one thing: it waits for a byte, acts, and answers with a byte. */
@@ -89,26 +118,30 @@ int main(void)
 	pid_t self = getpid();
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED || pipe(down) || pipe(up)) {
+	memory = own_table();
+	if (!memory || pipe(down) || pipe(up)) {
 		perror("cowdemo");
 		return 1;
 	}
+	printf("Each line below is a page: address, frame number, how many entries name the\n"
+	       "frame, how many name each table on the path (level 1, 2, 3), and the rights.\n");
 
 	say("Memory that nobody touched",
-	    "   mmap() promised four pages. There is no frame behind them, and no entry.");
+	    "mmap() promised memory. There is no frame behind it, and no entry.");
 	show_pages("we", self);
 
 	volatile char sink = memory[3 * PAGE];
 	(void)sink;
 	say("Reading finds zeros",
-	    "   We read the last page. Its entry now names the one frame of zeros that everybody shares.");
+	    "We read the fourth page. Its entry now names the one frame of zeros that all "
+	    "processes share. It is not counted.");
 	show_pages("we", self);
 
 	for (int i = 0; i < 3; i++)
 		memory[i * PAGE] = 'A';
 	say("Writing finds frames",
-	    "   We wrote to the first three pages. Each got a frame of its own: count 1, writable.");
+	    "We wrote to the first three pages. Each got a frame of its own: count 1, "
+	    "writable.");
 	show_pages("we", self);
 	show_work("we", self);
 
@@ -121,23 +154,27 @@ int main(void)
 	if (!child)
 		child_main(down[0], up[1]);
 	say("fork()",
-	    "   The child has the same memory, and nothing was copied. The frames are the same frames. The\n"
-	    "   write bit is gone somewhere on the path, so that the first write will be noticed.");
+	    "The child has the same memory, and nothing was copied. Both name the same "
+	    "frames, even through the same table: its count is 2. The write bit is gone "
+	    "further up, so that the first write will be noticed. (The upper tables were "
+	    "copied meanwhile, because both processes wrote to their stacks.)");
 	show_pages("parent", self);
 	show_pages("child", child);
 
 	tell(down[1], up[0]);
 	say("The child writes to the first page",
-	    "   A page fault: the tables on the path were shared, so the child got copies of them; the frame was\n"
-	    "   held twice, so it got a copy of that. The other pages stay shared: their count is now 2.");
+	    "A page fault. The table was shared, so the child got a copy of it; now every "
+	    "frame in it is named by two entries. The frame was held twice, so the child "
+	    "got a copy of that too. The other pages stay shared: their count is 2.");
 	show_pages("parent", self);
 	show_pages("child", child);
 	show_work("child", child);
 
 	memory[PAGE] = 'A';
 	say("The parent writes to the second page",
-	    "   The parent has its old tables to itself again and takes them back. The second page is still held\n"
-	    "   by both, so it is copied.");
+	    "The parent has its table to itself again and takes it back: the first page "
+	    "is writable at once, without a fault. The second is still held by both, so "
+	    "it is copied.");
 	show_pages("parent", self);
 	show_pages("child", child);
 	show_work("parent", self);
@@ -147,11 +184,12 @@ int main(void)
 	long copied = work(self, "frames_copied");
 	memory[0] = memory[2 * PAGE] = 'P';
 	say("The child is gone",
-	    "   We write to the first and the third page. We are their last holder: the write bit comes back, and\n"
-	    "   nothing is copied.");
+	    "We write to the first and the third page. We are their last holder: the "
+	    "write bit comes back, and nothing is copied.");
 	show_pages("we", self);
 	show_work("we", self);
 	printf("\n   Frames copied by these two writes: %ld. The child saw %s.\n\n",
-	       work(self, "frames_copied") - copied, status ? "something WRONG" : "exactly its snapshot");
+	       work(self, "frames_copied") - copied,
+	       status ? "something WRONG" : "exactly its snapshot");
 	return status != 0;
 }

@@ -59,19 +59,24 @@ static inline pfn_t pte_pfn(pte_t e)
 	return (bits & PTE_FRAME) >> PAGE_SHIFT;
 }
 
+/* What every present entry of a program's half has. */
+#define PTE_NAMED (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
+
 static inline pte_t pte_to_table(pfn_t pfn)
 {
-	return (pte_t){ pfn << PAGE_SHIFT | PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_WRITE };
+	return (pte_t){ pfn << PAGE_SHIFT | PTE_NAMED | PTE_WRITE };
 }
 
 /* A leaf without the right to write. */
 static inline pte_t pte_to_frame(pfn_t pfn, bool executable)
 {
-	return (pte_t){ pfn << PAGE_SHIFT | PTE_PRESENT | PTE_USER | PTE_ACCESSED | (executable ? 0 : PTE_NX) };
+	return (pte_t){ pfn << PAGE_SHIFT | PTE_NAMED | (executable ? 0 : PTE_NX) };
 }
 
-static inline pte_t pte_with_write(pte_t leaf)    { return (pte_t){ leaf.bits | PTE_WRITE | PTE_DIRTY }; }
-static inline pte_t pte_without_write(pte_t e)    { return (pte_t){ e.bits & ~(PTE_WRITE | PTE_DIRTY) }; }
+#define PTE_WRITTEN (PTE_WRITE | PTE_DIRTY)
+
+static inline pte_t pte_with_write(pte_t leaf)    { return (pte_t){ leaf.bits | PTE_WRITTEN }; }
+static inline pte_t pte_without_write(pte_t e)    { return (pte_t){ e.bits & ~PTE_WRITTEN }; }
 static inline pte_t pte_owned(pte_t table)        { return (pte_t){ table.bits | PTE_WRITE }; }
 static inline pte_t pte_as_shared(pte_t leaf)     { return (pte_t){ leaf.bits | PTE_SHARED }; }
 static inline pte_t pte_as_uncounted(pte_t leaf)  { return (pte_t){ leaf.bits | PTE_UNCOUNTED }; }
@@ -90,7 +95,7 @@ static inline pte_t pte_park(pte_t leaf)
 static inline pte_t pte_unpark(pte_t parked)
 {
 	uint64_t kept = parked.bits & (PTE_SHARED | PTE_NX);
-	return (pte_t){ kept | PTE_PRESENT | PTE_USER | PTE_ACCESSED | (~parked.bits & PTE_FRAME) };
+	return (pte_t){ kept | PTE_NAMED | (~parked.bits & PTE_FRAME) };
 }
 
 /* Which entry of a level's table covers addr?  Level 1 tables hold leaves. */

@@ -25,7 +25,7 @@ enum { TLB_RANGE_PAGES = 32 };
 
 struct mmu_context {
 	phys_t root;                    /* of the level-4 table; constant while loaded anywhere */
-	uint64_t cpus;                  /* atomic: CPUs that have it loaded; not kept for the kernel */
+	uint64_t cpus;                  /* atomic: who has it loaded; not kept for the kernel */
 	uint64_t id;                    /* for events: the space's */
 };
 

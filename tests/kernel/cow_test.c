@@ -311,14 +311,16 @@ KTEST(cow, stack_grows_within_its_limit_only)
 	space->stack_limit = 64 * PAGE_SIZE;
 	struct map_request request = {
 		.addr = TEST_BASE, .len = PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
-		.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, .vma_flags = VMA_GROWSDOWN | VMA_STACK,
+		.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		.vma_flags = VMA_GROWSDOWN | VMA_STACK,
 	};
 	virt_t addr;
 	EXPECT_EQ(space_map(space, &request, &addr), 0);
 	EXPECT_EQ(fault_resolve(space, TEST_BASE - 40 * PAGE_SIZE, ACCESS_WRITE), 0);
 	struct space *child = test_fork(space);
 	EXPECT_EQ(fault_resolve(child, TEST_BASE - 63 * PAGE_SIZE, ACCESS_WRITE), 0);
-	EXPECT_EQ(fault_resolve(child, TEST_BASE - 64 * PAGE_SIZE, ACCESS_WRITE), (uint64_t)-EFAULT);
+	EXPECT_EQ(fault_resolve(child, TEST_BASE - 64 * PAGE_SIZE, ACCESS_WRITE),
+		  (uint64_t)-EFAULT);
 	EXPECT(!vma_find(space->vmas, TEST_BASE - 50 * PAGE_SIZE));
 	space_put(child);
 	space_put(space);

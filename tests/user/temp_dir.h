@@ -43,7 +43,7 @@ static inline int temp_remove(const char *name, const struct stat *stat, int kin
 static inline void temp_leave(void)
 {
 	CHECK_EQ(chdir("/"), 0);
-	CHECK_EQ(nftw(temp_name, temp_remove, 16, FTW_DEPTH | FTW_PHYS), 0);
+	CHECK_EQ(nftw(temp_name, temp_remove, 256, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 /* A file with this text; its descriptor, open for both. */

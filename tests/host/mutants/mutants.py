@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Mistakes that somebody could make, and the tests that must notice.
 
-Each is one replacement in one file; `old` must stand there exactly once.  `caught_by` names the program
-of tests/host that is tried first.
+Each changes one file: old text, which must stand there exactly once, into new; mostly in one place.
+`caught_by` names the program of tests/host that is tried first.
 """
 
 import collections
 
-Mutant = collections.namedtuple("Mutant", "name file old new caught_by")
+Mutant = collections.namedtuple("Mutant", "name file changes caught_by")
 
-MUTANTS = [Mutant(*fields) for fields in (
+
+def mutant(name, file, *texts):
+    *texts, caught_by = texts
+    return Mutant(name, file, list(zip(texts[::2], texts[1::2])), caught_by)
+
+
+MUTANTS = [mutant(*fields) for fields in (
 
     # ---- counts and certificates ------------------------------------------------------------
 
@@ -154,9 +160,9 @@ MUTANTS = [Mutant(*fields) for fields in (
      "read_lock(&space->lock);", "mm_litmus"),
 
     ("child_published_after_the_parent_is_unlocked", "mm/space.c",
-     "space_publish(child);           /* whoever visits all spaces meets the parent later, or the "
-     "child too */\n\twrite_unlock(&parent->lock);",
-     "write_unlock(&parent->lock);\n\tspace_publish(child);", "mm_litmus"),
+     "space_publish(child);", ";",
+     "work_add(&parent->work, forks, 1);", "work_add(&parent->work, forks, 1);\n\tspace_publish(child);",
+     "mm_litmus"),
 
     ("hole_punched_after_its_views_are_gone", "mm/object.c",
      "int err = first < last ? object_drop(object, first, last) : 0;",

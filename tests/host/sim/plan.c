@@ -292,6 +292,12 @@ static void thread_main(void *argument)
 
 /* ---- runs ---- */
 
+/* CPUs look ahead where programs go, or may go next. */
+static virt_t look_ahead(void)
+{
+	return spot_addr(choose_spot());
+}
+
 static void first_space_start(void)
 {
 	struct world_space *at = world_space_new();
@@ -317,6 +323,7 @@ void world_run(const struct world_plan *the_plan, uint64_t seed)
 	sim_seed(seed);
 	world_start(plan->cpus);
 	rwlock_init(&inode_lock, RANK_INODE);
+	mmu_speculation_target = look_ahead;
 	first_space_start();
 	world_fail_often(plan->failures_per_1000);
 	sim_run(plan->steps, plan->quiet_interval, world_check);
