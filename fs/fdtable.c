@@ -176,18 +176,23 @@ static uint32_t fd_limit(void)
 
 /* ---- on any table ---- */
 
-struct file *fdtable_file(struct fdtable *table, int fd)
+static struct file *slot_file(struct fdtable *table, int fd)
 {
-	bool is_shared = atomic_load_acquire(&table->refs) > 1;
-
-	if (is_shared)
-		spin_lock(&table->lock);
 	struct file *file = (uint32_t)fd < table->end ? table->files[fd] : NULL;
 
 	if (file)
 		file_get(file);
-	if (is_shared)
-		spin_unlock(&table->lock);
+	return file;
+}
+
+struct file *fdtable_file(struct fdtable *table, int fd)
+{
+	if (atomic_load_acquire(&table->refs) == 1)
+		return slot_file(table, fd);
+	spin_lock(&table->lock);
+	struct file *file = slot_file(table, fd);
+
+	spin_unlock(&table->lock);
 	return file;
 }
 

@@ -29,6 +29,8 @@ static struct mutex mount_mutex;                        /* RANK_MOUNT */
 static struct mount *mount_alloc(struct file_system *fs, struct dentry *root, const char *source,
 				 unsigned long flags);
 static void mount_put(struct mount *mount);
+static void file_system_enter(struct file_system *fs);
+static void file_system_leave(struct file_system *fs);
 static int mount_attach(struct mount *mount, const struct path *at);
 static bool mount_detach(struct mount *mount, uint32_t refs_max);
 static void mount_detach_tree(struct mount *mount);
@@ -64,15 +66,14 @@ struct inode *path_inode(const struct path *path)
 int path_make_nameless(struct inode *inode, struct path *out)
 {
 	struct dentry *dentry = dentry_nameless(inode);
-	struct mount *mount = dentry ? mount_alloc(inode->fs, dentry, "", 0) : NULL;
 
-	if (!mount) {
-		dentry_put(dentry);
-		return -ENOMEM;
-	}
 	file_system_get(inode->fs);
-	dentry_get(dentry);
+	struct mount *mount = mount_alloc(inode->fs, dentry, "", 0);
+
+	if (!mount)
+		return -ENOMEM;
 	*out = (struct path){ mount, dentry };
+	dentry_get(dentry);
 	return 0;
 }
 
@@ -161,17 +162,11 @@ int mount_is_writable(const struct path *path)
 
 int mount_root(struct file_system *fs)
 {
-	struct dentry *root = dentry_root(fs);
-
 	assert(!root_mount);
 	mutex_init(&mount_mutex, RANK_MOUNT);
-	if (!root)
+	root_mount = mount_alloc(fs, dentry_root(fs), "rootfs", 0);
+	if (!root_mount)
 		return -ENOMEM;
-	root_mount = mount_alloc(fs, root, "rootfs", 0);
-	if (!root_mount) {
-		dentry_put(root);
-		return -ENOMEM;
-	}
 	list_push_back(&mounts, &root_mount->node);
 	return 0;
 }
@@ -179,36 +174,19 @@ int mount_root(struct file_system *fs)
 int mount_add(const struct path *at, struct file_system *fs, const char *source,
 	      unsigned long flags)
 {
-	struct dentry *root = dentry_root(fs);
-	struct mount *mount = root ? mount_alloc(fs, root, source, flags) : NULL;
+	struct mount *mount = mount_alloc(fs, dentry_root(fs), source, flags);
 
-	if (!mount) {
-		dentry_put(root);
-		return -ENOMEM;
-	}
-	int err = mount_attach(mount, at);
-
-	if (err) {
-		file_system_get(fs);    /* the caller keeps what mount_put drops */
-		mount_put(mount);
-	}
-	return err;
+	return mount ? mount_attach(mount, at) : -ENOMEM;
 }
 
 int mount_bind(const struct path *at, const struct path *from)
 {
+	file_system_get(from->mount->fs);
+	dentry_get(from->dentry);
 	struct mount *mount = mount_alloc(from->mount->fs, from->dentry, from->mount->source,
 					  from->mount->flags);
 
-	if (!mount)
-		return -ENOMEM;
-	dentry_get(from->dentry);
-	file_system_get(mount->fs);
-	int err = mount_attach(mount, at);
-
-	if (err)
-		mount_put(mount);
-	return err;
+	return mount ? mount_attach(mount, at) : -ENOMEM;
 }
 
 int mount_change(const struct path *at, unsigned long flags)
@@ -219,16 +197,18 @@ int mount_change(const struct path *at, unsigned long flags)
 	return 0;
 }
 
+/* Put a fresh mount in its place; if that fails it is gone. */
 static int mount_attach(struct mount *mount, const struct path *at)
 {
+	struct path place = *at;
 	int err = 0;
 
-	if (inode_is(mount->root->inode, S_IFDIR) != inode_is(at->dentry->inode, S_IFDIR))
-		return -ENOTDIR;
 	path_get(at);
 	mutex_lock(&mount_mutex);
 	spin_lock(&dentry_lock);
-	if (at->dentry->is_deleted) {
+	if (inode_is(mount->root->inode, S_IFDIR) != inode_is(at->dentry->inode, S_IFDIR)) {
+		err = -ENOTDIR;
+	} else if (at->dentry->is_deleted) {
 		err = -ENOENT;
 	} else if (mount_covering(at)) {
 		err = -EBUSY;           /* another mount(2) of the same name was faster */
@@ -241,9 +221,8 @@ static int mount_attach(struct mount *mount, const struct path *at)
 	spin_unlock(&dentry_lock);
 	mutex_unlock(&mount_mutex);
 	if (err) {
-		struct path unused = *at;
-
-		path_put(&unused);
+		path_put(&place);
+		mount_put(mount);
 	}
 	return err;
 }
@@ -306,24 +285,26 @@ static void mount_detach_tree(struct mount *mount)
 
 /* ---- memory ---- */
 
-/* Takes over the caller's counts on success. */
+/* A mount in nobody's way yet.  Takes over the caller's counts on the file system and on the root,
+ * which may be NULL for want of memory.  NULL: no memory, and both are gone. */
 static struct mount *mount_alloc(struct file_system *fs, struct dentry *root, const char *source,
 				 unsigned long flags)
 {
 	size_t size = strlen(source) + 1;
-	struct mount *mount = kzalloc(sizeof(*mount) + size);
+	struct mount *mount = root ? kzalloc(sizeof(*mount) + size) : NULL;
 
-	if (!mount)
+	file_system_enter(fs);
+	if (!mount) {
+		dentry_put(root);
+		file_system_leave(fs);
 		return NULL;
+	}
 	mount->refs = 1;
 	mount->root = root;
 	mount->fs = fs;
 	mount->flags = flags & MOUNT_FLAGS;
 	list_node_init(&mount->node);
 	memcpy(mount->source, source, size);
-	spin_lock(&dentry_lock);
-	fs->mounts++;
-	spin_unlock(&dentry_lock);
 	return mount;
 }
 
@@ -336,6 +317,18 @@ static void mount_put(struct mount *mount)
 	assert(!mount->parent && !list_node_is_linked(&mount->node));
 	dentry_put(mount->root);
 	kfree(mount);
+	file_system_leave(fs);
+}
+
+static void file_system_enter(struct file_system *fs)
+{
+	spin_lock(&dentry_lock);
+	fs->mounts++;
+	spin_unlock(&dentry_lock);
+}
+
+static void file_system_leave(struct file_system *fs)
+{
 	spin_lock(&dentry_lock);
 	bool is_last = --fs->mounts == 0;
 

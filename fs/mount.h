@@ -31,7 +31,8 @@ struct inode *path_inode(const struct path *path);      /* not counted: lives as
  * with the last who stands there.  -ENOMEM. */
 int path_make_nameless(struct inode *inode, struct path *out);
 
-/* Take over the file system's reference on success. */
+/* Take over the file system's reference, also when they fail: an instance made for this mount alone is
+ * gone then. */
 int mount_root(struct file_system *fs);         /* once, at boot */
 int mount_add(const struct path *at, struct file_system *fs, const char *source,
 	      unsigned long flags);

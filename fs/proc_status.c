@@ -66,7 +66,7 @@ static void look_at_signals(const struct process *process, const struct thread *
 	sets->blocked = thread->blocked;
 	sets->queued = process->queued_signals;
 	for (int i = 0; i < NSIG; i++) {
-		uint64_t handler = process->actions->of[i].handler;
+		uint64_t handler = signal_handler(process->actions, i + 1);
 
 		if (handler == SIG_IGN)
 			sets->ignored |= 1ull << i;

@@ -288,8 +288,9 @@ static ssize_t tty_write(struct file *file, buffer_t from, size_t len, uint64_t 
 		return -EIO;
 	if (tty->line.termios.c_lflag & TOSTOP)
 		err = tty_check_foreground(tty, SIGTTOU);
-	if (!err)
-		err = mutex_lock_interruptible(&tty->output_lock);
+	if (err)
+		return err;
+	err = mutex_lock_interruptible(&tty->output_lock);
 	if (err)
 		return err;
 	done = tty_put(file, from, len);

@@ -30,7 +30,7 @@ static bool refuses_signal(int signal)
 	bool is_ignored;
 
 	spin_lock(&actions->lock);
-	is_ignored = actions->of[signal - 1].handler == SIG_IGN;
+	is_ignored = signal_handler(actions, signal) == SIG_IGN;
 	spin_unlock(&actions->lock);
 	return is_ignored || current_thread()->blocked >> (signal - 1) & 1;
 }

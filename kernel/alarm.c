@@ -23,8 +23,7 @@ struct round {
 	uint64_t now_ns, next_ns;
 };
 
-/* Tree lock held. */
-static void alarm_check(struct process *process, void *argument)
+static void alarm_check(struct process *process, void *argument) REQUIRES(process_tree_lock)
 {
 	uint64_t deadline_ns = process->alarm_deadline_ns;
 	uint64_t interval_ns = process->alarm_interval_ns;

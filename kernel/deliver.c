@@ -63,7 +63,7 @@ static bool signal_take(struct abi_siginfo *info, struct abi_sigaction *action)
 		bool must_stop = process->stop_signal && !thread->is_stopped;
 		int signal = must_die || must_stop ? 0 : signal_dequeue(thread, ~thread->blocked, info);
 		if (signal) {
-			*action = process->actions->of[signal - 1];
+			*action = signal_action(process->actions, signal);
 			if (action->handler > SIG_IGN && action->flags & SA_RESETHAND)
 				process->actions->of[signal - 1].handler = SIG_DFL;
 			if (signal_default_action(signal) == DEFAULT_STOP)

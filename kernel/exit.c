@@ -110,12 +110,9 @@ static void thread_leave_words(struct thread *thread, const struct space *space)
 /* Add what the dead and the left spaces consumed. */
 static void account_space(struct process *process, const struct space *space)
 {
-	struct process_times times;
-
-	process_times(process, &times);
-	process->resident_peak = times.resident_peak;
+	process->resident_peak = MAX(process->resident_peak, space_resident_peak(space));
 	if (atomic_load_relaxed(&space->users) == 1)
-		process->min_faults = times.min_faults;
+		process->min_faults += atomic_load_relaxed(&space->work.of[WORK_faults]);
 }
 
 void thread_change_space(struct space *next)

@@ -181,9 +181,9 @@ static int child_reserve(struct child *child, const struct clone_request *reques
 
 static void process_inherit(struct process *child, const struct process *parent)
 {
-	child->credentials = parent->credentials;
-	memcpy(child->limits, parent->limits, sizeof(child->limits));
 	memcpy(child->name, current->name, sizeof(child->name));
+	memcpy(child->limits, parent->limits, sizeof(child->limits));
+	child->credentials = parent->credentials;
 	child->is_dumpable = parent->is_dumpable;
 	child->no_new_privs = parent->no_new_privs;
 	child->oom_score_adj = parent->oom_score_adj;
@@ -201,7 +201,7 @@ static void task_inherit(struct task *task, const struct clone_request *request)
 		frame->rsp = request->stack;
 	frame_set_replaced(frame);
 	preempt_disable();
-	fpu_save(task->fpu);
+	fpu_save_first(task->fpu);
 	preempt_enable();
 	task->fs_base = request->flags & CLONE_SETTLS ? request->tls : current->fs_base;
 	task->gs_base = current->gs_base;
@@ -374,6 +374,7 @@ static int init_reserve(struct child *child)
 	child->task->fpu = fpu_area_alloc();
 	if (!child->thread || !child->task->fpu)
 		return -ENOMEM;
+	fpu_state_reset(child->task->fpu);
 	child->thread->files = fdtable_create();
 	child->thread->fs = fs_context_create();
 	if (!child->thread->files || !child->thread->fs)
@@ -395,6 +396,7 @@ int process_start_init(void (*begin)(void *), void *argument)
 	assert(child.tid == 1);
 	init_process = process;
 	init_limits(process->limits);
+	memset(&process->credentials, 0, sizeof(process->credentials));
 	strlcpy(process->name, child.task->name, sizeof(process->name));
 	process->is_protected = true;
 	process->pid = child.thread->tid = child.task->tid = child.tid;

@@ -261,7 +261,7 @@ struct requeue {
 
 /* Both buckets locked.  The waiter's key counts the new object; the old one's count is the
  * caller's. */
-static void waiter_move(struct futex_waiter *waiter, const struct futex_key *to)
+NO_LOCK_ANALYSIS static void waiter_move(struct futex_waiter *waiter, const struct futex_key *to)
 {
 	list_remove(&waiter->node);
 	waiter->key = *to;

@@ -37,11 +37,7 @@ void processes_start(void)
 
 void *fpu_area_alloc(void)
 {
-	void *area = slab_alloc(&fpu_cache);
-
-	if (area)
-		fpu_state_reset(area);
-	return area;
+	return slab_alloc(&fpu_cache);
 }
 
 void fpu_area_free(void *area)
@@ -53,10 +49,11 @@ void fpu_area_free(void *area)
 
 struct process *process_create(void)
 {
-	struct process *process = slab_alloc_zeroed(&process_cache);
+	struct process *process = slab_alloc(&process_cache);
 
 	if (!process)
 		return NULL;
+	memset(process, 0, offsetof(struct process, name));
 	process->refs = 1;
 	process->is_dumpable = true;
 	process->start_ns = clock_now_ns();
@@ -236,34 +233,28 @@ bool process_may_signal(const struct process *target, int signal)
 
 /* ---- signal actions ------------------------------------------------------------------------- */
 
-static struct signal_actions *signal_actions_alloc(void)
+struct signal_actions *signal_actions_create(void)
 {
 	struct signal_actions *actions = slab_alloc(&actions_cache);
 
 	if (!actions)
 		return NULL;
 	actions->refs = 1;
+	actions->changed = 0;
 	spin_init(&actions->lock, RANK_SIGNAL);
-	return actions;
-}
-
-struct signal_actions *signal_actions_create(void)
-{
-	struct signal_actions *actions = signal_actions_alloc();
-
-	if (actions)
-		memset(actions->of, 0, sizeof(actions->of));
 	return actions;
 }
 
 struct signal_actions *signal_actions_copy(struct signal_actions *from)
 {
-	struct signal_actions *copy = signal_actions_alloc();
+	struct signal_actions *copy = signal_actions_create();
 
 	if (!copy)
 		return NULL;
 	spin_lock(&from->lock);
-	memcpy(copy->of, from->of, sizeof(copy->of));
+	copy->changed = from->changed;
+	for (uint64_t left = from->changed; left; left &= left - 1)
+		copy->of[bit_lowest(left)] = from->of[bit_lowest(left)];
 	spin_unlock(&from->lock);
 	return copy;
 }
@@ -286,15 +277,6 @@ void thread_times(const struct thread *thread, struct process_times *times)
 	times->kernel_ns += kernel_ns;
 	times->switches_voluntary += task->switches_voluntary;
 	times->switches_forced += task->switches_forced;
-}
-
-/* The most pages it ever had: now, or when it last shrank. */
-static int64_t space_resident_peak(const struct space *space)
-{
-	int64_t now = atomic_load_relaxed(&space->resident);
-	int64_t peak = atomic_load_relaxed(&space->resident_peak);
-
-	return MAX(now, peak);
 }
 
 void process_times(const struct process *process, struct process_times *times)

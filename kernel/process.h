@@ -44,8 +44,15 @@ struct signal_queue {
 struct signal_actions {
 	uint32_t refs;                  /* atomic */
 	struct spinlock lock;           /* RANK_SIGNAL: guards queues and masks of its threads too */
-	struct abi_sigaction of[NSIG];  /* [lock] by signal - 1 */
+	uint64_t changed;               /* [lock] bit n-1: signal n was given an action */
+	struct abi_sigaction of[NSIG];  /* [lock] by signal - 1; undefined if it was not */
 };
+
+/* What happens for a signal; the lock is held.  SIG_DFL, SIG_IGN or an address. */
+static inline uint64_t signal_handler(const struct signal_actions *actions, int signal)
+{
+	return actions->changed >> (signal - 1) & 1 ? actions->of[signal - 1].handler : SIG_DFL;
+}
 
 struct thread {
 	uint32_t refs;                  /* atomic: its place in the process; its task until off its CPU */
@@ -108,10 +115,7 @@ struct process {
 	struct wait_queue child_wait;   /* parents for children, exec for its threads, vfork for its child */
 	bool has_execed;                /* setpgid: -EACCES after exec */
 
-	struct credentials credentials; /* [own] */
-	struct abi_rlimit limits[RLIMITS];
-	char name[TASK_NAME_MAX];       /* comm of the leader */
-	struct path *executable;        /* [tree] /proc/self/exe, see process_executable; NULL: none */
+	struct path *executable;        /* [tree] /proc/self/exe, see executable_get; NULL: none */
 	int32_t parent_death_signal;
 	bool is_dumpable, no_new_privs;
 	bool is_oom_victim;             /* [tree] chosen to die for lack of memory */
@@ -122,6 +126,11 @@ struct process {
 	uint64_t switches_voluntary, switches_forced;   /* [tree] of the dead */
 	uint64_t alarm_deadline_ns, alarm_interval_ns;
 	int oom_score_adj;
+
+	/* What a child has from its parent; undefined in a new one. */
+	char name[TASK_NAME_MAX];       /* comm of the leader */
+	struct abi_rlimit limits[RLIMITS];
+	struct credentials credentials; /* [own to read; tree to change] */
 };
 
 extern struct spinlock process_tree_lock;
@@ -139,7 +148,7 @@ static inline struct spinlock *process_signals(const struct process *process)
 /* Once at boot, after slabs. */
 void processes_start(void);
 
-/* One reference, no pid, no actions yet; NULL: no memory. */
+/* One reference; no pid, no actions, no name, limits and credentials yet; NULL: no memory. */
 struct process *process_create(void);
 void process_get(struct process *process);
 void process_put(struct process *process);      /* never sleeps */
@@ -154,7 +163,7 @@ void thread_get(struct thread *thread);
 void thread_put(struct thread *thread);         /* the last one frees the task too; never sleeps */
 void thread_destroy(struct thread *thread);     /* one that never ran, with its task */
 
-/* An area for a program's extended registers, as every program starts with them; NULL: no memory. */
+/* An area for a program's extended registers, contents undefined; NULL: no memory. */
 void *fpu_area_alloc(void);
 void fpu_area_free(void *area);
 
@@ -174,7 +183,8 @@ uint32_t processes_count(void);
 bool process_is_privileged(void);
 bool process_may_signal(const struct process *target, int signal);
 
-struct signal_actions *signal_actions_create(void);                     /* all default; NULL: no memory */
+/* All by default, or a copy; NULL: no memory. */
+struct signal_actions *signal_actions_create(void);
 struct signal_actions *signal_actions_copy(struct signal_actions *from);
 void signal_actions_put(struct signal_actions *actions);
 

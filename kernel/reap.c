@@ -109,13 +109,11 @@ static bool child_report(struct process *child, struct wait_request *request)
 /* What a child consumed, and what its own children did, is now its parent's children's. */
 static void inherit_usage(struct process *parent, const struct process *child)
 {
-	struct process_times times;
+	int64_t peak = MAX(child->resident_peak, child->children_resident_peak);
 
-	process_times(child, &times);
-	parent->children_user_ns += times.user_ns + child->children_user_ns;
-	parent->children_kernel_ns += times.kernel_ns + child->children_kernel_ns;
-	parent->children_min_faults += times.min_faults + child->children_min_faults;
-	int64_t peak = MAX(times.resident_peak, child->children_resident_peak);
+	parent->children_user_ns += child->user_ns + child->children_user_ns;
+	parent->children_kernel_ns += child->kernel_ns + child->children_kernel_ns;
+	parent->children_min_faults += child->min_faults + child->children_min_faults;
 	parent->children_resident_peak = MAX(parent->children_resident_peak, peak);
 }
 

@@ -324,7 +324,7 @@ static bool job_control_begin(struct process *process, int signal)
 /* Would it have no effect at all?  Init is not touched by what it does not catch. */
 static bool is_ignored(const struct process *process, const struct thread *thread, int signal)
 {
-	uint64_t handler = process->actions->of[signal - 1].handler;
+	uint64_t handler = signal_handler(process->actions, signal);
 
 	if (thread && SIGNAL_BIT(signal) & (thread->blocked | thread->awaited))
 		return false;
@@ -338,7 +338,7 @@ static bool is_ignored(const struct process *process, const struct thread *threa
 static bool is_fatal(const struct process *process, int signal)
 {
 	return signal == SIGKILL ||
-	       (process->actions->of[signal - 1].handler == SIG_DFL &&
+	       (signal_handler(process->actions, signal) == SIG_DFL &&
 		signal_default_action(signal) == DEFAULT_TERMINATE);
 }
 
@@ -390,15 +390,15 @@ static void force(int signal, const struct abi_siginfo *info, bool is_fatal_now)
 {
 	struct thread *thread = current_thread();
 	struct process *process = thread->process;
-	struct abi_sigaction *action = &process->actions->of[signal - 1];
 
 	event(signal_send, process->pid, signal, info->code);
 	spin_lock(process_signals(process));
-	if (is_fatal_now || action->handler == SIG_IGN || thread->blocked & SIGNAL_BIT(signal)) {
-		action->handler = SIG_DFL;
+	uint64_t handler = signal_handler(process->actions, signal);
+	if (is_fatal_now || handler == SIG_IGN || thread->blocked & SIGNAL_BIT(signal)) {
+		process->actions->changed &= ~SIGNAL_BIT(signal);
 		thread->blocked &= ~SIGNAL_BIT(signal);
 	}
-	if (action->handler == SIG_DFL)
+	if (signal_handler(process->actions, signal) == SIG_DFL)
 		process->is_protected = false;
 	(void)queue_add(process, &thread->queue, signal, info);
 	task_add_work(thread->task, WORK_SIGNAL);
@@ -419,9 +419,10 @@ void signal_force_fatal(int signal)
 
 static struct abi_siginfo child_info(const struct process *child, int code, int status)
 {
-	struct process_times times;
+	struct process_times times = { .user_ns = child->user_ns, .kernel_ns = child->kernel_ns };
 
-	process_times(child, &times);
+	if (child->thread_count > 0)
+		process_times(child, &times);
 	return (struct abi_siginfo){
 		.code = code,
 		.pid = child->pid,
@@ -441,10 +442,10 @@ bool signal_notify_parent(struct process *child, int code, int status)
 
 	if (signal == SIGCHLD) {
 		spin_lock(process_signals(parent));
-		const struct abi_sigaction *action = &parent->actions->of[SIGCHLD - 1];
-		bool is_refused = action->handler == SIG_IGN;
-		is_unwanted = is_exit && (is_refused || action->flags & SA_NOCLDWAIT);
-		is_silent = is_refused || (!is_exit && action->flags & SA_NOCLDSTOP);
+		struct abi_sigaction action = signal_action(parent->actions, SIGCHLD);
+		bool is_refused = action.handler == SIG_IGN;
+		is_unwanted = is_exit && (is_refused || action.flags & SA_NOCLDWAIT);
+		is_silent = is_refused || (!is_exit && action.flags & SA_NOCLDSTOP);
 		spin_unlock(process_signals(parent));
 	}
 	if (!is_silent) {
@@ -488,6 +489,13 @@ void signal_suspend(uint64_t mask)
 	signal_set_blocked(mask);
 }
 
+struct abi_sigaction signal_action(const struct signal_actions *actions, int signal)
+{
+	if (actions->changed & SIGNAL_BIT(signal))
+		return actions->of[signal - 1];
+	return (struct abi_sigaction){ .handler = SIG_DFL };
+}
+
 static bool becomes_ignored(int signal, uint64_t handler)
 {
 	return handler == SIG_IGN ||
@@ -502,9 +510,10 @@ int signal_set_action(int signal, const struct abi_sigaction *action, struct abi
 		return -EINVAL;
 	spin_lock(&process_tree_lock);
 	spin_lock(process_signals(process));
-	*old = process->actions->of[signal - 1];
+	*old = signal_action(process->actions, signal);
 	if (action) {
 		process->actions->of[signal - 1] = *action;
+		process->actions->changed |= SIGNAL_BIT(signal);
 		if (becomes_ignored(signal, action->handler))
 			drop_from_all(process, SIGNAL_BIT(signal));
 	}
@@ -515,11 +524,15 @@ int signal_set_action(int signal, const struct abi_sigaction *action, struct abi
 
 void signal_reset_handlers(struct process *process)
 {
+	struct signal_actions *actions = process->actions;
+
 	spin_lock(process_signals(process));
-	for (int signal = 1; signal <= NSIG; signal++) {
-		struct abi_sigaction *action = &process->actions->of[signal - 1];
-		uint64_t kept = action->handler == SIG_IGN ? SIG_IGN : SIG_DFL;
-		*action = (struct abi_sigaction){ .handler = kept };
+	for (uint64_t left = actions->changed; left; left &= left - 1) {
+		unsigned i = bit_lowest(left);
+		if (actions->of[i].handler == SIG_IGN)
+			actions->of[i] = (struct abi_sigaction){ .handler = SIG_IGN };
+		else
+			actions->changed &= ~BIT(i);
 	}
 	spin_unlock(process_signals(process));
 	process->leader->alternate_stack = (struct abi_stack){ .ss_flags = SS_DISABLE };

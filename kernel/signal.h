@@ -70,6 +70,9 @@ void signal_suspend(uint64_t mask);             /* until signals are delivered: 
 /* The running thread leaves: others see to what it had been woken for.  Tree lock held. */
 void signal_retarget(struct process *process, uint64_t mask) REQUIRES(process_tree_lock);
 
+/* What happens for a signal, in full.  Signals lock held. */
+struct abi_sigaction signal_action(const struct signal_actions *actions, int signal);
+
 /* sigaction(2) on the running process; -EINVAL.  Pending signals that are now ignored are dropped. */
 int signal_set_action(int signal, const struct abi_sigaction *action, struct abi_sigaction *old);
 

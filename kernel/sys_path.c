@@ -346,12 +346,7 @@ static int mount_type(const struct path *at, const char *type_name, const char *
 		return -ENODEV;
 	int err = type->create(fs_options, &fs);
 
-	if (err)
-		return err;
-	err = mount_add(at, fs, source, flags);
-	if (err)
-		file_system_put(fs);
-	return err;
+	return err ? err : mount_add(at, fs, source, flags);
 }
 
 /* Strings that may be left out read as empty. */

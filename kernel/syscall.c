@@ -27,22 +27,32 @@ static const char *const names[] = {
 #undef SYSCALL
 };
 
-static void audit_after(uint32_t number);
+static long call_and_audit(uint32_t number, const struct syscall_args *args);
 
+static const struct syscall_args *frame_args(const struct trap_frame *frame)
+{
+	enum { FIRST = offsetof(struct trap_frame, r10) };
+	static_assert(offsetof(struct trap_frame, r9) - FIRST == offsetof(struct syscall_args, r9) &&
+		      offsetof(struct trap_frame, r8) - FIRST == offsetof(struct syscall_args, r8) &&
+		      offsetof(struct trap_frame, rdx) - FIRST == offsetof(struct syscall_args, rdx) &&
+		      offsetof(struct trap_frame, rsi) - FIRST == offsetof(struct syscall_args, rsi) &&
+		      offsetof(struct trap_frame, rdi) - FIRST == offsetof(struct syscall_args, rdi),
+		      "the arguments lie in the frame as in the structure");
+
+	return (const struct syscall_args *)&frame->r10;
+}
+
+/* As Linux does, only the lower half of the number counts. */
 void syscall_dispatch(struct trap_frame *frame)
 {
 	uint32_t number = (uint32_t)frame->error;
 
-	if (unlikely(number >= COUNT(functions) || !functions[number])) {
+	if (unlikely(number >= COUNT(functions) || !functions[number]))
 		frame->rax = (uint64_t)-ENOSYS;
-		return;
-	}
-	const struct syscall_args args = {{
-		{ frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9 },
-	}};
-	frame->rax = (uint64_t)functions[number](&args);
-	if (unlikely(options.audit_each))
-		audit_after(number);
+	else if (unlikely(options.audit_each))
+		frame->rax = (uint64_t)call_and_audit(number, frame_args(frame));
+	else
+		frame->rax = (uint64_t)functions[number](frame_args(frame));
 }
 
 const char *syscall_name(uint64_t number)
@@ -51,7 +61,7 @@ const char *syscall_name(uint64_t number)
 }
 
 /* audit=each: recount all frames after a call that may have changed who holds them. */
-static void audit_after(uint32_t number)
+static long call_and_audit(uint32_t number, const struct syscall_args *args)
 {
 	static const uint8_t changes_memory[] = {
 		[9] = 1, [10] = 1, [11] = 1, [12] = 1,          /* mmap, mprotect, munmap, brk */
@@ -60,9 +70,11 @@ static void audit_after(uint32_t number)
 		[76] = 1, [77] = 1,                             /* truncate, ftruncate */
 	};
 
+	long result = functions[number](args);
 	if (number >= COUNT(changes_memory) || !changes_memory[number])
-		return;
+		return result;
 	const char *wrong = audit();
 	if (wrong)
 		panic("audit after %s: %s", syscall_name(number), wrong);
+	return result;
 }

@@ -11,11 +11,9 @@
 
 struct trap_frame;
 
+/* The registers with the six arguments, as they lie in the trap frame (arch/x86_64/trap.h). */
 struct syscall_args {
-	union {
-		struct { uint64_t rdi, rsi, rdx, r10, r8, r9; };
-		uint64_t at[6];
-	};
+	uint64_t r10, r9, r8, rax, rcx, rdx, rsi, rdi;
 };
 
 #define SYSCALL(number, name) long sys_##name(const struct syscall_args *args);

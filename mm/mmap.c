@@ -23,6 +23,9 @@ enum { MMAP_MIN_ADDR = 65536, STACK_GAP_PAGES = 256 };
 
 static void spaces_unmap_object(struct object *object, uint64_t first_page, uint64_t last_page);
 static int map_check(const struct map_request *request, uint64_t *len);
+static int map_describe(const struct map_request *request, uint64_t len, struct vma *vma);
+static int map_insert(struct space *space, const struct map_request *request, struct vma *vma)
+	REQUIRES(space->lock);
 static int map_place(struct space *space, const struct map_request *request, uint64_t len,
 		     virt_t *addr) REQUIRES(space->lock);
 
@@ -60,44 +63,15 @@ void space_account(struct space *space, const struct vma *vma, int sign)
 int space_map(struct space *space, const struct map_request *request, virt_t *out)
 {
 	uint64_t len;
+	struct vma vma;
 	int err = map_check(request, &len);
+	if (!err)
+		err = map_describe(request, len, &vma);
 	if (err)
 		return err;
 
-	bool is_shared = (request->flags & MAP_TYPE) != MAP_PRIVATE;
-	struct vma vma = {
-		.prot = request->prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
-		.flags = request->vma_flags,
-		.object = request->object,
-		.offset = request->offset,
-		.name = request->name,
-	};
-	vma.flags |= is_shared ? VMA_SHARED : VMA_MAYWRITE;
-	vma.flags |= request->flags & MAP_GROWSDOWN ? VMA_GROWSDOWN : 0;
-	vma.flags |= request->flags & MAP_NORESERVE ? VMA_NORESERVE : 0;
-	if (is_shared && !vma.object) {
-		vma.object = object_create(len, true);
-		vma.flags |= VMA_MAYWRITE;
-		if (!vma.object)
-			return -ENOMEM;
-	} else if (vma.object) {
-		object_get(vma.object);
-	}
-
 	write_lock(&space->lock);
-	virt_t addr = request->addr;
-	err = vmas_own(&space->vmas, 3);        /* cutting a hole takes two, the new range one */
-	if (!err)
-		err = map_place(space, request, len, &addr);
-	if (!err) {
-		vma.start = addr;
-		vma.end = addr + len;
-		if (vma.name)
-			vma_name_ops.get(vma.name);
-		space_account(space, &vma, 1);
-		vmas_insert(space->vmas, vma);
-		event(vma_map, space->mmu.id, vma.start, vma.end);
-	}
+	err = map_insert(space, request, &vma);
 	write_unlock(&space->lock);
 	if (err) {
 		if (vma.object)
@@ -105,10 +79,56 @@ int space_map(struct space *space, const struct map_request *request, virt_t *ou
 		return err;
 	}
 
-	*out = addr;
+	*out = vma.start;
 	if (request->flags & (MAP_POPULATE | MAP_LOCKED) && !(request->flags & MAP_NONBLOCK))
-		(void)!space_populate(space, addr, len,
+		(void)!space_populate(space, vma.start, len,
 				      vma.prot & PROT_WRITE ? ACCESS_WRITE : ACCESS_READ);
+	return 0;
+}
+
+/* The range asked for, without a place; it holds a reference on its object, which is made here for
+ * shared anonymous memory. */
+static int map_describe(const struct map_request *request, uint64_t len, struct vma *vma)
+{
+	bool is_shared = (request->flags & MAP_TYPE) != MAP_PRIVATE;
+
+	*vma = (struct vma){
+		.start = request->addr,
+		.end = request->addr + len,
+		.prot = request->prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
+		.flags = request->vma_flags,
+		.object = request->object,
+		.offset = request->offset,
+		.name = request->name,
+	};
+	vma->flags |= is_shared ? VMA_SHARED : VMA_MAYWRITE;
+	vma->flags |= request->flags & MAP_GROWSDOWN ? VMA_GROWSDOWN : 0;
+	vma->flags |= request->flags & MAP_NORESERVE ? VMA_NORESERVE : 0;
+	if (vma->object) {
+		object_get(vma->object);
+	} else if (is_shared) {
+		vma->object = object_create(len, true);
+		vma->flags |= VMA_MAYWRITE;
+	}
+	return is_shared && !vma->object ? -ENOMEM : 0;
+}
+
+/* Find its place and put it there.  On failure its reference is still the caller's. */
+static int map_insert(struct space *space, const struct map_request *request, struct vma *vma)
+{
+	uint64_t len = vma->end - vma->start;
+	int err = vmas_own(&space->vmas, 3);    /* cutting a hole takes two, the new range one */
+	if (!err)
+		err = map_place(space, request, len, &vma->start);
+	if (err)
+		return err;
+
+	vma->end = vma->start + len;
+	if (vma->name)
+		vma_name_ops.get(vma->name);
+	space_account(space, vma, 1);
+	vmas_insert(space->vmas, *vma);
+	event(vma_map, space->mmu.id, vma->start, vma->end);
 	return 0;
 }
 

@@ -24,6 +24,7 @@
 #include "mm/slab.h"
 #include "mm/tree.h"
 
+static void space_inherit(struct space *child, struct space *parent);
 static int space_share_tree(struct space *child, struct space *parent, enum fork_share share);
 static int space_forget_unforkable(struct space *child);
 static int space_copy_everything(struct space *child);
@@ -89,23 +90,11 @@ int space_fork(struct space *parent, struct space **out)
 	if (!child)
 		return -ENOMEM;
 
-	/* may change at any time */
-	enum fork_share share = atomic_load_relaxed(&options.fork_share);
+	enum fork_share share = atomic_load_relaxed(&options.fork_share);       /* may change */
 	write_lock(&parent->lock);
 	int err = space_share_tree(child, parent, share);
 	space_flush(parent, 0, USER_END);               /* the snapshot instant */
-	vmas_get(parent->vmas);
-	child->vmas = parent->vmas;
-	child->resident = child->resident_peak = atomic_load_relaxed(&parent->resident);
-	child->mapped_pages = child->mapped_peak = parent->mapped_pages;
-	space_commit(child, parent->committed_pages);
-	child->brk_start = parent->brk_start;
-	child->brk = parent->brk;
-	child->stack_top = parent->stack_top;
-	child->stack_limit = parent->stack_limit;
-	child->mmap_low = parent->mmap_low;
-	child->mmap_high = parent->mmap_high;
-	child->program = parent->program;
+	space_inherit(child, parent);
 	/* whoever visits all spaces meets the parent later, or the child too */
 	space_publish(child);
 	write_unlock(&parent->lock);
@@ -122,6 +111,23 @@ int space_fork(struct space *parent, struct space **out)
 	}
 	*out = child;
 	return 0;
+}
+
+/* What fork copies besides the tree.  The ranges are shared: one count, whatever their number. */
+static void space_inherit(struct space *child, struct space *parent)
+{
+	vmas_get(parent->vmas);
+	child->vmas = parent->vmas;
+	child->resident = child->resident_peak = atomic_load_relaxed(&parent->resident);
+	child->mapped_pages = child->mapped_peak = parent->mapped_pages;
+	space_commit(child, parent->committed_pages);
+	child->brk_start = parent->brk_start;
+	child->brk = parent->brk;
+	child->stack_top = parent->stack_top;
+	child->stack_limit = parent->stack_limit;
+	child->mmap_low = parent->mmap_low;
+	child->mmap_high = parent->mmap_high;
+	child->program = parent->program;
 }
 
 static int space_share_tree(struct space *child, struct space *parent, enum fork_share share)

@@ -66,6 +66,15 @@ static inline void space_count_resident(struct space *space, int64_t pages)
 	(void)atomic_fetch_add_relaxed(&space->resident, pages);
 }
 
+/* The most pages it ever had: now, or when it last shrank. */
+static inline int64_t space_resident_peak(const struct space *space)
+{
+	int64_t now = atomic_load_relaxed(&space->resident);
+	int64_t peak = atomic_load_relaxed(&space->resident_peak);
+
+	return MAX(now, peak);
+}
+
 /* Shoot down [start, end) on every CPU that runs in the space; counted and traced. */
 void space_flush(struct space *space, virt_t start, virt_t end);
 

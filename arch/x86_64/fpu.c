@@ -79,6 +79,16 @@ void fpu_save(void *state)
 		__asm__ volatile("fxsave64 (%0)" : : "r"(state) : "memory");
 }
 
+/* The CPU writes only one word of the header, and wants the others zero when it loads. */
+void fpu_save_first(void *state)
+{
+	struct fpu_state *fpu = state;
+
+	if (cpu_features.xsave)
+		memset(&fpu->parts, 0, sizeof(fpu->parts) + sizeof(fpu->compact) + sizeof(fpu->reserved));
+	fpu_save(state);
+}
+
 void fpu_restore(const void *state)
 {
 	if (cpu_features.xsave)

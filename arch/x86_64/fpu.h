@@ -14,7 +14,8 @@ size_t fpu_state_bytes(void);
 /* The state every program starts with. */
 void fpu_state_reset(void *state);
 
-void fpu_save(void *state);             /* registers -> memory */
+void fpu_save(void *state);             /* registers -> memory that held some before */
+void fpu_save_first(void *state);       /* the same to memory with undefined contents: fork */
 void fpu_restore(const void *state);    /* memory -> registers; the memory must be sane */
 
 /*

@@ -61,3 +61,18 @@ TEST(views_of_a_file_are_cut_off_under_running_threads)
 
 	EXPECT(seeds_pass("mm_litmus.views_of*", 40, run, &plan));
 }
+
+TEST(children_born_while_a_file_is_cut_lose_their_views_too)
+{
+	static const struct world_plan plan = {
+		.cpus = 4, .steps = 60000, .quiet_interval = 500, .spots = 2,
+		.first_threads = 3, .threads_max = 3, .spaces_max = 4, .does_first_only_fork = true,
+		.maps_loose_only = true,
+		.share = {
+			[OP_LOAD] = 100, [OP_STORE] = 60, [OP_FORK] = 100, [OP_EXIT] = 40,
+			[OP_MAP] = 40, [OP_OBJECT_WRITE] = 20, [OP_OBJECT_CUT] = 120,
+		},
+	};
+
+	EXPECT(seeds_pass("mm_litmus.children_born*", 40, run, &plan));
+}

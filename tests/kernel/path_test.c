@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Names to places: walking, links, mounts, and names in use that follow their files. */
 #include "lib/string.h"
-#include "kernel/ktest.h"
-#include "fs/names.h"
+#include "kernel/hooks.h"
+#include "fs/file.h"
 #include "fs/tmpfs.h"
-#include "mm/slab.h"
+#include "tests/kernel/names_fixture.h"
 
-/* Every test works in a directory of its own, which it must leave empty. */
-struct fixture {
-	struct path root, dir;
-};
-
-static void fixture_begin(struct fixture *at)
-{
-	mount_root_path(&at->root);
-	EXPECT_EQ(path_create(&at->root, "ktest", S_IFDIR | 0755, 0), 0);
-	EXPECT_EQ(path_walk(&at->root, "ktest", PATH_DIRECTORY, &at->dir), 0);
-}
-
-static void fixture_end(struct fixture *at)
-{
-	path_put(&at->dir);
-	EXPECT_EQ(path_unlink(&at->root, "ktest", true), 0);
-	path_put(&at->root);
-}
+/* Too long to lie inside the dentry. */
+static const char long_name[] = "a-name-that-is-too-long-to-lie-inside-the-dentry";
 
 /* Walk, and say only how it went. */
 static int walk(const struct path *start, const char *name, unsigned flags)
@@ -77,7 +61,7 @@ KTEST(path, slashes_and_dots_mean_the_same_place)
 
 KTEST(path, walk_says_why_it_stopped)
 {
-	char long_name[NAME_MAX + 2];
+	char name[NAME_MAX + 2];
 	struct fixture at;
 
 	fixture_begin(&at);
@@ -89,10 +73,10 @@ KTEST(path, walk_says_why_it_stopped)
 	EXPECT_EQ(walk(&at.dir, "file/", 0), -ENOTDIR);
 	EXPECT_EQ(walk(&at.dir, "file/..", 0), -ENOTDIR);
 	EXPECT_EQ(walk(&at.dir, "file", PATH_DIRECTORY), -ENOTDIR);
-	memset(long_name, 'x', sizeof(long_name) - 1);
-	long_name[sizeof(long_name) - 1] = '\0';
-	EXPECT_EQ(walk(&at.dir, long_name, 0), -ENAMETOOLONG);
-	EXPECT_EQ(path_create(&at.dir, long_name, S_IFREG, 0), -ENAMETOOLONG);
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	EXPECT_EQ(walk(&at.dir, name, 0), -ENAMETOOLONG);
+	EXPECT_EQ(path_create(&at.dir, name, S_IFREG, 0), -ENAMETOOLONG);
 	EXPECT_EQ(path_unlink(&at.dir, "file", false), 0);
 	fixture_end(&at);
 }
@@ -156,7 +140,6 @@ KTEST(path, there_is_one_dentry_per_name)
 
 KTEST(path, name_follows_a_rename)
 {
-	static const char long_name[] = "a-name-that-is-too-long-to-lie-inside-the-dentry";
 	struct path path;
 	struct fixture at;
 
@@ -341,5 +324,58 @@ KTEST(path, bind_shows_the_same_files)
 	EXPECT_EQ(path_unlink(&at.dir, "a/f", false), 0);
 	EXPECT_EQ(path_unlink(&at.dir, "a", true), 0);
 	EXPECT_EQ(path_unlink(&at.dir, "b", true), 0);
+	fixture_end(&at);
+}
+
+/* ---- no memory ---- */
+
+/* A bit of everything; what fails is passed over. */
+static void do_everything(const struct fixture *at)
+{
+	struct file_system *fs;
+	struct path path;
+	struct file *file;
+
+	path_create(&at->dir, "d", S_IFDIR | 0755, 0);
+	if (path_walk(&at->dir, "d", 0, &path) == 0) {
+		if (tmpfs_create("tmpfs", 0755, &fs) == 0)
+			mount_add(&path, fs, "test", 0);
+		path_put(&path);
+	}
+	if (file_open(&at->dir, "f", O_RDWR | O_CREAT, 0600, &file) == 0) {
+		file_write(file, buffer_kernel("text"), 4, NULL);
+		path_link(&file->path, &at->dir, "g");
+		file_put(file);
+	}
+	path_symlink(&at->dir, "l", "d");
+	walk(&at->dir, "l/..", PATH_FOLLOW);
+	if (path_walk(&at->dir, "f", 0, &path) == 0) {
+		path_rename(&at->dir, "f", &at->dir, long_name, 0);
+		path_put(&path);
+	}
+}
+
+static void undo_everything(const struct fixture *at)
+{
+	unmount_at(at, "d", 0);
+	path_unlink(&at->dir, "d", true);
+	path_unlink(&at->dir, "f", false);
+	path_unlink(&at->dir, "g", false);
+	path_unlink(&at->dir, "l", false);
+	path_unlink(&at->dir, long_name, false);
+}
+
+KTEST(path, failed_allocations_leave_nothing_behind)
+{
+	enum { POINTS = 80 };
+	struct fixture at;
+
+	fixture_begin(&at);
+	for (uint64_t nth = 1; nth <= POINTS; nth++) {
+		fault_points_arm(nth);
+		do_everything(&at);
+		fault_points_arm(0);
+		undo_everything(&at);
+	}
 	fixture_end(&at);
 }

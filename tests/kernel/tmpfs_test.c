@@ -2,29 +2,9 @@
 /* Files in memory: bytes, names, links, renames, listings, and no memory left behind. */
 #include "lib/format.h"
 #include "lib/string.h"
-#include "kernel/ktest.h"
 #include "fs/file.h"
-#include "fs/names.h"
 #include "fs/tmpfs.h"
-#include "mm/slab.h"
-
-struct fixture {
-	struct path root, dir;
-};
-
-static void fixture_begin(struct fixture *at)
-{
-	mount_root_path(&at->root);
-	EXPECT_EQ(path_create(&at->root, "ktest", S_IFDIR | 0755, 0), 0);
-	EXPECT_EQ(path_walk(&at->root, "ktest", PATH_DIRECTORY, &at->dir), 0);
-}
-
-static void fixture_end(struct fixture *at)
-{
-	path_put(&at->dir);
-	EXPECT_EQ(path_unlink(&at->root, "ktest", true), 0);
-	path_put(&at->root);
-}
+#include "tests/kernel/names_fixture.h"
 
 static struct file *open_file(const struct fixture *at, const char *name, uint32_t flags)
 {

@@ -157,7 +157,7 @@ void read_unlock(struct rwlock *lock)
 	if (!(lock->state & ~WAITING))
 		sim_wake(lock);
 	if (lock->rank == RANK_SPACE)
-		sim_freeze();
+		sim_released();
 	sim_point();
 }
 
@@ -190,7 +190,7 @@ void write_unlock(struct rwlock *lock)
 	lock->writer = NULL;
 	sim_wake(lock);
 	if (lock->rank == RANK_SPACE)
-		sim_freeze();
+		sim_released();
 	sim_point();
 }
 

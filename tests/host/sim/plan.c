@@ -85,10 +85,22 @@ static bool object_may_be_mapped(const struct model_object *object, bool is_shar
 	}
 }
 
+static struct model_object *loose_object(void)
+{
+	return &model_objects[MODEL_OBJECTS - 1 - sim_below(2)];
+}
+
+static struct model_object *choose_object(void)
+{
+	if (plan->maps_loose_only)
+		return loose_object();
+	return sim_chance(2) ? NULL : &model_objects[sim_below(MODEL_OBJECTS)];
+}
+
 static int do_map(struct world_space *at)
 {
 	struct range range = choose_range();
-	struct model_object *object = sim_chance(2) ? NULL : &model_objects[sim_below(MODEL_OBJECTS)];
+	struct model_object *object = choose_object();
 	bool is_shared = object && sim_chance(2);
 	struct map_request request = {
 		.addr = range.start, .len = range.end - range.start, .prot = choose_prot(),
@@ -140,11 +152,6 @@ static int do_advise(struct world_space *at)
 /* Writers and resizers of a file keep apart, as by its inode's lock. */
 static struct rwlock inode_lock;
 
-static struct model_object *loose_object(void)
-{
-	return &model_objects[MODEL_OBJECTS - 1 - sim_below(2)];
-}
-
 /* Look into a space the way the kernel looks into another program's: at a word of any live one. */
 static int do_peek(void)
 {
@@ -170,7 +177,7 @@ static int do_object_write(void)
 static int do_object_cut(void)
 {
 	struct model_object *object = loose_object();
-	uint64_t first = sim_below(FILE_PAGES), last = first + sim_below(4);
+	uint64_t first = sim_below(sim_chance(2) ? 4 : FILE_PAGES), last = first + 1 + sim_below(4);
 	int err;
 
 	if (sim_chance(2))

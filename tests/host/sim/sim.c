@@ -36,7 +36,9 @@ struct sim_thread {
 	void (*entry)(void *);
 	void *argument;
 	const void *waits_for;
-	bool is_idle, is_resting, wants_freeze;
+	bool is_idle, is_resting;
+	void (*at_release)(void *argument);
+	void *release_argument;
 	const void *locks[SIM_LOCKS_MAX];
 	unsigned lock_ranks[SIM_LOCKS_MAX];
 	unsigned lock_count;
@@ -325,16 +327,23 @@ static void schedule(void)
 	self->cpu->area->preempt_depth--;
 }
 
-void sim_want_freeze(bool is_wanted)
+void sim_at_release(void (*call)(void *argument), void *argument)
 {
-	if (self)
-		self->wants_freeze = is_wanted;
+	if (!self)
+		return;
+	self->at_release = call;
+	self->release_argument = argument;
 }
 
-void sim_freeze(void)
+void sim_released(void)
 {
-	if (self && self->wants_freeze)
-		is_frozen = true;
+	if (self && self->at_release)
+		self->at_release(self->release_argument);
+}
+
+void sim_freeze(void *unused)
+{
+	is_frozen = true;
 }
 
 void sim_thaw(void)

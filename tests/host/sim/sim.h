@@ -75,13 +75,16 @@ void sim_wait(const void *what);        /* sleep until sim_wake(what) */
 void sim_wake(const void *what);
 
 /*
- * From here on no others run, so that what this thread's call did and what the oracle thinks it did
- * become true at one instant.  Ends at sim_thaw(), or when the thread has to wait for others.  Locks
- * call it when they are released in a thread that has asked for it.
+ * What the running thread's next calls do becomes true for others when they release a space's lock.
+ * Then call(argument) is called, so that the oracle can keep up; NULL: nothing.
+ *
+ * sim_freeze is such a call: from there on no others run until sim_thaw(), or until the thread has to
+ * wait for others.
  */
-void sim_want_freeze(bool is_wanted);
-void sim_freeze(void);
+void sim_at_release(void (*call)(void *argument), void *argument);
+void sim_freeze(void *unused);
 void sim_thaw(void);
+void sim_released(void);                /* locks say so */
 
 /* ---- runs ---- */
 

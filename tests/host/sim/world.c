@@ -208,9 +208,9 @@ static int access_fault(struct world_space *at, unsigned spot, enum access acces
 	int err;
 
 	sim_point();
-	sim_want_freeze(true);
+	sim_at_release(sim_freeze, NULL);
 	err = fault_resolve(at->space, spot_addr(spot) + 8 * sim_below(512), access);
-	sim_want_freeze(false);
+	sim_at_release(NULL, NULL);
 	sim_trace("space %u: fault at spot %u, %s: %d", at->model.id, spot, access_name(access), err);
 	if (err == -ENOMEM ? !has_failed
 			   : !model_accepts_answer(&at->model.page[spot], access, err))
@@ -300,9 +300,9 @@ int world_map(struct world_space *at, const struct map_request *request,
 	if (at->is_moving)
 		return -EAGAIN;
 	at->mapping++;
-	sim_want_freeze(true);
+	sim_at_release(sim_freeze, NULL);
 	err = space_map(at->space, request, &addr);
-	sim_want_freeze(false);
+	sim_at_release(NULL, NULL);
 	sim_trace("space %u: map %lx+%lx prot %u flags %x object %u: %d", at->model.id,
 		  request->addr, request->len, request->prot, request->flags,
 		  object ? object->id : 0, err);
@@ -321,9 +321,9 @@ int world_unmap(struct world_space *at, virt_t start, virt_t end)
 {
 	int err;
 
-	sim_want_freeze(true);
+	sim_at_release(sim_freeze, NULL);
 	err = space_unmap(at->space, start, end - start);
-	sim_want_freeze(false);
+	sim_at_release(NULL, NULL);
 	sim_trace("space %u: unmap %lx-%lx: %d", at->model.id, start, end, err);
 	check_memory_was_short(err);
 	if (!err)
@@ -338,9 +338,9 @@ int world_protect(struct world_space *at, virt_t start, virt_t end, uint32_t pro
 {
 	int err;
 
-	sim_want_freeze(true);
+	sim_at_release(sim_freeze, NULL);
 	err = space_protect(at->space, start, end - start, prot);
-	sim_want_freeze(false);
+	sim_at_release(NULL, NULL);
 	sim_trace("space %u: protect %lx-%lx %u: %d", at->model.id, start, end, prot, err);
 	if (!err)
 		model_protect(&at->model, start, end, prot);
@@ -368,9 +368,9 @@ int world_move(struct world_space *at, virt_t from, uint64_t len, virt_t to)
 	at->move_from = from;
 	at->move_to = to;
 	at->move_len = len;
-	sim_want_freeze(true);
+	sim_at_release(sim_freeze, NULL);
 	err = space_remap(at->space, from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, &addr);
-	sim_want_freeze(false);
+	sim_at_release(NULL, NULL);
 	sim_trace("space %u: move %lx+%lx to %lx: %d", at->model.id, from, len, to, err);
 	check_memory_was_short(err);
 	if (!err)
@@ -388,10 +388,10 @@ int world_advise(struct world_space *at, virt_t start, virt_t end, int advice)
 	uint64_t failures;
 	int err;
 
-	sim_want_freeze(true);
+	sim_at_release(sim_freeze, NULL);
 	failures = failure_count;
 	err = space_advise(at->space, start, end - start, advice);
-	sim_want_freeze(false);
+	sim_at_release(NULL, NULL);
 	sim_trace("space %u: advise %lx-%lx %d: %d", at->model.id, start, end, advice, err);
 	if (!err || (err == -ENOMEM && failure_count == failures))
 		model_advise(&at->model, start, end, advice);
@@ -400,8 +400,25 @@ int world_advise(struct world_space *at, virt_t start, virt_t end, int advice)
 	return err;
 }
 
+/* The parent's memory as it was at the instant of a fork. */
+struct snapshot {
+	const struct model_space *parent;
+	struct model_space model;
+	bool is_taken;
+};
+
+static void snapshot_take(void *argument)
+{
+	struct snapshot *snapshot = argument;
+
+	if (!snapshot->is_taken)
+		snapshot->model = *snapshot->parent;
+	snapshot->is_taken = true;
+}
+
 int world_fork(struct world_space *parent, enum fork_share share, struct world_space **out)
 {
+	struct snapshot snapshot = { .parent = &parent->model };
 	struct world_space *child = world_space_new();
 	struct space *space;
 	int err;
@@ -409,19 +426,19 @@ int world_fork(struct world_space *parent, enum fork_share share, struct world_s
 	if (!child)
 		return -EAGAIN;
 	options.fork_share = share;
-	sim_want_freeze(true);
+	sim_at_release(snapshot_take, &snapshot);
 	err = space_fork(parent->space, &space);
-	sim_want_freeze(false);
+	sim_at_release(NULL, NULL);
 	check_memory_was_short(err);
+	snapshot_take(&snapshot);               /* if nothing ran beside */
 	if (!err) {
 		child->space = space;
-		model_fork(&child->model, &parent->model);
+		model_fork(&child->model, &snapshot.model);
 		*out = child;
 	} else {
 		child->threads = 0;
 	}
 	sim_trace("space %u: fork %d makes %u: %d", parent->model.id, share, child->model.id, err);
-	sim_thaw();
 	return err;
 }
 

@@ -41,6 +41,7 @@ struct world_plan {
 	unsigned threads_max, spaces_max;
 	unsigned failures_per_1000;     /* fault points that fail */
 	bool does_first_only_fork;      /* children only load, store and exit */
+	bool maps_loose_only;           /* views of files that are written and cut, nothing else */
 	unsigned share[WORLD_OPS];
 };
 
