@@ -188,17 +188,17 @@ build/cowbell.iso: $(BUILD)/cowbell.elf build/initramfs.cpio tools/make-iso
 	$(Q)tools/make-iso $(BUILD)/cowbell.elf build/initramfs.cpio "$(CMDLINE)" $@
 
 run: needed                                     ## boot to a shell on this terminal
-	$(Q)$(MAKE) --no-print-directory all build/initramfs.cpio
+	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) all build/initramfs.cpio
 	$(escape)
 	$(Q)$(machine) $(direct) -nographic -append "$(CMDLINE)"
 
 run-iso: needed                                 ## the same through GRUB and a BIOS
-	$(Q)$(MAKE) --no-print-directory iso
+	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) iso
 	$(escape)
 	$(Q)$(machine) -cdrom build/cowbell.iso -nographic
 
 run-uefi: needed                                ## the same through GRUB and UEFI
-	$(Q)$(MAKE) --no-print-directory iso
+	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) iso
 	$(Q)cp $(OVMF)/OVMF_VARS.fd build/uefi-vars.fd
 	$(escape)
 	$(Q)$(machine) -cdrom build/cowbell.iso -nographic \

@@ -106,12 +106,14 @@ struct dentry *dentry_root(struct file_system *fs)
 	return root;
 }
 
-struct dentry *dentry_nameless(struct inode *inode)
+struct dentry *dentry_nameless(struct inode *inode, const char *name)
 {
-	struct dentry *dentry = dentry_alloc("", 0, inode);
+	struct dentry *dentry = dentry_alloc(name, strlen(name), inode);
 
-	if (dentry)
-		inode_get(inode);
+	if (!dentry)
+		return NULL;
+	inode_get(inode);
+	dentry->is_deleted = *name != '\0';
 	return dentry;
 }
 

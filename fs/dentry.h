@@ -49,8 +49,9 @@ void dentry_put(struct dentry *dentry);         /* may sleep */
 /* The root of a file system, counted.  NULL: no memory. */
 struct dentry *dentry_root(struct file_system *fs);
 
-/* A name for what has none (a pipe), so that one can stand on it; counted.  NULL: no memory. */
-struct dentry *dentry_nameless(struct inode *inode);
+/* A dentry for what no directory names (a pipe, a memfd), so that one can stand on it; counted.
+ * `name` is for show and may be empty.  NULL: no memory. */
+struct dentry *dentry_nameless(struct inode *inode, const char *name);
 
 /* The name in a directory, counted: in use already, or looked up.  -ENOENT, -ENAMETOOLONG, -ENOMEM.
  * Takes names_lock for reading if it must look. */

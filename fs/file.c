@@ -97,7 +97,7 @@ static void file_free(struct file *file)
 int file_place(struct file *file, struct path *out)
 {
 	if (!file->path.mount)
-		return path_make_nameless(file->inode, out);
+		return path_make_nameless(file->inode, "", out);
 	*out = file->path;
 	path_get(out);
 	return 0;

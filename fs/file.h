@@ -16,6 +16,12 @@ struct map_request;
 typedef bool list_emit_t(void *argument, const char *name, size_t len, uint64_t number,
 			 unsigned type, uint64_t next_offset);
 
+/* Bytes of one file that shall be those of another.  len 0: all from from_at on. */
+struct clone_range {
+	uint64_t from_at, to_at, len;
+	bool may_shorten;               /* what is no whole number of pages may be left out */
+};
+
 struct file_ops {
 	/* After the inode was found; flags still hold O_NOCTTY.  May set data, and ops.  NULL:
 	 * nothing to do. */
@@ -40,6 +46,9 @@ struct file_ops {
 	/* fallocate(2).  NULL: -EOPNOTSUPP. */
 	int (*allocate)(struct file *file, int mode, uint64_t offset, uint64_t len);
 	int (*sync)(struct file *file);                                 /* NULL: -EINVAL */
+	/* Let `to` share bytes of `from`, a file with the same operation: the number shared, which
+	 * is less than asked for only if the range says so.  NULL: -EOPNOTSUPP. */
+	int64_t (*clone)(struct file *to, struct file *from, const struct clone_range *range);
 };
 
 struct file {

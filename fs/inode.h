@@ -82,6 +82,7 @@ struct inode {
 	struct mutex lock;              /* RANK_INODE */
 	struct object *object;          /* regular files of tmpfs: the pages; else NULL */
 	struct abi_timespec atime, mtime, ctime;        /* [lock] */
+	uint32_t seals;                 /* [lock] F_SEAL_: what may no longer be done, fs/seal.h */
 	struct list locks;              /* [fs/lock.c] byte ranges and whole-file locks */
 	struct pipe *pipe;              /* [fs/pipe.c] FIFOs, while an end is open */
 	void *data;                     /* the file system's own */

@@ -63,9 +63,9 @@ struct inode *path_inode(const struct path *path)
 	return path->dentry->inode;
 }
 
-int path_make_nameless(struct inode *inode, struct path *out)
+int path_make_nameless(struct inode *inode, const char *name, struct path *out)
 {
-	struct dentry *dentry = dentry_nameless(inode);
+	struct dentry *dentry = dentry_nameless(inode, name);
 
 	file_system_get(inode->fs);
 	struct mount *mount = mount_alloc(inode->fs, dentry, "", 0);
@@ -366,10 +366,14 @@ static void name_climb(struct back_text *text, struct path at, const struct path
 			at = (struct path){ at.mount->parent, at.mount->at };
 			continue;
 		}
-		if (!at.dentry->parent || at.dentry == at.mount->root)
+		bool is_top = !at.dentry->parent || at.dentry == at.mount->root;
+
+		if (is_top && !at.dentry->is_deleted)
 			break;
 		back_put(text, at.dentry->name, at.dentry->len);
 		back_put(text, "/", 1);
+		if (is_top)
+			break;          /* it has a name only for show */
 		at.dentry = at.dentry->parent;
 	}
 	if (text->at == end)
@@ -421,6 +425,8 @@ ssize_t dentry_path_name(struct dentry *dentry, char *buf, size_t size)
 		if (!at.mount && mount->fs == dentry->inode->fs)
 			at.mount = mount;
 	}
+	if (!at.mount && !dentry->parent && dentry->is_deleted)
+		at.mount = root_mount;          /* nowhere, with a name for show */
 	if (at.mount)
 		len = name_build(at, &root, true, buf, size);
 	spin_unlock(&dentry_lock);

@@ -28,11 +28,11 @@ void path_put(struct path *path);       /* may sleep; clears it; an empty one is
 struct inode *path_inode(const struct path *path);      /* not counted: lives as long as the path */
 
 /* A place for a file that is nowhere (a pipe reached through /proc/PID/fd): a tree of its own, gone
- * with the last who stands there.  -ENOMEM. */
-int path_make_nameless(struct inode *inode, struct path *out);
+ * with the last who stands there.  `name` is for show and may be empty.  -ENOMEM. */
+int path_make_nameless(struct inode *inode, const char *name, struct path *out);
 
-/* Take over the file system's reference, also when they fail: an instance made for this mount alone is
- * gone then. */
+/* Take over the file system's reference, also when they fail: an instance made for this mount alone
+ * is gone then. */
 int mount_root(struct file_system *fs);         /* once, at boot */
 int mount_add(const struct path *at, struct file_system *fs, const char *source,
 	      unsigned long flags);

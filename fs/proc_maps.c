@@ -7,9 +7,7 @@
  * writing: a fault of the process, which holds it for reading, could replace a table under our
  * eyes.
  *
- * How many spaces hold a page is counted as the product of the counts on its path.  It is exact
- * while each level is shared as a whole, which is what fork does, and too high when copies of a
- * table share tables below them.
+ * What is private and what is shared is exact; Pss is at most too low, see fs/proc_page.c.
  * See: proc(5).
  */
 
@@ -20,57 +18,6 @@
 #include "mm/slab.h"
 
 enum { PSS_SHIFT = 12, KIB_PER_PAGE = PAGE_SIZE / KIB, NAME_COLUMN = 73 };
-
-/* ---- one page ---- */
-
-enum page_kind { PAGE_UNCOUNTED, PAGE_ANONYMOUS, PAGE_FILE, PAGE_SHARED };
-
-struct page {
-	enum page_kind kind;
-	uint32_t holders;               /* spaces that can reach it */
-	bool is_dirty;
-};
-
-/* Is the page at addr the object's own, and not a private copy? */
-static bool is_of_object(const struct vma *vma, virt_t addr, pfn_t pfn)
-{
-	uint64_t index = (vma->offset + (addr - vma->start)) / PAGE_SIZE;
-	pfn_t theirs;
-
-	if (!vma->object || object_page(vma->object, index, OBJECT_READ, &theirs))
-		return false;
-	if (theirs != zero_frame)
-		frame_put(theirs);
-	return theirs == pfn;
-}
-
-/* Without the hold that an object has on its page. */
-static uint32_t page_holders(const struct leaf_visit *leaf, pfn_t pfn, bool has_keeper)
-{
-	uint64_t holders = MAX(atomic_load_relaxed(&frame_refs[pfn]) - has_keeper, 1u);
-
-	for (int level = 1; level < PTE_LEVELS; level++)
-		holders *= MAX(atomic_load_relaxed(&frame_refs[leaf->tables[level]]), 1u);
-	return (uint32_t)MIN(holders, (uint64_t)UINT32_MAX);
-}
-
-static struct page page_look(const struct vma *vma, const struct leaf_visit *leaf)
-{
-	struct page page = { .kind = PAGE_UNCOUNTED, .holders = 1 };
-	pfn_t pfn = pte_pfn(leaf->leaf);
-	bool has_keeper;
-
-	if (!pte_is_counted(leaf->leaf))
-		return page;
-	has_keeper = is_of_object(vma, leaf->addr, pfn);
-	page.holders = page_holders(leaf, pfn, has_keeper);
-	if (!has_keeper)
-		page.kind = PAGE_ANONYMOUS;
-	else
-		page.kind = vma->object->is_anonymous ? PAGE_SHARED : PAGE_FILE;
-	page.is_dirty = page.kind != PAGE_FILE || pte_is_dirty(leaf->leaf);
-	return page;
-}
 
 /* ---- all ranges ---- */
 
@@ -88,7 +35,8 @@ static struct vmas *space_vmas(struct space *space)
 struct sums {
 	const struct vma *vma;          /* the range being swept */
 	uint64_t pages[PAGE_SHARED + 1];        /* by kind */
-	uint64_t pss, pss_dirty, pss_by_kind[PAGE_SHARED + 1];  /* bytes << PSS_SHIFT */
+	/* bytes << PSS_SHIFT */
+	uint64_t pss, pss_dirty, pss_locked, pss_by_kind[PAGE_SHARED + 1];
 	uint64_t clean[2], dirty[2];    /* pages, by is_shared */
 	uint64_t tables;
 	pfn_t path[PTE_LEVELS];         /* tables that were counted last, by level */
@@ -97,7 +45,7 @@ struct sums {
 static void sum_leaf(const struct leaf_visit *leaf, void *argument)
 {
 	struct sums *sums = argument;
-	struct page page = page_look(sums->vma, leaf);
+	struct proc_page page = proc_page_look(sums->vma, leaf);
 	uint64_t share = (PAGE_SIZE << PSS_SHIFT) / page.holders;
 	bool is_shared = page.holders > 1;
 
@@ -110,6 +58,7 @@ static void sum_leaf(const struct leaf_visit *leaf, void *argument)
 		return;
 	sums->pss += share;
 	sums->pss_by_kind[page.kind] += share;
+	sums->pss_locked += sums->vma->flags & VMA_LOCKED ? share : 0;
 	if (page.is_dirty) {
 		sums->pss_dirty += share;
 		sums->dirty[is_shared]++;
@@ -219,7 +168,7 @@ static uint64_t pss_kib(uint64_t pss)
 	return pss >> PSS_SHIFT >> 10;
 }
 
-static void print_sums(struct proc_text *text, const struct sums *sums, uint64_t locked_kib)
+static void print_sums(struct proc_text *text, const struct sums *sums)
 {
 	print_kib(text, "Shared_Clean:", sums->clean[true] * KIB_PER_PAGE);
 	print_kib(text, "Shared_Dirty:", sums->dirty[true] * KIB_PER_PAGE);
@@ -235,7 +184,7 @@ static void print_sums(struct proc_text *text, const struct sums *sums, uint64_t
 	print_kib(text, "Private_Hugetlb:", 0);
 	print_kib(text, "Swap:", 0);
 	print_kib(text, "SwapPss:", 0);
-	print_kib(text, "Locked:", locked_kib);
+	print_kib(text, "Locked:", pss_kib(sums->pss_locked));
 }
 
 static void print_flags(struct proc_text *text, const struct vma *vma)
@@ -251,7 +200,9 @@ static void print_flags(struct proc_text *text, const struct vma *vma)
 		{ !vma_is_private(vma), "ms" },
 		{ vma->flags & VMA_GROWSDOWN, "gd" },
 		{ vma->flags & VMA_LOCKED, "lo" },
+		{ vma->flags & VMA_LOCKONFAULT, "lf" },
 		{ vma->flags & VMA_DONTFORK, "dc" },
+		{ vma->flags & VMA_ACCOUNTED, "ac" },
 		{ vma->flags & VMA_NORESERVE, "nr" },
 		{ vma->flags & VMA_DONTDUMP, "dd" },
 		{ vma->flags & VMA_WIPEONFORK, "wf" },
@@ -277,7 +228,7 @@ static void print_smaps(struct proc_text *text, struct space *space, const struc
 	print_kib(text, "Rss:", sums_resident(&sums) * KIB_PER_PAGE);
 	print_kib(text, "Pss:", pss_kib(sums.pss));
 	print_kib(text, "Pss_Dirty:", pss_kib(sums.pss_dirty));
-	print_sums(text, &sums, vma->flags & VMA_LOCKED ? size_kib : 0);
+	print_sums(text, &sums);
 	proc_print(text, "THPeligible:    0\n");
 	print_flags(text, vma);
 }
@@ -301,7 +252,7 @@ static void print_rollup(struct proc_text *text, const struct vmas *vmas, const 
 	print_kib(text, "Pss_Anon:", pss_kib(sums->pss_by_kind[PAGE_ANONYMOUS]));
 	print_kib(text, "Pss_File:", pss_kib(sums->pss_by_kind[PAGE_FILE]));
 	print_kib(text, "Pss_Shmem:", pss_kib(sums->pss_by_kind[PAGE_SHARED]));
-	print_sums(text, sums, 0);
+	print_sums(text, sums);
 }
 
 int proc_show_smaps_rollup(struct proc_text *text, const struct proc_node *node)
@@ -359,7 +310,7 @@ struct tree_sweep {
 };
 
 static const char *leaf_word(
-	const struct leaf_visit *leaf, const struct page *page, const struct vma *vma)
+	const struct leaf_visit *leaf, const struct proc_page *page, const struct vma *vma)
 {
 	if (page->kind == PAGE_UNCOUNTED)
 		return pte_pfn(leaf->leaf) == zero_frame ? "zero" : "device";
@@ -375,7 +326,7 @@ static const char *leaf_word(
 static void print_leaf(const struct leaf_visit *leaf, void *argument)
 {
 	const struct tree_sweep *sweep = argument;
-	struct page page = page_look(sweep->vma, leaf);
+	struct proc_page page = proc_page_look(sweep->vma, leaf);
 	pfn_t pfn = pte_pfn(leaf->leaf);
 	bool is_present = pte_is_present(leaf->leaf);
 

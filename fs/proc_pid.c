@@ -11,12 +11,13 @@
 #include "fs/procfs.h"
 #include "fs/fdtable.h"
 #include "lib/string.h"
+#include "kernel/hooks.h"
 #include "kernel/upcall.h"
 #include "mm/space.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
 
-enum { ARGUMENTS_MAX = 128 * 1024, OOM_ADJUST_MAX = 1000 };
+enum { ARGUMENTS_MAX = 128 * 1024 };
 
 /* ---- who is there ---- */
 
@@ -362,28 +363,24 @@ static int store_comm(const struct proc_node *node, char *name)
 	return 0;
 }
 
-static int show_oom_score(struct proc_text *text, const struct proc_node *node)
+/* How many fault points are still to be passed before one fails; 0: none will, or it did. */
+static int show_fail_nth(struct proc_text *text, const struct proc_node *node)
 {
-	proc_print(text, "%d\n", MAX(node->process->oom_score_adj, 0));
+	proc_print(text, "%lu\n", node->process == current_process() ? current->fault_point_at : 0);
 	return 0;
 }
 
-static int show_oom_score_adj(struct proc_text *text, const struct proc_node *node)
+/* The n-th fault point from now on that the running thread passes fails: test builds only. */
+static int store_fail_nth(const struct proc_node *node, char *text)
 {
-	proc_print(text, "%d\n", node->process->oom_score_adj);
-	return 0;
-}
-
-static int store_oom_score_adj(const struct proc_node *node, char *text)
-{
-	int64_t value;
-	int err = proc_parse_number(text, -OOM_ADJUST_MAX, OOM_ADJUST_MAX, &value);
+	int64_t nth;
+	int err = proc_parse_number(text, 0, INT32_MAX, &nth);
 
 	if (err)
 		return err;
-	if (value < node->process->oom_score_adj && !process_is_privileged())
-		return -EACCES;
-	node->process->oom_score_adj = (int)value;
+	if (node->process != current_process())
+		return -EPERM;
+	fault_points_arm((uint64_t)nth);
 	return 0;
 }
 
@@ -455,11 +452,21 @@ static const struct proc_entry process_children[] = {FILE("stat", 0444, proc_sho
 	FILE("environ", 0400, show_environ),
 	{.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},
 	FILE("limits", 0444, show_limits), FILE("mounts", 0444, proc_show_mounts),
-	FILE("mountinfo", 0444, proc_show_mountinfo), FILE("oom_score", 0444, show_oom_score),
+	FILE("mountinfo", 0444, proc_show_mountinfo), FILE("oom_score", 0444, proc_show_oom_score),
 	{.name = "oom_score_adj",
 		.mode = S_IFREG | 0644,
-		.show = show_oom_score_adj,
-		.store = store_oom_score_adj},
+		.show = proc_show_oom_score_adj,
+		.store = proc_store_oom_score_adj},
+	{.name = "oom_adj",
+		.mode = S_IFREG | 0644,
+		.show = proc_show_oom_adj,
+		.store = proc_store_oom_adj},
+	{.name = "pagemap", .mode = S_IFREG | 0400, .read = proc_read_pagemap},
+	{.name = "clear_refs", .mode = S_IFREG | 0200, .store = proc_store_clear_refs},
+	{.name = "fail-nth",
+		.mode = S_IFREG | 0600,
+		.show = show_fail_nth,
+		.store = store_fail_nth},
 	LINK("exe", exe_follow), LINK("cwd", cwd_follow), LINK("root", root_follow),
 	{.name = "fd",
 		.mode = S_IFDIR | 0500,

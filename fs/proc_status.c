@@ -241,7 +241,7 @@ static void print_identity(
 
 /* Sums over the ranges of a space, in pages. */
 struct range_sums {
-	uint64_t data, stack, code, locked;
+	uint64_t data, stack, code;
 };
 
 static void sum_ranges(struct space *space, struct range_sums *sums)
@@ -252,8 +252,6 @@ static void sum_ranges(struct space *space, struct range_sums *sums)
 		const struct vma *vma = &space->vmas->at[i];
 		uint64_t pages = (vma->end - vma->start) / PAGE_SIZE;
 
-		if (vma->flags & VMA_LOCKED)
-			sums->locked += pages;
 		if (vma->flags & (VMA_STACK | VMA_GROWSDOWN))
 			sums->stack += pages;
 		else if (vma_is_private(vma) && vma->prot & PROT_WRITE)
@@ -283,7 +281,7 @@ static void print_memory(struct proc_text *text, struct space *space)
 	resident = memory.anonymous + memory.file + memory.shared;
 	print_kib(text, "VmPeak", MAX(READ_ONCE(space->mapped_peak), mapped));
 	print_kib(text, "VmSize", mapped);
-	print_kib(text, "VmLck", sums.locked);
+	print_kib(text, "VmLck", READ_ONCE(space->locked_pages));
 	print_kib(text, "VmPin", 0);
 	print_kib(text, "VmHWM", MAX(peak, resident));
 	print_kib(text, "VmRSS", resident);

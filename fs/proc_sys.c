@@ -21,84 +21,6 @@
 #include "mm/space.h"
 
 #define NS_PER_TICK (NS_PER_SECOND / USER_HZ)
-enum { KIB_PER_PAGE = PAGE_SIZE / KIB };
-
-/* ---- memory ---- */
-
-static void add_resident(struct object *object, void *argument)
-{
-	uint64_t *pages = argument;
-
-	pages[object->is_anonymous] += READ_ONCE(object->resident);
-}
-
-static void print_kib(struct proc_text *text, const char *name, uint64_t pages)
-{
-	proc_print(text, "%-16s%8lu kB\n", name, pages * KIB_PER_PAGE);
-}
-
-int proc_show_meminfo(struct proc_text *text, const struct proc_node *node)
-{
-	uint64_t total = frames_total(), free = frames_free() + kstacks_cached_frames();
-	uint64_t data = frames_of_kind(FRAME_DATA);
-	uint64_t pages[2] = { 0 };      /* of objects, by is_anonymous */
-	uint64_t cached;
-
-	object_for_each(add_resident, pages);
-	cached = pages[false] + pages[true];
-	print_kib(text, "MemTotal:", total);
-	print_kib(text, "MemFree:", free);
-	print_kib(text, "MemAvailable:", free);
-	print_kib(text, "Buffers:", 0);
-	print_kib(text, "Cached:", cached);
-	print_kib(text, "SwapCached:", 0);
-	print_kib(text, "Active:", data);
-	print_kib(text, "Inactive:", 0);
-	print_kib(text, "SwapTotal:", 0);
-	print_kib(text, "SwapFree:", 0);
-	print_kib(text, "Dirty:", 0);
-	print_kib(text, "Writeback:", 0);
-	print_kib(text, "AnonPages:", data > cached ? data - cached : 0);
-	print_kib(text, "Mapped:", cached);
-	print_kib(text, "Shmem:", cached);
-	print_kib(text, "Slab:", frames_of_kind(FRAME_SLAB));
-	print_kib(text, "SReclaimable:", 0);
-	print_kib(text, "SUnreclaim:", frames_of_kind(FRAME_SLAB));
-	print_kib(text, "KernelStack:", kstacks_frames());
-	print_kib(text, "PageTables:", frames_of_kind(FRAME_TABLE));
-	print_kib(text, "CommitLimit:", total);
-	print_kib(text, "Committed_AS:", committed_total());
-	return 0;
-}
-
-int proc_show_vmstat(struct proc_text *text, const struct proc_node *node)
-{
-	struct work_counts work;
-
-	work_totals(&work);
-	proc_print(text, "nr_free_pages %lu\nnr_page_table_pages %lu\nnr_kernel_stack %lu\n",
-		frames_free(), frames_of_kind(FRAME_TABLE), kstacks_frames() * KIB_PER_PAGE);
-	proc_print(text, "pgfault %lu\npgmajfault 0\n", work.of[WORK_faults]);
-	return 0;
-}
-
-static void print_cache(const struct slab_cache *cache, void *argument)
-{
-	uint32_t slabs = READ_ONCE(cache->slabs), objects = READ_ONCE(cache->objects);
-
-	proc_print(argument, "%-17s %6u %6u %6u %4d %4d : tunables 0 0 0 : slabdata %6u %6u 0\n",
-		cache->name, objects, objects, cache->size, 0, 0, slabs, slabs);
-}
-
-int proc_show_slabinfo(struct proc_text *text, const struct proc_node *node)
-{
-	proc_print(text,
-		"slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
-		"<objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> "
-		": slabdata <active_slabs> <num_slabs> <sharedavail>\n");
-	slab_for_each_cache(print_cache, text);
-	return 0;
-}
 
 /* ---- time and load ---- */
 
@@ -285,47 +207,6 @@ int proc_show_mountinfo(struct proc_text *text, const struct proc_node *node)
 
 /* ---- /proc/sys ---- */
 
-static int show_fork_share(struct proc_text *text, const struct proc_node *node)
-{
-	proc_print(text, "%s\n", fork_share_name(READ_ONCE(options.fork_share)));
-	return 0;
-}
-
-static int store_fork_share(const struct proc_node *node, char *name)
-{
-	enum fork_share share;
-	int err = fork_share_parse(name, &share);
-
-	if (!err)
-		WRITE_ONCE(options.fork_share, share);
-	return err;
-}
-
-/* Remembered for who looks; memory is given out as long as there is any. */
-static int64_t overcommit_memory, overcommit_ratio = 50;
-
-static int show_overcommit_memory(struct proc_text *text, const struct proc_node *node)
-{
-	proc_print(text, "%ld\n", READ_ONCE(overcommit_memory));
-	return 0;
-}
-
-static int store_overcommit_memory(const struct proc_node *node, char *text)
-{
-	return proc_parse_number(text, 0, 2, &overcommit_memory);
-}
-
-static int show_overcommit_ratio(struct proc_text *text, const struct proc_node *node)
-{
-	proc_print(text, "%ld\n", READ_ONCE(overcommit_ratio));
-	return 0;
-}
-
-static int store_overcommit_ratio(const struct proc_node *node, char *text)
-{
-	return proc_parse_number(text, 0, INT32_MAX, &overcommit_ratio);
-}
-
 static int show_pid_max(struct proc_text *text, const struct proc_node *node)
 {
 	proc_print(text, "%u\n", pid_max_get());
@@ -387,7 +268,7 @@ static int show_uuid(struct proc_text *text, const struct proc_node *node)
 }
 
 /* What never changes: the text is the entry's, by its name. */
-static int show_constant(struct proc_text *text, const struct proc_node *node)
+int proc_show_constant(struct proc_text *text, const struct proc_node *node)
 {
 	static const struct { const char *name, *value; } constants[] = {
 		{ "max_map_count", "65530" },
@@ -414,20 +295,10 @@ static int show_constant(struct proc_text *text, const struct proc_node *node)
 	return 0;
 }
 
-#define CONSTANT(name_) { .name = name_, .mode = S_IFREG | 0444, .show = show_constant }
+#define CONSTANT(name_) { .name = name_, .mode = S_IFREG | 0444, .show = proc_show_constant }
 #define SETTING(name_, show_, store_) \
 	{ .name = name_, .mode = S_IFREG | 0644, .show = show_, .store = store_ }
 #define DIRECTORY(name_, children_) { .name = name_, .mode = S_IFDIR | 0555, .children = children_ }
-
-static const struct proc_entry vm_children[] = {
-	SETTING("fork_share", show_fork_share, store_fork_share),
-	SETTING("overcommit_memory", show_overcommit_memory, store_overcommit_memory),
-	SETTING("overcommit_ratio", show_overcommit_ratio, store_overcommit_ratio),
-	CONSTANT("max_map_count"),
-	CONSTANT("mmap_min_addr"),
-	CONSTANT("swappiness"),
-	{ 0 }
-};
 
 static const struct proc_entry random_children[] = {
 	{ .name = "uuid", .mode = S_IFREG | 0444, .show = show_uuid },
@@ -459,7 +330,7 @@ static const struct proc_entry fs_children[] = {
 };
 
 const struct proc_entry proc_sys_children[] = {
-	DIRECTORY("vm", vm_children),
+	DIRECTORY("vm", proc_vm_children),
 	DIRECTORY("kernel", kernel_children),
 	DIRECTORY("fs", fs_children),
 	{ 0 }

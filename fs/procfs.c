@@ -163,6 +163,8 @@ static ssize_t proc_read(struct file *file, buffer_t to, size_t len, uint64_t *o
 	const struct proc_node *node = file_node(file);
 	ssize_t done = 0;
 
+	if (node->entry->read)
+		return node->entry->read(node, to, len, offset);
 	if (!node->entry->show)
 		return -EINVAL;
 	mutex_lock(&snapshot->lock);
@@ -429,6 +431,8 @@ static const struct proc_entry root_children[] = {
 	FILE("vmstat", proc_show_vmstat),
 	{.name = "slabinfo", .mode = S_IFREG | 0400, .show = proc_show_slabinfo},
 	{.name = "sys", .mode = S_IFDIR | 0555, .children = proc_sys_children},
+	{.name = "kpagecount", .mode = S_IFREG | 0400, .read = proc_read_kpagecount},
+	{.name = "kpageflags", .mode = S_IFREG | 0400, .read = proc_read_kpageflags},
 	FILE("cow", proc_show_cow),
 	{.name = "audit", .mode = S_IFREG | 0400, .show = proc_show_audit},
 	{.name = "ledger", .mode = S_IFREG | 0400, .show = proc_show_ledger},

@@ -54,6 +54,10 @@ struct proc_entry {
 	int (*show)(struct proc_text *text, const struct proc_node *node);
 	int (*store)(const struct proc_node *node, char *text);
 
+	/* Binary files, instead of show: bytes from *offset on, which advances. */
+	ssize_t (*read)(
+		const struct proc_node *node, buffer_t to, size_t len, uint64_t *offset);
+
 	/* Links: what they say, its length; and for magic ones the place itself, counted. */
 	ssize_t (*readlink)(const struct proc_node *node, char *buf, size_t size);
 	int (*follow)(const struct proc_node *node, struct path *out);
@@ -84,6 +88,30 @@ struct space *proc_space(const struct proc_node *node);
 int proc_show_stat(struct proc_text *text, const struct proc_node *node);
 int proc_show_status(struct proc_text *text, const struct proc_node *node);
 
+/* fs/proc_oom.c: who goes first when memory is out. */
+int proc_show_oom_score(struct proc_text *text, const struct proc_node *node);
+int proc_show_oom_score_adj(struct proc_text *text, const struct proc_node *node);
+int proc_store_oom_score_adj(const struct proc_node *node, char *text);
+int proc_show_oom_adj(struct proc_text *text, const struct proc_node *node);
+int proc_store_oom_adj(const struct proc_node *node, char *text);
+
+/* fs/proc_page.c: one page, and files with a word for each. */
+struct vma;
+struct leaf_visit;
+enum proc_page_kind { PAGE_UNCOUNTED, PAGE_ANONYMOUS, PAGE_FILE, PAGE_SHARED };
+struct proc_page {
+	enum proc_page_kind kind;
+	uint32_t holders;               /* spaces that can reach it */
+	bool is_dirty;
+};
+struct proc_page proc_page_look(const struct vma *vma, const struct leaf_visit *leaf);
+ssize_t proc_read_pagemap(const struct proc_node *node, buffer_t to, size_t len, uint64_t *offset);
+ssize_t proc_read_kpagecount(
+	const struct proc_node *node, buffer_t to, size_t len, uint64_t *offset);
+ssize_t proc_read_kpageflags(
+	const struct proc_node *node, buffer_t to, size_t len, uint64_t *offset);
+int proc_store_clear_refs(const struct proc_node *node, char *text);
+
 /* fs/proc_maps.c: memory of a process. */
 struct proc_memory {                    /* pages, by where they come from */
 	uint64_t anonymous, file, shared;
@@ -96,9 +124,15 @@ int proc_show_smaps_rollup(struct proc_text *text, const struct proc_node *node)
 int proc_show_statm(struct proc_text *text, const struct proc_node *node);
 int proc_show_tree(struct proc_text *text, const struct proc_node *node);
 
+/* fs/proc_memory.c: memory of the system, /proc/sys/vm. */
+extern const struct proc_entry proc_vm_children[];
+int proc_show_meminfo(struct proc_text *text, const struct proc_node *node);
+int proc_show_vmstat(struct proc_text *text, const struct proc_node *node);
+int proc_show_slabinfo(struct proc_text *text, const struct proc_node *node);
+
 /* fs/proc_sys.c, fs/proc_cow.c: the files at the top. */
 extern const struct proc_entry proc_sys_children[];
-int proc_show_meminfo(struct proc_text *text, const struct proc_node *node);
+int proc_show_constant(struct proc_text *text, const struct proc_node *node);   /* by its name */
 int proc_show_mounts(struct proc_text *text, const struct proc_node *node);
 int proc_show_mountinfo(struct proc_text *text, const struct proc_node *node);
 int proc_show_uptime(struct proc_text *text, const struct proc_node *node);
@@ -109,8 +143,6 @@ int proc_show_version(struct proc_text *text, const struct proc_node *node);
 int proc_show_cmdline(struct proc_text *text, const struct proc_node *node);
 int proc_show_filesystems(struct proc_text *text, const struct proc_node *node);
 int proc_show_devices(struct proc_text *text, const struct proc_node *node);
-int proc_show_vmstat(struct proc_text *text, const struct proc_node *node);
-int proc_show_slabinfo(struct proc_text *text, const struct proc_node *node);
 
 int proc_show_cow(struct proc_text *text, const struct proc_node *node);
 int proc_show_process_cow(struct proc_text *text, const struct proc_node *node);

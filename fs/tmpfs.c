@@ -16,6 +16,7 @@
 #include "kernel/panic.h"
 #include "kernel/upcall.h"
 #include "fs/pipe.h"
+#include "fs/seal.h"
 #include "fs/tmpfs_file.h"
 #include "fs/tmpfs_index.h"
 #include "mm/slab.h"
@@ -52,6 +53,7 @@ static struct inode *node_create(struct inode *dir, struct file_system *fs, uint
 		return NULL;
 	inode->nlink = is_dir ? 2 : 0;
 	inode->rdev = rdev;
+	inode->seals = F_SEAL_SEAL;
 	inode->uid = who->fsuid;
 	inode->gid = who->fsgid;
 	if (dir && (dir->mode & S_ISGID)) {
@@ -125,6 +127,11 @@ static int tmpfs_link(struct inode *dir, const char *name, size_t len, struct in
 	if (!err)
 		touch(inode, false);
 	return err;
+}
+
+struct inode *tmpfs_make_nameless(struct file_system *fs, uint32_t mode)
+{
+	return node_create(NULL, fs, mode, 0);
 }
 
 int tmpfs_make(struct inode *dir, const char *name, size_t len, uint32_t mode, uint64_t rdev,
@@ -293,12 +300,17 @@ static int tmpfs_getattr(struct inode *inode, struct abi_stat *stat)
 }
 
 static int tmpfs_setattr(struct inode *inode, const struct attr_change *change)
+	REQUIRES(inode->lock)
 {
 	if (!(change->which & ATTR_SIZE))
 		return 0;
 	if (!inode->object)
 		return inode_is(inode, S_IFDIR) ? -EISDIR : -EINVAL;
-	return change->size > TMPFS_SIZE_MAX ? -EFBIG : object_resize(inode->object, change->size);
+	if (change->size > TMPFS_SIZE_MAX)
+		return -EFBIG;
+	int err = seal_check_resize(inode, change->size);
+
+	return err ? err : object_resize(inode->object, change->size);
 }
 
 static void tmpfs_destroy_inode(struct inode *inode)

@@ -17,5 +17,8 @@ int tmpfs_create(const char *type, uint32_t mode, struct file_system **fs);
 int tmpfs_make(struct inode *dir, const char *name, size_t len, uint32_t mode, uint64_t rdev,
 	       struct inode **made);
 
+/* A file that no directory names.  NULL: no memory. */
+struct inode *tmpfs_make_nameless(struct file_system *fs, uint32_t mode);
+
 /* Register "tmpfs" (and "ramfs"), and mount one as the root. */
 void tmpfs_start(void);

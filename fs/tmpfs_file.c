@@ -8,9 +8,11 @@
  * See: pread(2), fallocate(2), mmap(2).
  */
 #include "fs/tmpfs_file.h"
+#include "lib/bits.h"
 #include "kernel/credentials.h"
 #include "kernel/sched.h"
 #include "kernel/upcall.h"
+#include "fs/seal.h"
 #include "mm/mmap.h"
 
 /* No page to put it on means to a program that the disk is full. */
@@ -41,6 +43,12 @@ static void drop_privilege(struct inode *inode) REQUIRES(inode->lock)
 		inode->mode &= ~(uint32_t)S_ISGID;
 }
 
+void tmpfs_written(struct inode *inode)
+{
+	drop_privilege(inode);
+	inode_touch_modified(inode);
+}
+
 static ssize_t write_bytes(struct file *file, buffer_t from, size_t len, uint64_t *offset)
 {
 	struct inode *inode = file->inode;
@@ -50,10 +58,11 @@ static ssize_t write_bytes(struct file *file, buffer_t from, size_t len, uint64_
 	uint64_t at = file->flags & O_APPEND ? object_size(inode->object) : *offset;
 
 	if (at + len <= TMPFS_SIZE_MAX)
+		done = seal_check_write(inode, at, len);
+	if (!done)
 		done = object_write(inode->object, at, from, len);
 	if (done > 0) {
-		drop_privilege(inode);
-		inode_touch_modified(inode);
+		tmpfs_written(inode);
 		*offset = at + (uint64_t)done;
 	}
 	mutex_unlock(&inode->lock);
@@ -65,8 +74,30 @@ static int truncate_file(struct file *file, uint64_t size)
 	return inode_change(file->inode, &(struct attr_change){ .which = ATTR_SIZE, .size = size });
 }
 
+/* Where data begins, or a hole: the end of the file is one. */
+static int64_t seek_bytes(struct file *file, int64_t offset, int whence)
+{
+	struct object *object = file->inode->object;
+	uint64_t size = object_size(object);
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return file_seek_plain(file, offset, whence);
+	if (offset < 0 || (uint64_t)offset >= size)
+		return -ENXIO;
+	uint64_t page = object_next(object, (uint64_t)offset / PAGE_SIZE, whence == SEEK_HOLE);
+	uint64_t at = MAX((uint64_t)(page * PAGE_SIZE), (uint64_t)offset);
+
+	if (at < size)
+		return (int64_t)at;
+	return whence == SEEK_HOLE ? (int64_t)size : -ENXIO;
+}
+
 static int map_file(struct file *file, struct map_request *request)
 {
+	int err = seal_check_map(file->inode, request);
+
+	if (err)
+		return err;
 	request->object = file->inode->object;
 	request->name = file->path.dentry;
 	return 0;
@@ -99,9 +130,13 @@ static int allocate_range(struct inode *inode, int mode, uint64_t offset, uint64
 {
 	struct object *object = inode->object;
 	uint64_t old_size = object_size(object);
-	int err = 0;
+	bool is_write = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
+	uint64_t new_size = mode & FALLOC_FL_KEEP_SIZE ? old_size : MAX(end, old_size);
+	int err = is_write ? seal_check_write(inode, offset, 0) : seal_check_resize(inode, new_size);
 
-	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+	if (!err && is_write && new_size > old_size)
+		err = seal_check_resize(inode, new_size);
+	if (!err && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		err = object_punch(object, offset, MIN(end, old_size));
 	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > old_size)
 		err = object_resize(object, end);
@@ -133,9 +168,10 @@ static int allocate_file(struct file *file, int mode, uint64_t offset, uint64_t 
 const struct file_ops tmpfs_file_ops = {
 	.read = read_bytes,
 	.write = write_bytes,
-	.seek = file_seek_plain,
+	.seek = seek_bytes,
 	.map = map_file,
 	.truncate = truncate_file,
 	.allocate = allocate_file,
 	.sync = sync_file,
+	.clone = tmpfs_clone,
 };

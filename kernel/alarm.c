@@ -23,6 +23,14 @@ struct round {
 	uint64_t now_ns, next_ns;
 };
 
+/* The first one that is still to come.  An interval may be as long as for ever. */
+static uint64_t deadline_next(uint64_t deadline_ns, uint64_t interval_ns, uint64_t now_ns)
+{
+	uint64_t last_ns = now_ns - (now_ns - deadline_ns) % interval_ns;
+
+	return interval_ns < WAIT_FOREVER - last_ns ? last_ns + interval_ns : WAIT_FOREVER;
+}
+
 static void alarm_check(struct process *process, void *argument) REQUIRES(process_tree_lock)
 {
 	uint64_t deadline_ns = process->alarm_deadline_ns;
@@ -32,9 +40,7 @@ static void alarm_check(struct process *process, void *argument) REQUIRES(proces
 	if (deadline_ns == 0)
 		return;
 	if (deadline_ns <= round->now_ns) {
-		uint64_t missed = interval_ns ? (round->now_ns - deadline_ns) / interval_ns : 0;
-
-		deadline_ns = interval_ns ? deadline_ns + (missed + 1) * interval_ns : 0;
+		deadline_ns = interval_ns ? deadline_next(deadline_ns, interval_ns, round->now_ns) : 0;
 		process->alarm_deadline_ns = deadline_ns;
 		signal_send_process_locked(process, SIGALRM, NULL);
 	}

@@ -12,7 +12,6 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "arch/x86_64/usercopy.h"
-#include "kernel/entropy.h"
 #include "kernel/panic.h"
 #include "mm/mmap.h"
 #include "mm/slab.h"
@@ -24,7 +23,6 @@ enum {
 	LIMIT_MOST = 2 * 1024 * 1024,
 	CAPACITY_FIRST = 4096,
 	STACK_ROOM = 128 * 1024,        /* mapped below the first rsp from the start */
-	RANDOM_BYTES = 16,
 	STACK_ALIGNMENT = 16,
 };
 
@@ -98,7 +96,8 @@ static int string_add_user(struct arguments *arguments, virt_t from)
 		int err = grow(arguments, piece);
 		if (err)
 			return err;
-		ssize_t len = copy_string_from_user(arguments->bytes + arguments->used, from, piece);
+		char *end = arguments->bytes + arguments->used;
+		ssize_t len = copy_string_from_user(end, from, piece);
 		if (len >= 0) {
 			arguments->used += (size_t)len + 1;
 			return 0;
@@ -218,7 +217,7 @@ static struct stack_parts parts_place(const struct space *space, const struct st
 	parts.file_name = space->stack_top - sizeof(uint64_t) - (strlen(plan->file_name) + 1);
 	parts.strings = parts.file_name - arguments->used;
 	parts.platform = parts.strings - sizeof(platform);
-	parts.random = align_down(parts.platform - RANDOM_BYTES, STACK_ALIGNMENT);
+	parts.random = align_down(parts.platform - sizeof(plan->random), STACK_ALIGNMENT);
 	parts.words = arguments->argc + arguments->envc + counts_and_nulls + 2 * plan->auxv_count;
 	parts.vectors = align_down(parts.random - parts.words * sizeof(uint64_t), STACK_ALIGNMENT);
 	return parts;
@@ -251,40 +250,36 @@ static uint64_t *pointers_fill(uint64_t *words, const char **string, virt_t *at,
 	return words;
 }
 
-static int vectors_write(struct space *space, const struct stack_plan *plan,
-			 const struct stack_parts *parts)
+/* The whole of it as it will lie from parts->vectors up to the top. */
+static void image_fill(char *image, const struct stack_plan *plan, const struct stack_parts *parts)
 {
 	const struct arguments *arguments = plan->arguments;
-	uint64_t *words = kmalloc(parts->words * sizeof(*words)), *next = words;
 	const char *string = arguments->bytes;
+	uint64_t *words = (uint64_t *)image;
 	virt_t at = parts->strings;
 
-	if (!words)
-		return -ENOMEM;
-	*next++ = arguments->argc;
-	next = pointers_fill(next, &string, &at, arguments->argc);
-	next = pointers_fill(next, &string, &at, arguments->envc);
-	memcpy(next, plan->auxv, plan->auxv_count * sizeof(plan->auxv[0]));
-	assert(next + 2 * plan->auxv_count == words + parts->words);
-	int err = space_write(space, parts->vectors, words, parts->words * sizeof(*words));
-	kfree(words);
-	return err;
+	*words++ = arguments->argc;
+	words = pointers_fill(words, &string, &at, arguments->argc);
+	words = pointers_fill(words, &string, &at, arguments->envc);
+	memcpy(words, plan->auxv, plan->auxv_count * sizeof(plan->auxv[0]));
+	memcpy(image + (parts->random - parts->vectors), plan->random, sizeof(plan->random));
+	memcpy(image + (parts->platform - parts->vectors), platform, sizeof(platform));
+	memcpy(image + (parts->strings - parts->vectors), arguments->bytes, arguments->used);
+	memcpy(image + (parts->file_name - parts->vectors), plan->file_name,
+	       strlen(plan->file_name));
 }
 
-static int strings_write(struct space *space, const struct stack_plan *plan,
-			 const struct stack_parts *parts)
+static int image_write(struct space *space, const struct stack_plan *plan,
+		       const struct stack_parts *parts)
 {
-	const struct arguments *arguments = plan->arguments;
-	uint8_t random[RANDOM_BYTES];
+	size_t size = space->stack_top - parts->vectors;
+	char *image = kzalloc(size);
 
-	entropy_fill(random, sizeof(random));
-	int err = space_write(space, parts->file_name, plan->file_name, strlen(plan->file_name) + 1);
-	if (!err)
-		err = space_write(space, parts->strings, arguments->bytes, arguments->used);
-	if (!err)
-		err = space_write(space, parts->platform, platform, sizeof(platform));
-	if (!err)
-		err = space_write(space, parts->random, random, sizeof(random));
+	if (!image)
+		return -ENOMEM;
+	image_fill(image, plan, parts);
+	int err = space_write(space, parts->vectors, image, size);
+	kfree(image);
 	return err;
 }
 
@@ -302,9 +297,7 @@ int stack_build(struct space *space, struct stack_plan *plan)
 
 	int err = stack_map(space, plan, parts.vectors);
 	if (!err)
-		err = strings_write(space, plan, &parts);
-	if (!err)
-		err = vectors_write(space, plan, &parts);
+		err = image_write(space, plan, &parts);
 	if (err)
 		return err == -EFAULT || err == -EEXIST ? -ENOMEM : err;
 	space->program.args_start = parts.strings;

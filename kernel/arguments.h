@@ -19,7 +19,7 @@
 #include "mm/space.h"
 
 struct arguments {
-	char *bytes;                    /* argument strings, then environment strings, each with its NUL */
+	char *bytes;                    /* argument strings, then environment strings, with NULs */
 	size_t used, capacity;
 	size_t limit;                   /* for the strings and the pointers to them */
 	size_t args_used;               /* how many of the bytes are arguments' */
@@ -30,8 +30,8 @@ struct arguments {
 void arguments_init(struct arguments *arguments, uint64_t stack_limit);
 void arguments_free(struct arguments *arguments);
 
-/* Vectors end with a null pointer; a null vector is empty.  -E2BIG, -EFAULT, -ENOMEM.  Arguments come
- * before the environment. */
+/* Vectors end with a null pointer; a null vector is empty.  -E2BIG, -EFAULT, -ENOMEM.  Arguments
+ * come before the environment. */
 MUST_CHECK int arguments_add(struct arguments *arguments, char *const vector[]);
 MUST_CHECK int arguments_add_user(struct arguments *arguments, virt_t vector);
 MUST_CHECK int environment_add(struct arguments *arguments, char *const vector[]);
@@ -41,18 +41,21 @@ MUST_CHECK int environment_add_user(struct arguments *arguments, virt_t vector);
 MUST_CHECK int arguments_prepend(struct arguments *arguments, const char *string);
 void arguments_drop_first(struct arguments *arguments);
 
-/* Room for the auxiliary vector; AT_RANDOM, AT_PLATFORM and AT_EXECFN are filled in while building. */
-enum { AUXV_MAX = 24 };
+/* Room for the auxiliary vector; AT_RANDOM, AT_PLATFORM and AT_EXECFN are filled in while
+ * building. */
+enum { AUXV_MAX = 24, PROGRAM_RANDOM_BYTES = 16 };
 struct stack_plan {
 	const struct arguments *arguments;
 	const char *file_name;
 	struct elf64_auxv auxv[AUXV_MAX];
 	unsigned auxv_count;
+	uint8_t random[PROGRAM_RANDOM_BYTES];   /* for the program: AT_RANDOM */
 	bool is_executable;
 	virt_t rsp;                     /* result */
 };
 
 void auxv_add(struct stack_plan *plan, uint64_t type, uint64_t value);
 
-/* Map the stack of an unpublished space below its stack_top and write all this.  -ENOMEM, -E2BIG. */
+/* Map the stack of an unpublished space below its stack_top and write all this.  -ENOMEM,
+ * -E2BIG. */
 MUST_CHECK int stack_build(struct space *space, struct stack_plan *plan);

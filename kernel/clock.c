@@ -257,7 +257,7 @@ static uint64_t cmos_realtime_ns(void)
 
 	time.hour &= (uint8_t)~HOUR_PM;
 	if (!(status & STATUS_B_BINARY)) {
-		uint8_t *field = &time.second;
+		uint8_t *field = (uint8_t *)&time;
 		for (size_t i = 0; i < sizeof(time); i++)
 			field[i] = bcd_to_binary(field[i]);
 	}

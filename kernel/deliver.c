@@ -61,7 +61,8 @@ static bool signal_take(struct abi_siginfo *info, struct abi_sigaction *action)
 		spin_lock(process_signals(process));
 		bool must_die = thread->must_die;
 		bool must_stop = process->stop_signal && !thread->is_stopped;
-		int signal = must_die || must_stop ? 0 : signal_dequeue(thread, ~thread->blocked, info);
+		bool may_take = !must_die && !must_stop;
+		int signal = may_take ? signal_dequeue(thread, ~thread->blocked, info) : 0;
 		if (signal) {
 			*action = signal_action(process->actions, signal);
 			if (action->handler > SIG_IGN && action->flags & SA_RESETHAND)
@@ -110,7 +111,8 @@ static void stop_begin(struct process *process, int signal)
 	spin_lock(&process_tree_lock);
 	bool is_refused = signal != SIGSTOP && process_group_is_orphaned(process->group);
 	spin_lock(process_signals(process));
-	if (process->is_stop_wanted && !is_refused && !process->is_exiting && !process->stop_signal) {
+	is_refused |= process->is_exiting || process->stop_signal;
+	if (process->is_stop_wanted && !is_refused) {
 		process->stop_signal = signal;
 		process->stopped_threads = 0;
 		list_for_each_entry(thread, &process->threads, node) {

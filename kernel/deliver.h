@@ -12,5 +12,6 @@
 struct trap_frame;
 
 /* Deliver what is pending.  Restarts or interrupts the system call that the frame stands in
- * (-ERESTART*).  At most one handler is set up: there is work left if there are more.  May not return. */
+ * (-ERESTART*).  At most one handler is set up: there is work left if there are more.  May not
+ * return. */
 void signal_deliver(struct trap_frame *frame);

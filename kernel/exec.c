@@ -5,11 +5,12 @@
  *      find       the file, through `#!` lines to the interpreter of a script
  *      build      an unpublished space: segments, dynamic linker, heap, stack
  *      reserve    what the process must own alone: signal actions, descriptors
- *      commit     other threads die; then nothing can fail any more: space, handlers, ids, registers
+ *      commit     other threads die; then nothing can fail any more: space, handlers, ids,
+ *      registers
  *
  * Owns:       struct exec, a program under construction.
- * Invariants: until the commit the old program is untouched (but for its other threads, which die before
- *             the last reservations).
+ * Invariants: until the commit the old program is untouched (but for its other threads, which die
+ *             before the last reservations).
  *             Who gains rights by a set-user-ID file gains them together with the new space.
  * Locks:      none while building; process_tree_lock for what others see of a process.
  * See:        execve(2); kernel/loader.c for segments, kernel/arguments.c for the stack.
@@ -46,12 +47,14 @@ struct exec {
 	struct path *executable;        /* for /proc/PID/exe; counted */
 	struct space *space;            /* one user: us */
 	struct arguments arguments;
-	struct elf_image image, linker;
 	virt_t base, linker_base;
 	struct credentials credentials; /* what they will be */
 	bool gains_rights;
 	struct stack_plan stack;
 	char name[TASK_NAME_MAX];
+
+	/* Undefined until they are filled. */
+	struct elf_image image, linker;
 	char head[PROGRAM_HEAD_BYTES];
 	char interpreter[PATH_MAX];
 };
@@ -79,7 +82,8 @@ int program_exec(const struct path *start, const char *name, char *const argv[],
 	return err;
 }
 
-int program_exec_user(const struct path *start, const char *name, const struct exec_request *request)
+int program_exec_user(const struct path *start, const char *name,
+		      const struct exec_request *request)
 {
 	struct exec *exec = exec_create();
 
@@ -96,10 +100,12 @@ int program_exec_user(const struct path *start, const char *name, const struct e
 
 static struct exec *exec_create(void)
 {
-	struct exec *exec = kzalloc(sizeof(*exec));
+	struct exec *exec = kmalloc(sizeof(*exec));
 
-	if (exec)
-		arguments_init(&exec->arguments, upcall_rlimit(RLIMIT_STACK));
+	if (!exec)
+		return NULL;
+	memset(exec, 0, offsetof(struct exec, image));
+	arguments_init(&exec->arguments, upcall_rlimit(RLIMIT_STACK));
 	return exec;
 }
 
@@ -143,8 +149,8 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Cut `#! interpreter argument` into its words; the argument is all the rest of the line.  False: no
- * interpreter there, or its name is cut off. */
+/* Cut `#! interpreter argument` into its words; the argument is all the rest of the line.  False:
+ * no interpreter there, or its name is cut off. */
 static bool script_parse(char *head, char **interpreter, char **argument)
 {
 	char *end = memchr(head, '\n', PROGRAM_HEAD_BYTES - 1);
@@ -230,12 +236,13 @@ static void exec_choose_ids(struct exec *exec)
 	bool may_gain = !self->no_new_privs &&
 			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID);
 
-	*ids = self->credentials;
+	const struct credentials old = self->credentials;
+	*ids = old;
 	if (may_gain && inode->mode & S_ISUID)
 		ids->euid = inode->uid;
 	if (may_gain && inode->mode & S_ISGID && inode->mode & S_IXGRP)
 		ids->egid = inode->gid;
-	exec->gains_rights = ids->euid != self->credentials.euid || ids->egid != self->credentials.egid;
+	exec->gains_rights = ids->euid != old.euid || ids->egid != old.egid;
 	ids->suid = ids->fsuid = ids->euid;
 	ids->sgid = ids->fsgid = ids->egid;
 }
@@ -253,9 +260,9 @@ static int exec_load_linker(struct exec *exec)
 	if (err)
 		return err == -ENOEXEC ? -ELIBBAD : err;
 	err = interpreter_place(exec->space, &exec->linker, &exec->linker_base);
-	if (!err)
-		err = program_map(exec->space, &exec->linker_path, &exec->linker, exec->linker_base);
-	return err;
+	if (err)
+		return err;
+	return program_map(exec->space, &exec->linker_path, &exec->linker, exec->linker_base);
 }
 
 /* Where the heap begins, and what /proc/PID/stat says of code and data. */
@@ -306,8 +313,11 @@ static void exec_fill_auxv(struct exec *exec)
 
 static int exec_build(struct exec *exec, const char *name)
 {
-	uint64_t random = options.no_aslr ? 0 : entropy_u64();
+	struct { uint64_t places; uint8_t for_program[PROGRAM_RANDOM_BYTES]; } random;
 
+	entropy_fill(&random, sizeof(random));
+	memcpy(exec->stack.random, random.for_program, sizeof(exec->stack.random));
+	uint64_t aslr = options.no_aslr ? 0 : random.places;
 	int err = program_check(&exec->path, exec->head, &exec->image);
 	if (err)
 		return err;
@@ -315,11 +325,11 @@ static int exec_build(struct exec *exec, const char *name)
 	exec->space = space_create();
 	if (!exec->executable || !exec->space)
 		return -ENOMEM;
-	space_layout(exec->space, random);
+	space_layout(exec->space, aslr);
 	exec->space->stack_limit = upcall_rlimit(RLIMIT_STACK);
 	exec_choose_ids(exec);
 
-	uint64_t shift = (random >> 32 & SHIFT_PAGES_MASK) << PAGE_SHIFT;
+	uint64_t shift = (aslr >> 32 & SHIFT_PAGES_MASK) << PAGE_SHIFT;
 	err = program_place(exec->space, &exec->image, shift, &exec->base);
 	if (!err)
 		err = program_map(exec->space, &exec->path, &exec->image, exec->base);
@@ -327,7 +337,7 @@ static int exec_build(struct exec *exec, const char *name)
 		err = exec_load_linker(exec);
 	if (err)
 		return err;
-	exec_note_parts(exec, (random >> 48 & HEAP_SHIFT_PAGES_MASK) << PAGE_SHIFT);
+	exec_note_parts(exec, (aslr >> 48 & HEAP_SHIFT_PAGES_MASK) << PAGE_SHIFT);
 	exec_fill_auxv(exec);
 	exec->stack.arguments = &exec->arguments;
 	exec->stack.file_name = name;

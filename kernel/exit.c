@@ -27,20 +27,21 @@
 
 static void thread_put_files(struct thread *thread);
 static void session_leave(struct process *process);
-static bool thread_leave(struct thread *thread, int status);
-static void process_end(struct process *process, int status);
+static bool thread_leave(struct thread *thread) REQUIRES(process_tree_lock);
+static void process_end(struct process *process, int status) REQUIRES(process_tree_lock);
 
 NORETURN void process_exit(int status)
 {
 	struct thread *thread = current_thread();
 	struct process *process = thread->process;
 
-	spin_lock(&process_tree_lock);
-	spin_lock(process_signals(process));
-	signal_kill_process(process, status, thread);
-	status = process->group_exit_status;
-	spin_unlock(process_signals(process));
-	spin_unlock(&process_tree_lock);
+	if (READ_ONCE(process->thread_count) > 1) {
+		spin_lock(&process_tree_lock);
+		spin_lock(process_signals(process));
+		signal_kill_process(process, status, thread);
+		spin_unlock(process_signals(process));
+		spin_unlock(&process_tree_lock);
+	}
 	thread_exit(status);
 }
 
@@ -59,7 +60,7 @@ NORETURN void thread_exit(int status)
 
 	struct path *executable = NULL;
 	spin_lock(&process_tree_lock);
-	bool is_last = thread_leave(thread, status);
+	bool is_last = thread_leave(thread);
 	if (is_last) {
 		executable = process->executable;
 		process->executable = NULL;
@@ -127,11 +128,10 @@ void thread_change_space(struct space *next)
 	if (space)
 		account_space(process, space);
 	current->space = next;
-	bool was_borrowing = thread->is_borrowing;
 	spin_unlock(&process_tree_lock);
 
 	task_set_context(next ? &next->mmu : NULL);
-	if (was_borrowing) {
+	if (thread->is_borrowing) {
 		WRITE_ONCE(thread->is_borrowing, false);
 		wake_all(&process->child_wait);
 	}
@@ -163,7 +163,7 @@ static void session_leave(struct process *process)
 /* ---- the family ----------------------------------------------------------------------------- */
 
 /* True: no thread is left. */
-static bool thread_leave(struct thread *thread, int status)
+static bool thread_leave(struct thread *thread)
 {
 	struct process *process = thread->process;
 	struct process_times times = { 0 };
@@ -198,7 +198,7 @@ static bool thread_leave(struct thread *thread, int status)
 }
 
 /* Tell the parent how a zombie ended.  True: nobody will wait for it. */
-static bool notify_end(struct process *process)
+static bool notify_end(struct process *process) REQUIRES(process_tree_lock)
 {
 	int killed_by = process->exit_status & 0x7f;
 
@@ -209,6 +209,7 @@ static bool notify_end(struct process *process)
 
 /* A child whose parent ends goes to init. */
 static void child_give_away(struct process *child, struct process *parent)
+	REQUIRES(process_tree_lock)
 {
 	if (child->parent_death_signal)
 		signal_send_process_locked(child, child->parent_death_signal, NULL);

@@ -3,8 +3,9 @@
  * kernel/fork.c - fork, vfork, clone: a child put together from parts.
  *
  *      check     flags that make no sense together, limits
- *      reserve   task and stack, thread, process, files, places, number, space: each new, copied or shared
- *      commit    one critical section: kill and signals are looked at once more, then the child is there
+ *      reserve   task and stack, thread, process, files, places, number, space: each new, copied or
+ *      shared commit    one critical section: kill and signals are looked at once more, then the
+ *      child is there
  *
  * Owns:       struct child, what is reserved and not yet anybody's.
  * Invariants: until the commit nobody can find the child, and all of it can be undone.
@@ -89,9 +90,10 @@ static void count_user(struct process *process, void *argument)
 /* RLIMIT_NPROC: all threads of the user, unless it is the superuser. */
 static bool may_have_another(void)
 {
-	uint64_t left = current_process()->limits[RLIMIT_NPROC].rlim_cur;
+	const struct process *self = current_process();
+	uint64_t left = self->limits[RLIMIT_NPROC].rlim_cur;
 
-	if (left == RLIM_INFINITY || process_is_privileged() || current_process()->credentials.uid == 0)
+	if (left == RLIM_INFINITY || process_is_privileged() || self->credentials.uid == 0)
 		return true;
 	spin_lock(&process_tree_lock);
 	process_for_each(count_user, &left);
@@ -163,9 +165,6 @@ static int child_reserve(struct child *child, const struct clone_request *reques
 	if (!child->task)
 		return -ENOMEM;
 	child->thread = thread_create(child->task, child->process);
-	child->task->fpu = fpu_area_alloc();
-	if (!child->thread || !child->task->fpu)
-		return -ENOMEM;
 	task_inherit(child->task, request);
 	thread_inherit(child->thread, request);
 	err = child_take_files(child->thread, request->flags);
@@ -187,6 +186,7 @@ static void process_inherit(struct process *child, const struct process *parent)
 	child->is_dumpable = parent->is_dumpable;
 	child->no_new_privs = parent->no_new_privs;
 	child->oom_score_adj = parent->oom_score_adj;
+	child->oom_score_adj_least = parent->oom_score_adj_least;
 	child->executable = executable_get(parent->executable);
 }
 
@@ -371,9 +371,6 @@ static int init_reserve(struct child *child)
 	if (!child->process->actions || !child->task)
 		return -ENOMEM;
 	child->thread = thread_create(child->task, child->process);
-	child->task->fpu = fpu_area_alloc();
-	if (!child->thread || !child->task->fpu)
-		return -ENOMEM;
 	fpu_state_reset(child->task->fpu);
 	child->thread->files = fdtable_create();
 	child->thread->fs = fs_context_create();

@@ -2,7 +2,8 @@
 /*
  * kernel/init.c - the first program.
  *
- * Owns: the choice of the program, its arguments and its environment, which the command line may extend.
+ * Owns: the choice of the program, its arguments and its environment, which the command line may
+ *       extend.
  * See:  kernel/options.h; bootparam(7).
  */
 #include "kernel/init.h"

@@ -7,7 +7,8 @@
  *                              private view of the file  | anonymous
  *                                                  ^ cleared in a private copy of the page
  *
- * Invariants: the space is not published: nobody runs in it, and it is thrown away if anything fails.
+ * Invariants: the space is not published: nobody runs in it, and it is thrown away if anything
+ *             fails.
  * See:        System V ABI, chapter 5, Program Loading; lib/elf.h for what is sound in an image.
  */
 #include "kernel/loader.h"
@@ -66,8 +67,10 @@ static int read_exactly(const struct path *path, uint64_t offset, void *to, size
 
 int program_head(const struct path *path, void *head)
 {
+	struct object *object = path_inode(path)->object;
+
 	memset(head, 0, PROGRAM_HEAD_BYTES);
-	ssize_t done = object_read(path_inode(path)->object, 0, buffer_kernel(head), PROGRAM_HEAD_BYTES);
+	ssize_t done = object_read(object, 0, buffer_kernel(head), PROGRAM_HEAD_BYTES);
 	return done < 0 ? (int)done : 0;
 }
 
@@ -88,7 +91,8 @@ int program_check(const struct path *path, const void *head, struct elf_image *i
 	return err;
 }
 
-int program_interpreter(const struct path *path, const struct elf_image *image, char *name, size_t size)
+int program_interpreter(const struct path *path, const struct elf_image *image,
+			char *name, size_t size)
 {
 	if (image->interp_size > size)
 		return -ENOEXEC;
@@ -104,8 +108,10 @@ int program_interpreter(const struct path *path, const struct elf_image *image, 
 static bool place_in(struct space *space, const struct elf_image *image, virt_t low, virt_t high,
 		     virt_t *base)
 {
+	uint64_t len = image->high - image->low;
+
 	write_lock(&space->lock);
-	virt_t start = vmas_find_gap(space->vmas, image->high - image->low, image->alignment, low, high);
+	virt_t start = vmas_find_gap(space->vmas, len, image->alignment, low, high);
 	write_unlock(&space->lock);
 	*base = start - image->low;
 	return start != 0;
@@ -193,7 +199,8 @@ static int map_load(struct space *space, const struct path *path, const struct e
 	return map_zeros(space, load, zeros_start, page_ceil(end));
 }
 
-int program_map(struct space *space, const struct path *path, const struct elf_image *image, virt_t base)
+int program_map(struct space *space, const struct path *path, const struct elf_image *image,
+		virt_t base)
 {
 	for (unsigned i = 0; i < image->load_count; i++) {
 		int err = map_load(space, path, &image->loads[i], base);

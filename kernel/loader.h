@@ -13,7 +13,8 @@ enum { PROGRAM_HEAD_BYTES = 256 };
 
 /* A place of a regular file that the running process may execute, counted.  name "" with
  * AT_EMPTY_PATH: `start` itself.  -ENOENT, -EACCES, -ELOOP... */
-MUST_CHECK int program_find(const struct path *start, const char *name, int at_flags, struct path *out);
+MUST_CHECK int program_find(const struct path *start, const char *name, int at_flags,
+			    struct path *out);
 
 /* The first bytes, zeros behind the end of the file.  0 or a negative errno. */
 MUST_CHECK int program_head(const struct path *path, void *head);
@@ -32,5 +33,5 @@ MUST_CHECK int program_place(struct space *space, const struct elf_image *image,
 MUST_CHECK int interpreter_place(struct space *space, const struct elf_image *image, virt_t *base);
 
 /* Map the segments into an unpublished space: views of the file, zeros behind. */
-MUST_CHECK int program_map(struct space *space, const struct path *path, const struct elf_image *image,
-			   virt_t base);
+MUST_CHECK int program_map(struct space *space, const struct path *path,
+			   const struct elf_image *image, virt_t base);

@@ -31,6 +31,7 @@
 #include "kernel/selftest.h"
 #include "kernel/signal.h"
 #include "kernel/upcall.h"
+#include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/frame_early.h"
 #include "mm/mmap.h"
@@ -43,6 +44,7 @@
 #include "fs/lock.h"
 #include "fs/pipe.h"
 #include "fs/procfs.h"
+#include "fs/memfd.h"
 #include "fs/tmpfs.h"
 #include "fs/tty.h"
 
@@ -109,6 +111,7 @@ static void memory_start(void)
 	paging_start(frames_early_alloc, frames_ram_end());
 	initramfs_inflate();
 	frames_start();
+	commit_start();
 	paging_set_allocator(kernel_table_alloc);
 	slabs_start();
 	tlb_start_cpu();
@@ -154,6 +157,7 @@ static void files_and_processes_start(void)
 	files_start();
 	pipes_start();
 	tmpfs_start();
+	memfd_start();
 	devfs_start();
 	procfs_start();
 	tty_start();

@@ -36,8 +36,8 @@ static int mutex_wait(struct mutex *mutex, enum task_state state)
 	waiter_init(&waiter);
 	waiter.is_exclusive = true;
 	for (;;) {
-		wait_enqueue(&mutex->waiters, &waiter);
 		task_prepare_sleep(state);
+		wait_enqueue(&mutex->waiters, &waiter);
 		if (atomic_xchg(&mutex->state, MUTEX_AWAITED) == MUTEX_FREE)
 			break;
 		if (state == TASK_INTERRUPTIBLE && wait_has_signal()) {

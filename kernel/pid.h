@@ -2,8 +2,8 @@
 /*
  * kernel/pid.h - numbers for processes, and finding who has one.
  *
- * One number space for processes, threads, groups and sessions.  A number is free again when its task is
- * gone and no group or session is called by it.  They end below pid_max (32768 by default,
+ * One number space for processes, threads, groups and sessions.  A number is free again when its
+ * task is gone and no group or session is called by it.  They end below pid_max (32768 by default,
  * /proc/sys/kernel/pid_max).
  */
 #pragma once

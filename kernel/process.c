@@ -3,10 +3,12 @@
  * kernel/process.c - processes, their threads, groups and sessions.
  *
  * Owns:       the memory of processes and threads, the list of all processes, the family tree.
- * Invariants: who is found through the tree (by number, as a child, as a thread) while the tree lock is
- *             held stays alive until it is released: each holds a reference for its place there.
- *             A thread's task is freed with the thread; its stack and registers go when it is off its CPU.
- * Locks:      process_tree_lock.  The last put of anything never sleeps, because the scheduler does it.
+ * Invariants: who is found through the tree (by number, as a child, as a thread) while the tree
+ *             lock is held stays alive until it is released: each holds a reference for its place
+ *             there. A thread's task is freed with the thread; its stack and registers go when it
+ *             is off its CPU.
+ * Locks:      process_tree_lock.  The last put of anything never sleeps, because the scheduler does
+ *             it.
  */
 #include "kernel/process.h"
 
@@ -23,26 +25,20 @@
 struct spinlock process_tree_lock = SPINLOCK_INIT(RANK_PROCESS_TREE);
 struct process *init_process;
 
-static struct slab_cache process_cache, thread_cache, actions_cache, fpu_cache;
+struct task_block {
+	struct task task;               /* first */
+	struct thread thread;
+	ALIGNED(64) uint8_t fpu[];      /* fpu_state_bytes() */
+};
+
+static struct slab_cache process_cache, block_cache, actions_cache;
 static struct list processes = LIST_INIT(processes);    /* [tree] */
 static uint32_t process_count;                          /* [tree] */
 
 void processes_start(void)
 {
 	slab_cache_init(&process_cache, "process", sizeof(struct process), 8);
-	slab_cache_init(&thread_cache, "thread", sizeof(struct thread), 8);
 	slab_cache_init(&actions_cache, "signal_actions", sizeof(struct signal_actions), 8);
-	slab_cache_init(&fpu_cache, "fpu", fpu_state_bytes(), 64);
-}
-
-void *fpu_area_alloc(void)
-{
-	return slab_alloc(&fpu_cache);
-}
-
-void fpu_area_free(void *area)
-{
-	slab_free(&fpu_cache, area);
 }
 
 /* ---- processes ------------------------------------------------------------------------------ */
@@ -161,6 +157,23 @@ void process_for_each(void (*visit)(struct process *process, void *argument), vo
 		visit(process, argument);
 }
 
+struct process *process_next(struct process *after)
+{
+	struct process *next = NULL;
+
+	spin_lock(&process_tree_lock);
+	struct list_node *node = after ? after->all.next : processes.head.next;
+	bool is_at_end = (after && after->state == PROCESS_REAPED) || node == &processes.head;
+	if (!is_at_end) {
+		next = list_entry(node, struct process, all);
+		process_get(next);
+	}
+	spin_unlock(&process_tree_lock);
+	if (after)
+		process_put(after);
+	return next;
+}
+
 uint32_t processes_count(void)
 {
 	return READ_ONCE(process_count);
@@ -168,12 +181,34 @@ uint32_t processes_count(void)
 
 /* ---- threads -------------------------------------------------------------------------------- */
 
+/* The first task comes before everything else here. */
+static void block_cache_start(void)
+{
+	slab_cache_init(&block_cache, "task", sizeof(struct task_block) + fpu_state_bytes(), 64);
+}
+
+struct task *task_block_alloc(void)
+{
+	if (unlikely(!block_cache.size))
+		block_cache_start();
+	struct task *task = slab_alloc(&block_cache);
+	if (task)
+		memset(task, 0, sizeof(*task));
+	return task;
+}
+
+void task_block_free(struct task *task)
+{
+	slab_free(&block_cache, task);
+}
+
 struct thread *thread_create(struct task *task, struct process *process)
 {
-	struct thread *thread = slab_alloc_zeroed(&thread_cache);
+	struct task_block *block = (struct task_block *)task;
+	struct thread *thread = &block->thread;
 
-	if (!thread)
-		return NULL;
+	memset(thread, 0, sizeof(*thread));
+	task->fpu = block->fpu;
 	thread->refs = 2;
 	thread->task = task;
 	thread->process = process;
@@ -198,8 +233,7 @@ void thread_put(struct thread *thread)
 
 	struct process *process = thread->process;
 	signal_queue_flush(&thread->queue);
-	task_destroy(thread->task);
-	slab_free(&thread_cache, thread);
+	task_destroy(thread->task);     /* and the thread with it */
 	process_put(process);
 }
 

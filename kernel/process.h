@@ -2,12 +2,14 @@
 /*
  * kernel/process.h - processes, their threads, groups and sessions.
  *
- * A process is what getpid names: threads that share signals' actions, limits and a parent.  A thread
- * adds to a task what signals, futexes and waiting need.  Families and groups are under one lock,
- * process_tree_lock (RANK_PROCESS_TREE); what belongs to signals is under actions->lock, taken inside it.
+ * A process is what getpid names: threads that share signals' actions, limits and a parent.  A
+ * thread adds to a task what signals, futexes and waiting need.  Families and groups are under one
+ * lock, process_tree_lock (RANK_PROCESS_TREE); what belongs to signals is under actions->lock,
+ * taken inside it.
  *
  *      process_create      thread_leave, last thread          process_reap
- *          ALIVE ------------------> ZOMBIE ----------------------> REAPED, freed with the last reference
+ *          ALIVE ------------------> ZOMBIE ----------------------> REAPED, freed with the last
+ *          reference
  */
 #pragma once
 
@@ -43,7 +45,7 @@ struct signal_queue {
 /* Signal actions, shared by clone(CLONE_SIGHAND). */
 struct signal_actions {
 	uint32_t refs;                  /* atomic */
-	struct spinlock lock;           /* RANK_SIGNAL: guards queues and masks of its threads too */
+	struct spinlock lock;           /* RANK_SIGNAL: also for its threads' queues and masks */
 	uint64_t changed;               /* [lock] bit n-1: signal n was given an action */
 	struct abi_sigaction of[NSIG];  /* [lock] by signal - 1; undefined if it was not */
 };
@@ -55,22 +57,22 @@ static inline uint64_t signal_handler(const struct signal_actions *actions, int 
 }
 
 struct thread {
-	uint32_t refs;                  /* atomic: its place in the process; its task until off its CPU */
+	uint32_t refs;                  /* atomic: its place in the process; its task */
 	struct task *task;
 	struct process *process;        /* counted */
 	struct list_node node;          /* [tree] in process->threads */
 	int32_t tid;                    /* [tree] */
 	bool has_exited;                /* [tree] */
-	bool is_borrowing;              /* [tree] its parent sleeps in vfork until exec or exit */
+	bool is_borrowing;              /* [own] its parent sleeps in vfork until exec or exit */
 	bool must_die;                  /* [signals lock] ends before it returns to its program */
 	bool is_stopped;                /* [signals lock] */
 	uint64_t blocked;               /* [own; others read under signals lock] */
-	uint64_t awaited;               /* [signals lock] blocked, but rt_sigtimedwait waits for them */
+	uint64_t awaited;               /* [signals lock] for these it sleeps in rt_sigtimedwait */
 	uint64_t saved_blocked;         /* [own] to restore after rt_sigsuspend, ppoll... */
 	bool has_saved_blocked;
 	struct signal_queue queue;      /* [signals lock] directed at this thread */
 	struct abi_stack alternate_stack;
-	uint64_t trap_vector, trap_error, trap_addr;    /* [own] the last fault, for signal frames */
+	uint64_t trap_vector, trap_error, trap_addr;    /* [own] the last fault, for frames */
 	virt_t clear_child_tid;         /* set_tid_address; 0: none */
 	virt_t robust_list;
 	uint64_t restart_deadline_ns;   /* restart_syscall */
@@ -78,7 +80,7 @@ struct thread {
 	uint64_t restart_arguments[4];
 	struct fdtable *files;          /* counted */
 	struct fs_context *fs;          /* counted */
-	uint64_t kernel_ns;             /* [own] spent in the kernel on its behalf, as far as measured */
+	uint64_t kernel_ns;             /* [own] spent in the kernel, as far as measured */
 	void (*begin)(void *argument);  /* [own] first act, in the kernel, instead of a program's */
 	void *begin_argument;
 };
@@ -107,25 +109,27 @@ struct process {
 	int32_t exit_status;            /* [tree] wait status, once a zombie */
 	bool is_exiting;                /* [signals lock] exit_group, or a fatal signal */
 	int32_t group_exit_status;      /* [signals lock] its wait status then */
-	bool is_protected;              /* [signals lock] init: no signal kills or stops it by default */
+	bool is_protected;              /* [signals lock] init: does not die or stop by default */
 	int32_t stop_signal;            /* [signals lock] stopped by; 0: running */
-	bool is_stop_wanted;            /* [signals lock] a thread took a stop signal; SIGCONT undoes it */
+	bool is_stop_wanted;            /* [signals lock] a stop was taken; SIGCONT undoes it */
 	uint32_t stopped_threads;       /* [signals lock] */
 	bool stop_reported, continued;  /* [tree] for wait */
-	struct wait_queue child_wait;   /* parents for children, exec for its threads, vfork for its child */
+	struct wait_queue child_wait;   /* for children, in exec for threads; parents in vfork */
 	bool has_execed;                /* setpgid: -EACCES after exec */
 
 	struct path *executable;        /* [tree] /proc/self/exe, see executable_get; NULL: none */
 	int32_t parent_death_signal;
 	bool is_dumpable, no_new_privs;
-	bool is_oom_victim;             /* [tree] chosen to die for lack of memory */
+	uint64_t oom_victim_ns;         /* [tree] chosen to die for lack of memory; 0: not */
 	uint64_t start_ns;
-	uint64_t user_ns, kernel_ns, children_user_ns, children_kernel_ns;     /* [tree] of the dead */
+	uint64_t user_ns, kernel_ns;    /* [tree] of the dead threads */
+	uint64_t children_user_ns, children_kernel_ns;  /* [tree] of children waited for */
 	uint64_t min_faults, children_min_faults;       /* [tree] of spaces left */
 	int64_t resident_peak, children_resident_peak;  /* [tree] pages */
 	uint64_t switches_voluntary, switches_forced;   /* [tree] of the dead */
 	uint64_t alarm_deadline_ns, alarm_interval_ns;
-	int oom_score_adj;
+	int oom_score_adj;              /* [tree] -1000 to 1000, see kernel/oom.h */
+	int oom_score_adj_least;        /* [tree] as the superuser set it last */
 
 	/* What a child has from its parent; undefined in a new one. */
 	char name[TASK_NAME_MAX];       /* comm of the leader */
@@ -152,20 +156,24 @@ void processes_start(void);
 struct process *process_create(void);
 void process_get(struct process *process);
 void process_put(struct process *process);      /* never sleeps */
-struct process *process_find(int32_t pid);      /* alive or zombie, by any thread's number, counted; NULL */
+/* Alive or zombie, by any of its threads' numbers, counted; NULL. */
+struct process *process_find(int32_t pid);
 
-/* As calls name one: by any thread's number, 0 for the running one.  Tree lock held.  NULL: none. */
+/* As calls name one: by any thread's number, 0 for the running one.  Tree lock held.  NULL:
+ * none. */
 struct process *process_named(int32_t pid) REQUIRES(process_tree_lock);
 
-/* A thread for a task that has never run: one reference (its place), and the task's. */
+/* The memory of a task, of the thread it may be, and of its extended registers: one block, so that
+ * a fork allocates once.  The task is zeroed, without a stack; NULL: no memory. */
+struct task *task_block_alloc(void);
+void task_block_free(struct task *task);
+
+/* Make a task that has never run a thread of a process: one reference (its place), and the task's.
+ * Its area for extended registers (task->fpu) is undefined. */
 struct thread *thread_create(struct task *task, struct process *process);
 void thread_get(struct thread *thread);
 void thread_put(struct thread *thread);         /* the last one frees the task too; never sleeps */
 void thread_destroy(struct thread *thread);     /* one that never ran, with its task */
-
-/* An area for a program's extended registers, contents undefined; NULL: no memory. */
-void *fpu_area_alloc(void);
-void fpu_area_free(void *area);
 
 /* A new process takes its place: the lists, a parent, a group and a session.  Tree lock held. */
 void process_enlist(struct process *process, struct process *parent) REQUIRES(process_tree_lock);
@@ -178,6 +186,10 @@ void process_reap(struct process *process) REQUIRES(process_tree_lock);
 void process_for_each(void (*visit)(struct process *process, void *argument), void *argument)
 	REQUIRES(process_tree_lock);
 uint32_t processes_count(void);
+
+/* The process behind `after` in the order of their birth, counted; NULL: the first, and at the end.
+ * `after` is given back.  Also ends when `after` has been reaped meanwhile. */
+struct process *process_next(struct process *after);
 
 /* Is the running process privileged (euid 0)?  May it signal that one (tree lock held)? */
 bool process_is_privileged(void);

@@ -12,11 +12,14 @@
 #include "lib/abi/errno.h"
 #include "kernel/panic.h"
 #include "kernel/signal.h"
+#include "kernel/timespec.h"
 
 static long wait_search(struct wait_request *request);
 static bool is_eligible(const struct process *child, const struct wait_request *request);
-static bool child_report(struct process *child, struct wait_request *request);
-static bool report_exit(struct process *child, struct wait_request *request);
+static bool child_report(struct process *child, struct wait_request *request)
+	REQUIRES(process_tree_lock);
+static bool report_exit(struct process *child, struct wait_request *request)
+	REQUIRES(process_tree_lock);
 
 long process_wait(struct wait_request *request)
 {
@@ -29,7 +32,8 @@ long process_wait(struct wait_request *request)
 	return err ? err : result;
 }
 
-/* The pid of a child that has something to report, which is thereby reported.  0: not yet.  -ECHILD. */
+/* The pid of a child that has something to report, which is thereby reported.  0: not yet.
+ * -ECHILD. */
 static long wait_search(struct wait_request *request)
 {
 	struct process *self = current_process(), *child;
@@ -72,6 +76,7 @@ static bool is_eligible(const struct process *child, const struct wait_request *
 }
 
 static bool report(struct process *child, struct wait_request *request, int code, int status)
+	REQUIRES(process_tree_lock)
 {
 	struct process_times times;
 
@@ -131,13 +136,9 @@ static bool report_exit(struct process *child, struct wait_request *request)
 
 void usage_fill(struct abi_rusage *usage, const struct process_times *times)
 {
-	const uint64_t ns_per_second = 1000000000, ns_per_microsecond = 1000;
-
 	*usage = (struct abi_rusage){
-		.ru_utime.tv_sec = (int64_t)(times->user_ns / ns_per_second),
-		.ru_utime.tv_usec = (int64_t)(times->user_ns % ns_per_second / ns_per_microsecond),
-		.ru_stime.tv_sec = (int64_t)(times->kernel_ns / ns_per_second),
-		.ru_stime.tv_usec = (int64_t)(times->kernel_ns % ns_per_second / ns_per_microsecond),
+		.ru_utime = timeval_from_ns(times->user_ns),
+		.ru_stime = timeval_from_ns(times->kernel_ns),
 		.ru_maxrss = times->resident_peak * (int64_t)(PAGE_SIZE / KIB),
 		.ru_minflt = (int64_t)times->min_faults,
 		.ru_nvcsw = (int64_t)times->switches_voluntary,

@@ -9,7 +9,7 @@
 struct wait_request {
 	int which;                      /* P_ALL, P_PID, P_PGID */
 	int32_t id;
-	uint32_t options;               /* WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT, __WALL... */
+	uint32_t options;               /* WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT... */
 	bool wants_usage;
 	/* results */
 	int32_t pid, status, code;      /* status as wait4 encodes it; code: CLD_ */

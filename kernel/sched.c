@@ -263,7 +263,8 @@ static void switch_to(struct cpu *cpu, struct task *next, enum switch_reason rea
 
 	while (atomic_load_acquire(&next->on_cpu) && next != cpu->idle)
 		pause();
-	next->on_cpu = true;
+	/* A full barrier: who adds work and sees us not running yet, whose work we shall see. */
+	(void)atomic_xchg(&next->on_cpu, true);
 	if (task->fpu || next->fpu)
 		task_switch_registers(task, next);
 	cpu_set_kernel_stack(next->stack + KSTACK_SIZE);
@@ -288,8 +289,12 @@ static void switch_finish(void)
 		atomic_store_release(&leaving->on_cpu, false);
 	if (unlikely(moving != NULL))
 		task_place(moving, task_lock_queue(moving));
-	if (unlikely(is_dead))
+	if (unlikely(is_dead)) {
+		/* Behind locks whose holders may be stopped: who waits for us must reach us. */
+		sti();
 		upcall_task_dead(leaving);
+		cli();
+	}
 }
 
 /* A new task's first act. */

@@ -9,8 +9,9 @@
  *                            ucontext: registers, mask, alternate stack
  *      rsp of the handler -> return address: the restorer
  *
- * Invariants: what a program gives back in rt_sigreturn is believed only as far as the program could
- *             have set it itself: its segments are its own, its flags harmless, its rip in its half.
+ * Invariants: what a program gives back in rt_sigreturn is believed only as far as the program
+ *             could have set it itself: its segments are its own, its flags harmless, its rip in
+ *             its half.
  * See:        System V ABI for x86-64 (the red zone, alignment at a call), sigreturn(2).
  */
 #include "kernel/sigframe.h"
@@ -45,7 +46,8 @@ uint64_t sigframe_bytes(void)
 struct place { virt_t fpu, frame; };
 
 /* Where the parts go; -EFAULT: they would overflow the alternate stack. */
-static int place_choose(const struct thread *thread, virt_t rsp, uint64_t flags, struct place *place)
+static int place_choose(const struct thread *thread, virt_t rsp, uint64_t flags,
+			struct place *place)
 {
 	const struct abi_stack *stack = &thread->alternate_stack;
 	bool was_on = sigframe_is_on_alternate(thread, rsp);
@@ -136,12 +138,13 @@ static void registers_restore(struct trap_frame *frame, const struct abi_sigcont
 	frame->rip = from->rip;
 	frame->cs = SELECTOR_USER_CODE;
 	frame->ss = SELECTOR_USER_DATA;
-	frame->rflags = (frame->rflags & ~RFLAGS_USER) | (from->rflags & RFLAGS_USER) | RFLAGS_FIXED |
-			RFLAGS_IF;
+	frame->rflags = (frame->rflags & ~RFLAGS_USER) | (from->rflags & RFLAGS_USER);
+	frame->rflags |= RFLAGS_FIXED | RFLAGS_IF;
 	frame_set_replaced(frame);
 }
 
-/* The alternate stack goes back to what it was, unless the handler's frame names an impossible one. */
+/* The alternate stack goes back to what it was, unless the handler's frame names an impossible
+ * one. */
 static void alternate_restore(struct thread *thread, const struct abi_stack *stack)
 {
 	uint32_t flags = (uint32_t)stack->ss_flags & ~(SS_AUTODISARM | SS_ONSTACK);

@@ -2,8 +2,8 @@
 /*
  * kernel/sigframe.h - the signal frame on a program's stack.
  *
- * A handler runs as if the program had called it; what it interrupted lies above it on the stack, as
- * Linux lays it out (struct abi_rt_sigframe), and rt_sigreturn takes it back.
+ * A handler runs as if the program had called it; what it interrupted lies above it on the stack,
+ * as Linux lays it out (struct abi_rt_sigframe), and rt_sigreturn takes it back.
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 
 struct trap_frame;
 
-/* Make the program continue in the handler.  saved_mask: the mask to come back to.  -EFAULT: the frame
- * cannot be written, or the handler has no restorer; nothing of `frame` changed. */
+/* Make the program continue in the handler.  saved_mask: the mask to come back to.  -EFAULT: the
+ * frame cannot be written, or the handler has no restorer; nothing of `frame` changed. */
 MUST_CHECK int sigframe_push(struct trap_frame *frame, const struct abi_siginfo *info,
 			     const struct abi_sigaction *action, uint64_t saved_mask);
 

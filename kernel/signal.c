@@ -7,12 +7,12 @@
  *                 signal_dequeue <-----+   by the thread itself: kernel/deliver.c, rt_sigtimedwait
  *
  * Owns:       the queues of processes and threads; masks; WORK_SIGNAL.
- * Invariants: a signal's bit is set in a queue as long as it has an entry there; below SIGRTMIN it has
- *             at most one.  WORK_SIGNAL is set for every thread that has something to take or to do;
- *             it may be set in vain.
+ * Invariants: a signal's bit is set in a queue as long as it has an entry there; below SIGRTMIN it
+ *             has at most one.  WORK_SIGNAL is set for every thread that has something to take or
+ *             to do; it may be set in vain.
  *             A signal that its taker would ignore is never queued, unless it is blocked.
- * Locks:      the tree lock, then actions->lock of one process.  Two processes' signals locks are never
- *             held at once: parents are told after the child's was released.
+ * Locks:      the tree lock, then actions->lock of one process.  Two processes' signals locks are
+ *             never held at once: parents are told after the child's was released.
  */
 #include "kernel/signal.h"
 
@@ -27,8 +27,8 @@ enum { NS_PER_TICK = 1000000000 / USER_HZ };
 static struct slab_cache entry_cache;
 
 static int signal_send(struct process *process, struct thread *target, int signal,
-		       const struct abi_siginfo *info);
-static bool job_control_begin(struct process *process, int signal);
+		       const struct abi_siginfo *info) REQUIRES(process_tree_lock);
+static bool job_control_begin(struct process *process, int signal) REQUIRES(process_tree_lock);
 static int post(struct process *process, struct thread *target, int signal,
 		const struct abi_siginfo *info);
 
@@ -68,8 +68,8 @@ void signal_queue_flush(struct signal_queue *queue)
 		slab_free(&entry_cache, list_entry(node, struct signal_entry, node));
 }
 
-/* Remember it.  Below SIGRTMIN a second one is forgotten, and without memory only its information.  -EAGAIN:
- * a real-time signal that must not be lost would be. */
+/* Remember it.  Below SIGRTMIN a second one is forgotten, and without memory only its information.
+ * -EAGAIN: a real-time signal that must not be lost would be. */
 static int queue_add(struct process *process, struct signal_queue *queue, int signal,
 		     const struct abi_siginfo *info)
 {
@@ -247,7 +247,7 @@ struct group_send {
 	int result;
 };
 
-static void send_if_member(struct process *process, void *argument)
+static void send_if_member(struct process *process, void *argument) REQUIRES(process_tree_lock)
 {
 	struct group_send *send = argument;
 
@@ -257,7 +257,12 @@ static void send_if_member(struct process *process, void *argument)
 
 int signal_send_group(int32_t group, int signal, const struct abi_siginfo *info)
 {
-	struct group_send send = { .group = group, .signal = signal, .info = info, .result = -ESRCH };
+	struct group_send send = {
+		.group = group,
+		.signal = signal,
+		.info = info,
+		.result = -ESRCH,
+	};
 
 	spin_lock(&process_tree_lock);
 	process_for_each(send_if_member, &send);
@@ -286,7 +291,7 @@ static int signal_send(struct process *process, struct thread *target, int signa
 	return err;
 }
 
-static void drop_from_all(struct process *process, uint64_t mask)
+void signal_drop(struct process *process, uint64_t mask)
 {
 	struct thread *thread;
 
@@ -302,11 +307,11 @@ static bool job_control_begin(struct process *process, int signal)
 	struct thread *thread;
 
 	if (SIGNAL_BIT(signal) & SIGNALS_STOP)
-		drop_from_all(process, SIGNAL_BIT(SIGCONT));
+		signal_drop(process, SIGNAL_BIT(SIGCONT));
 	if (signal != SIGCONT)
 		return false;
 
-	drop_from_all(process, SIGNALS_STOP);
+	signal_drop(process, SIGNALS_STOP);
 	process->is_stop_wanted = false;
 	if (!process->stop_signal)
 		return false;
@@ -418,6 +423,7 @@ void signal_force_fatal(int signal)
 /* ---- parents -------------------------------------------------------------------------------- */
 
 static struct abi_siginfo child_info(const struct process *child, int code, int status)
+	REQUIRES(process_tree_lock)
 {
 	struct process_times times = { .user_ns = child->user_ns, .kernel_ns = child->kernel_ns };
 
@@ -445,7 +451,8 @@ bool signal_notify_parent(struct process *child, int code, int status)
 		struct abi_sigaction action = signal_action(parent->actions, SIGCHLD);
 		bool is_refused = action.handler == SIG_IGN;
 		is_unwanted = is_exit && (is_refused || action.flags & SA_NOCLDWAIT);
-		is_silent = is_refused || (!is_exit && action.flags & SA_NOCLDSTOP);
+		is_silent = is_ignored(parent, parent->leader, SIGCHLD) ||
+			    (!is_exit && action.flags & SA_NOCLDSTOP);
 		spin_unlock(process_signals(parent));
 	}
 	if (!is_silent) {
@@ -454,88 +461,6 @@ bool signal_notify_parent(struct process *child, int code, int status)
 	}
 	wake_all(&parent->child_wait);
 	return is_unwanted;
-}
-
-/* ---- masks and actions ---------------------------------------------------------------------- */
-
-void signal_set_blocked(uint64_t mask)
-{
-	struct thread *thread = current_thread();
-	struct process *process = thread->process;
-
-	mask &= ~SIGNALS_UNBLOCKABLE;
-	spin_lock(process_signals(process));
-	uint64_t newly_blocked = mask & ~thread->blocked;
-	thread->blocked = mask;
-	bool is_stranded = process->queue.pending & newly_blocked;
-	signal_recompute(thread);
-	spin_unlock(process_signals(process));
-	if (likely(!is_stranded))
-		return;
-
-	spin_lock(&process_tree_lock);
-	spin_lock(process_signals(process));
-	signal_retarget(process, newly_blocked);
-	spin_unlock(process_signals(process));
-	spin_unlock(&process_tree_lock);
-}
-
-void signal_suspend(uint64_t mask)
-{
-	struct thread *thread = current_thread();
-
-	thread->saved_blocked = thread->blocked;
-	thread->has_saved_blocked = true;
-	signal_set_blocked(mask);
-}
-
-struct abi_sigaction signal_action(const struct signal_actions *actions, int signal)
-{
-	if (actions->changed & SIGNAL_BIT(signal))
-		return actions->of[signal - 1];
-	return (struct abi_sigaction){ .handler = SIG_DFL };
-}
-
-static bool becomes_ignored(int signal, uint64_t handler)
-{
-	return handler == SIG_IGN ||
-	       (handler == SIG_DFL && signal_default_action(signal) == DEFAULT_IGNORE);
-}
-
-int signal_set_action(int signal, const struct abi_sigaction *action, struct abi_sigaction *old)
-{
-	struct process *process = current_process();
-
-	if (action && SIGNAL_BIT(signal) & SIGNALS_UNBLOCKABLE)
-		return -EINVAL;
-	spin_lock(&process_tree_lock);
-	spin_lock(process_signals(process));
-	*old = signal_action(process->actions, signal);
-	if (action) {
-		process->actions->of[signal - 1] = *action;
-		process->actions->changed |= SIGNAL_BIT(signal);
-		if (becomes_ignored(signal, action->handler))
-			drop_from_all(process, SIGNAL_BIT(signal));
-	}
-	spin_unlock(process_signals(process));
-	spin_unlock(&process_tree_lock);
-	return 0;
-}
-
-void signal_reset_handlers(struct process *process)
-{
-	struct signal_actions *actions = process->actions;
-
-	spin_lock(process_signals(process));
-	for (uint64_t left = actions->changed; left; left &= left - 1) {
-		unsigned i = bit_lowest(left);
-		if (actions->of[i].handler == SIG_IGN)
-			actions->of[i] = (struct abi_sigaction){ .handler = SIG_IGN };
-		else
-			actions->changed &= ~BIT(i);
-	}
-	spin_unlock(process_signals(process));
-	process->leader->alternate_stack = (struct abi_stack){ .ss_flags = SS_DISABLE };
 }
 
 /* ---- orphaned groups ------------------------------------------------------------------------ */
@@ -557,7 +482,8 @@ static void look_for_keeper(struct process *process, void *argument)
 	search->has_stopped |= process->stop_signal != 0;
 	if (process == search->leaving || !parent || parent == init_process)
 		return;
-	search->has_keeper |= parent->group != process->group && parent->session == process->session;
+	bool is_outside = parent->group != process->group;
+	search->has_keeper |= is_outside && parent->session == process->session;
 }
 
 int32_t process_group_is_orphaned(int32_t group)

@@ -3,8 +3,8 @@
  * kernel/signal.h - send, block, choose.
  *
  * A signal waits in the queue of its process or of one thread until a thread that does not block it
- * takes it on its way back to the program (kernel/deliver.h).  To send is to queue it, and to wake one
- * thread that wants it.  A signal that is ignored wakes nobody.  Never from interrupt handlers.
+ * takes it on its way back to the program (kernel/deliver.h).  To send is to queue it, and to wake
+ * one thread that wants it.  A signal that is ignored wakes nobody.  Never from interrupt handlers.
  */
 #pragma once
 
@@ -29,8 +29,8 @@ enum signal_default { DEFAULT_TERMINATE, DEFAULT_CORE, DEFAULT_IGNORE, DEFAULT_S
 enum signal_default signal_default_action(int signal);
 
 /* Send to a process (any thread may take it) or to one thread.  info NULL: sent by the kernel.
- * 0 or -EAGAIN (RLIMIT_SIGPENDING for queued ones).  The _locked forms are for who holds the tree lock;
- * the others take it. */
+ * 0 or -EAGAIN (RLIMIT_SIGPENDING for queued ones).  The _locked forms are for who holds the tree
+ * lock; the others take it. */
 int signal_send_process(struct process *process, int signal, const struct abi_siginfo *info);
 int signal_send_thread(struct thread *thread, int signal, const struct abi_siginfo *info);
 int signal_send_process_locked(struct process *process, int signal, const struct abi_siginfo *info)
@@ -50,8 +50,9 @@ void signal_kill_threads(struct process *process, const struct thread *except);
 /* The process is to end with this wait status, unless it is ending already.  Signals lock held. */
 void signal_kill_process(struct process *process, int status, const struct thread *except);
 
-/* Tell the parent about a child: SIGCHLD (or its exit signal), and wake it if it waits.  code: CLD_.
- * Tree lock held.  True: the parent does not want to wait for it, so that a zombie may go at once. */
+/* Tell the parent about a child: SIGCHLD (or its exit signal), and wake it if it waits.  code:
+ * CLD_.  Tree lock held.  True: the parent does not want to wait for it, so that a zombie may go at
+ * once. */
 bool signal_notify_parent(struct process *child, int code, int status) REQUIRES(process_tree_lock);
 
 /* Does the running thread have an unblocked signal to handle? */
@@ -65,15 +66,19 @@ int signal_dequeue(struct thread *thread, uint64_t mask, struct abi_siginfo *inf
 
 /* Masks of the running thread.  SIGKILL and SIGSTOP are never blocked. */
 void signal_set_blocked(uint64_t mask);
-void signal_suspend(uint64_t mask);             /* until signals are delivered: rt_sigsuspend, ppoll */
+void signal_suspend(uint64_t mask);     /* until signals are delivered: rt_sigsuspend, ppoll */
 
 /* The running thread leaves: others see to what it had been woken for.  Tree lock held. */
 void signal_retarget(struct process *process, uint64_t mask) REQUIRES(process_tree_lock);
 
+/* Forget pending signals of the process and its threads.  Tree and signals locks held. */
+void signal_drop(struct process *process, uint64_t mask) REQUIRES(process_tree_lock);
+
 /* What happens for a signal, in full.  Signals lock held. */
 struct abi_sigaction signal_action(const struct signal_actions *actions, int signal);
 
-/* sigaction(2) on the running process; -EINVAL.  Pending signals that are now ignored are dropped. */
+/* sigaction(2) on the running process; -EINVAL.  Pending signals that are now ignored are
+ * dropped. */
 int signal_set_action(int signal, const struct abi_sigaction *action, struct abi_sigaction *old);
 
 /* On exec: handlers to default, alternate stack off.  Of no other process or thread. */
@@ -84,8 +89,10 @@ void signals_start(void);
 void signal_queue_init(struct signal_queue *queue);
 void signal_queue_flush(struct signal_queue *queue);
 
-/* Is no member's parent outside the group but in its session?  Tree lock held; nonzero: orphaned. */
-int32_t process_group_is_orphaned(int32_t group);
-/* If it became so now, `leaving` not counted, and has a stopped member: SIGHUP and SIGCONT to all. */
+/* Is no member's parent outside the group but in its session?  Tree lock held; nonzero:
+ * orphaned. */
+int32_t process_group_is_orphaned(int32_t group) REQUIRES(process_tree_lock);
+/* If it became so now, `leaving` not counted, and has a stopped member: SIGHUP and SIGCONT to
+ * all. */
 void process_group_check_orphaned(const struct process *member, const struct process *parent,
 				  const struct process *leaving) REQUIRES(process_tree_lock);

@@ -29,6 +29,7 @@ enum lock_rank {
 	RANK_SPACE,             /* sleeping: ranges and root of one address space */
 	RANK_OBJECT,            /* sleeping: the pages of one object */
 	RANK_OBJECTS,           /* the list of all objects */
+	RANK_SEGMENTS,          /* the table of System V segments */
 	RANK_SPACES,            /* the list of all spaces */
 	RANK_DENTRY,            /* names in use, and where file systems are mounted */
 	RANK_RECORD,            /* locks on ranges of files */

@@ -6,12 +6,15 @@
  */
 #include "kernel/syscall.h"
 #include "arch/x86_64/usercopy.h"
+#include "lib/abi/linux.h"
 #include "lib/abi/sched.h"
 #include "lib/abi/termios.h"
 #include "lib/atomic.h"
+#include "fs/clone.h"
 #include "fs/fdtable.h"
 #include "fs/lock.h"
 #include "fs/pipe.h"
+#include "fs/seal.h"
 #include "kernel/at_name.h"
 #include "kernel/process.h"
 #include "kernel/upcall.h"
@@ -317,6 +320,10 @@ static long control_file(struct file *file, int fd, unsigned command, uint64_t a
 		return pipe_get_size(file);
 	case F_SETPIPE_SZ:
 		return pipe_set_size(file, argument);
+	case F_ADD_SEALS:
+		return seals_add(file, argument);
+	case F_GET_SEALS:
+		return seals_get(file);
 	default:
 		return -EINVAL;
 	}
@@ -374,6 +381,31 @@ static long control_left(struct file *file, virt_t to)
 	return err ? err : put_user_u32(to, (uint32_t)MIN(left, (int64_t)INT32_MAX));
 }
 
+static long control_clone(struct file *to, int from_fd, const struct clone_range *range)
+{
+	struct file *from = fd_get(from_fd);
+
+	if (!from)
+		return -EBADF;
+	int err = file_clone(to, from, range);
+
+	file_put(from);
+	return err;
+}
+
+static long control_clone_range(struct file *to, virt_t from)
+{
+	struct abi_file_clone_range asked;
+
+	if (copy_from_user(&asked, from, sizeof(asked)))
+		return -EFAULT;
+	if ((int64_t)(asked.src_offset | asked.src_length | asked.dest_offset) < 0)
+		return -EINVAL;
+	return control_clone(to, (int)asked.src_fd, &(struct clone_range){
+		.from_at = asked.src_offset, .to_at = asked.dest_offset, .len = asked.src_length,
+	});
+}
+
 static long control_device(struct file *file, int fd, unsigned request, uint64_t argument)
 {
 	switch (request) {
@@ -385,6 +417,10 @@ static long control_device(struct file *file, int fd, unsigned request, uint64_t
 		return control_nonblock(file, argument, O_NONBLOCK);
 	case FIOASYNC:
 		return control_nonblock(file, argument, O_ASYNC);
+	case FICLONE:
+		return control_clone(file, (int)argument, &(struct clone_range){ 0 });
+	case FICLONERANGE:
+		return control_clone_range(file, argument);
 	case FIONREAD:
 		if (inode_is(file->inode, S_IFREG))
 			return control_left(file, argument);

@@ -2,8 +2,8 @@
 /*
  * kernel/sys_identity.c - system calls on users and groups.
  *
- * Invariants: without privilege an id may only become what one of real, effective and saved is already.
- *             The ids for files follow the effective ones.
+ * Invariants: without privilege an id may only become what one of real, effective and saved is
+ *             already. The ids for files follow the effective ones.
  * Locks:      process_tree_lock while ids change, because others ask whether they may send signals.
  * See:        credentials(7), setresuid(2).
  */
@@ -98,7 +98,8 @@ static int ids_set_one(struct ids *ids, uint32_t id)
 	return 0;
 }
 
-/* setreuid, setregid: the saved one follows, unless only the effective one becomes the old real one. */
+/* setreuid, setregid: the saved one follows, unless only the effective one becomes the old real
+ * one. */
 static int ids_set_two(struct ids *ids, uint32_t real, uint32_t effective)
 {
 	struct ids old = *ids;

@@ -7,6 +7,7 @@
  */
 #include "kernel/syscall.h"
 #include "arch/x86_64/usercopy.h"
+#include "fs/clone.h"
 #include "fs/fdtable.h"
 #include "kernel/at_name.h"
 #include "kernel/io_vector.h"
@@ -291,6 +292,22 @@ static int check_copy_range(const struct file *in, const struct file *out, uint6
 	return 0;
 }
 
+/* Whole pages are shared where the files can; the rest is copied. */
+static ssize_t share_or_copy(struct file *in, struct file *out, uint64_t *in_at, uint64_t *out_at,
+			     size_t len)
+{
+	struct clone_range range = { *in_at, *out_at, len, .may_shorten = true };
+	uint64_t shared = file_share(out, in, &range);
+
+	*in_at += shared;
+	*out_at += shared;
+	if (shared == len)
+		return (ssize_t)shared;
+	ssize_t copied = copy_bytes(&(struct copy){ in, out, in_at, out_at }, len - shared);
+
+	return copied < 0 && shared ? (ssize_t)shared : copied + (ssize_t)shared;
+}
+
 static long copy_range(struct file *in, struct file *out, const struct syscall_args *args)
 {
 	size_t len = MIN((size_t)args->r8, (size_t)RW_COUNT_MAX);
@@ -303,8 +320,7 @@ static long copy_range(struct file *in, struct file *out, const struct syscall_a
 		return err;
 	if (in->inode == out->inode && in_at < out_at + len && out_at < in_at + len)
 		return -EINVAL;
-	struct copy copy = { in, out, &in_at, &out_at };
-	ssize_t done = copy_bytes(&copy, len);
+	ssize_t done = share_or_copy(in, out, &in_at, &out_at, len);
 
 	if (done > 0)
 		err = position_set(in, args->rsi, in_at);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel/sys_limits.c - system calls on what processes may consume, have consumed, and where they run.
+ * kernel/sys_limits.c - system calls on what processes may consume, have consumed, and where they
+ * run.
  *
- * Locks: process_tree_lock to find another process and to change its limits.  Limits are two words that
- *        others read without: each is valid by itself.
+ * Locks: process_tree_lock to find another process and to change its limits.  Limits are two words
+ *        that others read without: each is valid by itself.
  * See:   getrlimit(2), getrusage(2), sched(7).
  */
 #include "kernel/syscall.h"
@@ -280,14 +281,15 @@ struct nice_request {
 static bool nice_concerns(const struct process *process, const struct nice_request *request)
 {
 	const struct process *self = current_process();
+	uint32_t who = request->who;
 
 	switch (request->which) {
 	case PRIO_PROCESS:
-		return request->who ? process->pid == (int32_t)request->who : process == self;
+		return who ? process->pid == (int32_t)who : process == self;
 	case PRIO_PGRP:
-		return process->group == (request->who ? (int32_t)request->who : self->group);
+		return process->group == (who ? (int32_t)who : self->group);
 	default:
-		return process->credentials.uid == (request->who ? request->who : self->credentials.uid);
+		return process->credentials.uid == (who ? who : self->credentials.uid);
 	}
 }
 
@@ -335,7 +337,10 @@ static long nice_run(struct nice_request *request)
 
 long sys_getpriority(const struct syscall_args *args)
 {
-	return nice_run(&(struct nice_request){ .which = (int)args->rdi, .who = (uint32_t)args->rsi });
+	return nice_run(&(struct nice_request){
+		.which = (int)args->rdi,
+		.who = (uint32_t)args->rsi,
+	});
 }
 
 long sys_setpriority(const struct syscall_args *args)

@@ -10,6 +10,7 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "fs/fdtable.h"
+#include "fs/seal.h"
 #include "kernel/sched.h"
 #include "kernel/syscall.h"
 #include "kernel/upcall.h"
@@ -24,27 +25,31 @@ static bool may_grow(uint64_t len)
 	       (current->space->mapped_pages << PAGE_SHIFT) + len <= limit;
 }
 
-/* The file's part of a mapping: its object and what it may be mapped for. */
+static int map_open(struct file *file, struct map_request *request, virt_t *addr)
+{
+	int err = file_map(file, request);
+
+	return err ? err : space_map(current->space, request, addr);
+}
+
+/* As long as seals may come, none comes between the check and the mapping. */
+static int map_sealable(struct file *file, struct map_request *request, virt_t *addr)
+{
+	mutex_lock(&file->inode->lock);
+	int err = map_open(file, request, addr);
+
+	mutex_unlock(&file->inode->lock);
+	return err;
+}
+
 static long map_file(struct map_request *request, int fd, virt_t *addr)
 {
 	struct file *file = fd_get(fd);
 	if (!file)
 		return -EBADF;
 
-	bool is_shared = (request->flags & MAP_TYPE) != MAP_PRIVATE;
-	int err = -EACCES;
-	if (!file_can_read(file))
-		goto out;
-	if (is_shared && request->prot & PROT_WRITE && !file_can_write(file))
-		goto out;
-	err = file->ops->map ? 0 : -ENODEV;
-	if (err)
-		goto out;
-	request->vma_flags |= is_shared && !file_can_write(file) ? 0 : VMA_MAYWRITE;
-	err = file->ops->map(file, request);
-	if (!err)
-		err = space_map(current->space, request, addr);
-out:
+	int err = seals_may_come(file->inode) ? map_sealable(file, request, addr)
+					      : map_open(file, request, addr);
 	file_put(file);
 	return err;
 }
@@ -105,6 +110,38 @@ long sys_brk(const struct syscall_args *args)
 long sys_madvise(const struct syscall_args *args)
 {
 	return space_advise(current->space, args->rdi, args->rsi, (int)args->rdx);
+}
+
+long sys_mlock(const struct syscall_args *args)
+{
+	return space_mlock(current->space, args->rdi, args->rsi, VMA_LOCKED);
+}
+
+long sys_mlock2(const struct syscall_args *args)
+{
+	if (args->rdx & ~(uint64_t)MLOCK_ONFAULT)
+		return -EINVAL;
+	return space_mlock(current->space, args->rdi, args->rsi,
+			   args->rdx ? VMA_LOCKED | VMA_LOCKONFAULT : VMA_LOCKED);
+}
+
+long sys_munlock(const struct syscall_args *args)
+{
+	return space_mlock(current->space, args->rdi, args->rsi, 0);
+}
+
+long sys_mlockall(const struct syscall_args *args)
+{
+	uint32_t flags = args->rdi;
+	if (!(flags & (MCL_CURRENT | MCL_FUTURE))
+	    || args->rdi & ~(uint64_t)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		return -EINVAL;
+	return mlock_permission() ? -EPERM : space_mlock_all(current->space, flags);
+}
+
+long sys_munlockall(const struct syscall_args *args)
+{
+	return space_mlock_all(current->space, 0);
 }
 
 /* Files live in memory: there is nothing to write back.  Only the arguments are judged. */

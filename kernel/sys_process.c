@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel/sys_process.c - system calls on processes: born, changed, ended, waited for, and what they are
- * called.
+ * kernel/sys_process.c - system calls on processes: born, changed, ended, waited for, and what they
+ * are called.
  *
- * Each call checks and fetches what the program gave, asks kernel/{fork,exec,exit,reap}.c, and stores what
- * the program wants to know.
+ * Each call checks and fetches what the program gave, asks kernel/{fork,exec,exit,reap}.c, and
+ * stores what the program wants to know.
  */
 #include "kernel/syscall.h"
 
@@ -58,9 +58,10 @@ static long exec_named(int dirfd, virt_t name, const struct exec_request *reques
 	int err = at_name_get(&at, dirfd, name);
 	if (err)
 		return err;
-	if (at.text[0] == '\0')
-		err = request->flags & AT_EMPTY_PATH ? at_walk(dirfd, name, AT_EMPTY_PATH, &at.start)
-						     : -ENOENT;
+	if (at.text[0] == '\0' && !(request->flags & AT_EMPTY_PATH))
+		err = -ENOENT;
+	else if (at.text[0] == '\0')
+		err = at_walk(dirfd, name, AT_EMPTY_PATH, &at.start);
 	if (!err)
 		err = program_exec_user(&at.start, at.text, request);
 	at_name_put(&at);
@@ -171,7 +172,7 @@ long sys_waitid(const struct syscall_args *args)
 		return -EINVAL;
 	if (request.which != P_ALL && request.which != P_PID && request.which != P_PGID)
 		return -EINVAL;
-	if ((request.which == P_PID && request.id <= 0) || (request.which == P_PGID && request.id < 0))
+	if (request.which != P_ALL && request.id < (request.which == P_PID ? 1 : 0))
 		return -EINVAL;
 	if (request.which == P_PGID && request.id == 0)
 		request.id = current_process()->group;
@@ -245,7 +246,7 @@ static void look_for_group(struct process *process, void *argument)
 }
 
 /* Into its own group, or one of its session; never a leader of a session, nor who has executed. */
-static int group_change(struct process *process, int32_t group)
+static int group_change(struct process *process, int32_t group) REQUIRES(process_tree_lock)
 {
 	struct process *self = current_process();
 

@@ -2,8 +2,8 @@
 /*
  * kernel/sys_signal.c - system calls on signals.
  *
- * Who sends a signal says so truly: si_pid and si_uid are filled in here; only what a process sends to
- * itself, or says in the name of sigqueue, is taken from the program.
+ * Who sends a signal says so truly: si_pid and si_uid are filled in here; only what a process sends
+ * to itself, or says in the name of sigqueue, is taken from the program.
  * See: signal(7), sigaction(2), kill(2).
  */
 #include "kernel/syscall.h"
@@ -243,13 +243,14 @@ struct kill_request {
 };
 
 static int kill_process(struct process *process, int signal, const struct abi_siginfo *info)
+	REQUIRES(process_tree_lock)
 {
 	if (!process_may_signal(process, signal))
 		return -EPERM;
 	return signal ? signal_send_process_locked(process, signal, info) : 0;
 }
 
-static void kill_visit(struct process *process, void *argument)
+static void kill_visit(struct process *process, void *argument) REQUIRES(process_tree_lock)
 {
 	struct kill_request *request = argument;
 	bool is_meant = request->group ? process->group == request->group
@@ -342,7 +343,8 @@ long sys_tgkill(const struct syscall_args *args)
 	return kill_thread((int32_t)args->rdi, (int32_t)args->rsi, (int)args->rdx, &info);
 }
 
-/* What a program wants told in its name: nobody may pretend to be the kernel or kill(2) to others. */
+/* What a program wants told in its name: nobody may pretend to be the kernel or kill(2) to
+ * others. */
 static int info_get(virt_t from, int32_t target, struct abi_siginfo *info)
 {
 	if (copy_from_user(info, from, sizeof(*info)))

@@ -27,32 +27,30 @@ static const char *const names[] = {
 #undef SYSCALL
 };
 
+__attribute__((noinline))
 static long call_and_audit(uint32_t number, const struct syscall_args *args);
 
 static const struct syscall_args *frame_args(const struct trap_frame *frame)
 {
-	enum { FIRST = offsetof(struct trap_frame, r10) };
-	static_assert(offsetof(struct trap_frame, r9) - FIRST == offsetof(struct syscall_args, r9) &&
-		      offsetof(struct trap_frame, r8) - FIRST == offsetof(struct syscall_args, r8) &&
-		      offsetof(struct trap_frame, rdx) - FIRST == offsetof(struct syscall_args, rdx) &&
-		      offsetof(struct trap_frame, rsi) - FIRST == offsetof(struct syscall_args, rsi) &&
-		      offsetof(struct trap_frame, rdi) - FIRST == offsetof(struct syscall_args, rdi),
-		      "the arguments lie in the frame as in the structure");
+#define LIES_THERE(name) (offsetof(struct trap_frame, name) - offsetof(struct trap_frame, r10) == \
+			  offsetof(struct syscall_args, name))
+	static_assert(LIES_THERE(r9) && LIES_THERE(r8) && LIES_THERE(rdx) && LIES_THERE(rsi) &&
+		      LIES_THERE(rdi), "the arguments lie in the frame as in the structure");
+#undef LIES_THERE
 
 	return (const struct syscall_args *)&frame->r10;
 }
 
 /* As Linux does, only the lower half of the number counts. */
-void syscall_dispatch(struct trap_frame *frame)
+long syscall_dispatch(struct trap_frame *frame)
 {
 	uint32_t number = (uint32_t)frame->error;
 
 	if (unlikely(number >= COUNT(functions) || !functions[number]))
-		frame->rax = (uint64_t)-ENOSYS;
-	else if (unlikely(options.audit_each))
-		frame->rax = (uint64_t)call_and_audit(number, frame_args(frame));
-	else
-		frame->rax = (uint64_t)functions[number](frame_args(frame));
+		return -ENOSYS;
+	if (unlikely(options.audit_each))
+		return call_and_audit(number, frame_args(frame));
+	return functions[number](frame_args(frame));
 }
 
 const char *syscall_name(uint64_t number)
@@ -64,10 +62,10 @@ const char *syscall_name(uint64_t number)
 static long call_and_audit(uint32_t number, const struct syscall_args *args)
 {
 	static const uint8_t changes_memory[] = {
-		[9] = 1, [10] = 1, [11] = 1, [12] = 1,          /* mmap, mprotect, munmap, brk */
-		[25] = 1, [28] = 1,                             /* mremap, madvise */
-		[56] = 1, [57] = 1, [58] = 1, [59] = 1, [61] = 1, /* clone, fork, vfork, execve, wait4 */
-		[76] = 1, [77] = 1,                             /* truncate, ftruncate */
+		[9] = 1, [10] = 1, [11] = 1, [12] = 1,  /* mmap, mprotect, munmap, brk */
+		[25] = 1, [28] = 1,                     /* mremap, madvise */
+		[56] = 1, [57] = 1, [58] = 1, [59] = 1, /* clone, fork, vfork, execve */
+		[61] = 1, [76] = 1, [77] = 1,           /* wait4, truncate, ftruncate */
 	};
 
 	long result = functions[number](args);

@@ -20,5 +20,6 @@ struct syscall_args {
 #include "kernel/syscalls.def"
 #undef SYSCALL
 
-void syscall_dispatch(struct trap_frame *frame);
+/* The result, for rax.  Calls that replace all registers return what is in the frame already. */
+long syscall_dispatch(struct trap_frame *frame);
 const char *syscall_name(uint64_t number);

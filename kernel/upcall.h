@@ -27,8 +27,9 @@ void upcall_exception(struct trap_frame *frame, uint64_t vector, int err, virt_t
 /* About to return to a program with work pending (signals, reschedule).  Interrupts are on. */
 void upcall_return_to_user(struct trap_frame *frame);
 
-/* A system call.  Arguments and result are in the frame.  Interrupts are on. */
-void upcall_syscall(struct trap_frame *frame);
+/* A system call.  Its arguments are in the frame, where the entry then stores the result.  Interrupts
+ * are on. */
+long upcall_syscall(struct trap_frame *frame);
 
 /* A byte came in over the serial line.  Interrupt context. */
 void upcall_console_input(uint8_t byte);
@@ -68,3 +69,4 @@ const struct credentials *upcall_credentials(void);
 struct fs_context *upcall_fs_context(void);
 struct fdtable *upcall_fdtable(void);
 uint64_t upcall_rlimit(unsigned which);
+bool upcall_is_privileged(void);

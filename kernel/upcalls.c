@@ -2,8 +2,8 @@
 /*
  * kernel/upcalls.c - every call from a lower layer to a higher one.
  *
- * Owns: the knowledge of who is behind kernel/upcall.h.  Each function asks one question of one higher
- *       layer, or two in order.
+ * Owns: the knowledge of who is behind kernel/upcall.h.  Each function asks one question of one
+ *       higher layer, or two in order.
  */
 #include "kernel/upcall.h"
 
@@ -50,7 +50,7 @@ static struct signal_choice page_fault_signal(int err)
 	case -ENXIO:
 		return (struct signal_choice){ SIGBUS, BUS_ADRERR };
 	default:
-		return (struct signal_choice){ SIGKILL, SI_KERNEL };    /* no memory, not even now */
+		return (struct signal_choice){ SIGKILL, SI_KERNEL };    /* no memory even now */
 	}
 }
 
@@ -111,9 +111,9 @@ void upcall_return_to_user(struct trap_frame *frame)
 		signal_deliver(frame);
 }
 
-void upcall_syscall(struct trap_frame *frame)
+long upcall_syscall(struct trap_frame *frame)
 {
-	syscall_dispatch(frame);
+	return syscall_dispatch(frame);
 }
 
 /* ---- interrupts ----------------------------------------------------------------------------- */
@@ -130,24 +130,15 @@ void upcall_timer(void)
 
 /* ---- tasks ---------------------------------------------------------------------------------- */
 
-static struct slab_cache task_cache;
-
-static struct slab_cache *task_cache_get(void)
-{
-	if (unlikely(!task_cache.size))
-		slab_cache_init(&task_cache, "task", sizeof(struct task), 8);
-	return &task_cache;
-}
-
 struct task *upcall_task_alloc(void)
 {
-	struct task *task = slab_alloc_zeroed(task_cache_get());
+	struct task *task = task_block_alloc();
 
 	if (!task)
 		return NULL;
 	task->stack = kstack_alloc();
 	if (task->stack == 0) {
-		slab_free(&task_cache, task);
+		task_block_free(task);
 		return NULL;
 	}
 	return task;
@@ -157,12 +148,10 @@ void upcall_task_free(struct task *task)
 {
 	if (task->stack)
 		kstack_free(task->stack);
-	if (task->fpu)
-		fpu_area_free(task->fpu);
-	slab_free(&task_cache, task);
+	task_block_free(task);
 }
 
-/* A zombie's task waits for its parent; what it needed to run goes now. */
+/* A zombie's task waits for its parent; its stack goes now. */
 void upcall_task_dead(struct task *task)
 {
 	if (!task->thread) {
@@ -171,9 +160,6 @@ void upcall_task_dead(struct task *task)
 	}
 	kstack_free(task->stack);
 	task->stack = 0;
-	if (task->fpu)
-		fpu_area_free(task->fpu);
-	task->fpu = NULL;
 	thread_put(task->thread);
 }
 
@@ -192,7 +178,8 @@ void upcall_describe_task(const struct task *task)
 	const struct process *process = task->process;
 
 	if (process)
-		console_print("task %s, thread %d of process %d\n", task->name, task->tid, process->pid);
+		console_print("task %s, thread %d of process %d\n", task->name, task->tid,
+			      process->pid);
 	else
 		console_print("task %s, of the kernel\n", task->name);
 }
@@ -231,6 +218,11 @@ struct fdtable *upcall_fdtable(void)
 	const struct thread *thread = current_thread();
 
 	return thread ? thread->files : NULL;
+}
+
+bool upcall_is_privileged(void)
+{
+	return !current_process() || process_is_privileged();
 }
 
 uint64_t upcall_rlimit(unsigned which)

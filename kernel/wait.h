@@ -2,8 +2,9 @@
 /*
  * kernel/wait.h - sleep until a condition holds.
  *
- * A queue of sleepers.  The waker changes the condition, then calls wake; the sleeper queues
- * itself, then checks the condition, then sleeps: no wake-up is lost.
+ * A queue of sleepers.  The waker changes the condition, then calls wake; the sleeper says that it
+ * sleeps, queues itself, then checks the condition, then sleeps: no wake-up is lost.  Queued first
+ * and asleep only then, a wake-up in between would take it off the queue and leave it asleep.
  *
  *   wait_event(&pipe->readers, pipe->used > 0);
  *   int err = wait_event_interruptible(&pipe->readers, pipe->used > 0);     0 or -ERESTARTSYS
@@ -52,8 +53,8 @@ bool schedule_until(uint64_t deadline_ns);
 		struct waiter waiter_; \
 		waiter_init(&waiter_); \
 		while (!(condition_)) { \
-			wait_enqueue((queue_), &waiter_); \
 			task_prepare_sleep(state_); \
+			wait_enqueue((queue_), &waiter_); \
 			if (condition_) \
 				break; \
 			if ((signals_) && wait_has_signal()) { \

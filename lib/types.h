@@ -48,6 +48,13 @@ typedef uint64_t pfn_t;		/* number of a physical frame: phys_t >> PAGE_SHIFT */
  * pointers makes the compiler refuse two different types.
  */
 #undef MIN
+#define SWAP(a, b)                                                                                 \
+	do {                                                                                       \
+		__auto_type swap_ = (a);                                                           \
+		(a) = (b);                                                                         \
+		(b) = swap_;                                                                       \
+	} while (0)
+
 #define MIN(a, b)                                                                                  \
 	({                                                                                         \
 		__auto_type min_a_ = (a);                                                          \

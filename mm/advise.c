@@ -95,7 +95,7 @@ static int advise_remove(struct space *space, virt_t start, virt_t end)
 	read_lock(&space->lock);
 	const struct vma *vma = vma_find(space->vmas, start);
 	bool is_fit = vma && vma->end >= end && vma->object && !vma_is_private(vma)
-		      && vma->flags & VMA_MAYWRITE;
+		      && vma->flags & VMA_MAYWRITE && !(vma->flags & VMA_LOCKED);
 	struct object *object = is_fit ? vma->object : NULL;
 	uint64_t offset = is_fit ? vma->offset + (start - vma->start) : 0;
 	if (object)
@@ -121,22 +121,37 @@ static int advise_locked(struct space *space, virt_t start, virt_t end, int advi
 		return advise_drop(space, start, end, false);
 	case MADV_FREE:
 		return advise_drop(space, start, end, true);
+	default:
+		return 0;
+	}
+}
+
+static bool advice_is_known(int advice)
+{
+	struct advice_flags flags;
+
+	switch (advice) {
 	case MADV_NORMAL:
 	case MADV_RANDOM:
 	case MADV_SEQUENTIAL:
 	case MADV_WILLNEED:
 	case MADV_COLD:
 	case MADV_PAGEOUT:
-		return 0;
+	case MADV_DONTNEED:
+	case MADV_FREE:
+	case MADV_REMOVE:
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+		return true;
 	default:
-		return -EINVAL;
+		return advice_is_flags(advice, &flags);
 	}
 }
 
 int space_advise(struct space *space, virt_t addr, uint64_t len, int advice)
 {
 	virt_t end;
-	if (range_check(addr, len, &end))
+	if (!advice_is_known(advice) || range_check(addr, len, &end))
 		return -EINVAL;
 	if (!len)
 		return 0;

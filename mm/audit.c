@@ -27,7 +27,7 @@ enum { AUDIT_TRIES = 8, MESSAGE_MAX = 320, OWNERS_MAX = 2 };
 /* Counts found, in chunks of one block each: 1 Mi frames, 4 GiB of RAM. */
 enum { CHUNK_BITS = 20, CHUNKS_MAX = 64 };
 
-/* The audit under way; one at a time, under the list locks. */
+/* The audit under way; one at a time. */
 static struct {
 	uint32_t *chunks[CHUNKS_MAX];
 	char message[MESSAGE_MAX];      /* empty while all is well */
@@ -37,6 +37,7 @@ static struct {
 	unsigned owners;
 } run;
 
+static const char *audit_alone(void);
 static bool counts_alloc(void);
 static void counts_free(void);
 static void audit_once(const struct list *objects, const struct list *spaces);
@@ -46,10 +47,23 @@ static void walk_table(pfn_t table, virt_t base);
 static void check_entry(const struct frame *table, pte_t entry, virt_t addr);
 static void check_counts(void);
 static void check_space(struct space *space);
+static void check_promises(const struct list *objects, const struct list *spaces);
 
 static void differ(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 const char *audit(void)
+{
+	static uint32_t is_running;     /* atomic; two readers of /proc/audit, or audit=each */
+
+	while (atomic_xchg(&is_running, 1) != 0)
+		task_yield();
+	const char *wrong = audit_alone();
+	atomic_store_release(&is_running, 0);
+	return wrong;
+}
+
+/* What it returns may be overwritten by the next one's complaint: as good as the first. */
+static const char *audit_alone(void)
 {
 	static char result[MESSAGE_MAX];
 	if (!counts_alloc())
@@ -138,6 +152,7 @@ static void audit_once(const struct list *objects, const struct list *spaces)
 	struct space *space;
 	list_for_each_entry(space, spaces, all)
 		check_space(space);
+	check_promises(objects, spaces);
 }
 
 static void walk_all(const struct list *objects, const struct list *spaces)
@@ -261,6 +276,11 @@ static void check_leaf(const struct leaf_visit *leaf, void *argument)
 		differ("space %lu: a page at %#lx outside all ranges", space->mmu.id, leaf->addr);
 		return;
 	}
+	uint64_t index = (vma->offset + (leaf->addr - vma->start)) >> PAGE_SHIFT;
+	if (pte_is_shared(leaf->leaf) && vma->object
+	    && !object_owns(vma->object, index, pte_pfn(leaf->leaf)))       /* W4 */
+		differ("space %lu: %#lx shows a page that its object does not own", space->mmu.id,
+			leaf->addr);
 	if (!pte_is_present(leaf->leaf))
 		return;
 	if (pte_is_writable(leaf->leaf) && !(vma->prot & PROT_WRITE))
@@ -273,6 +293,24 @@ static void check_leaf(const struct leaf_visit *leaf, void *argument)
 			leaf->addr);
 }
 
+/* A1: the totals of the ranges. */
+static void check_totals(const struct space *space)
+{
+	uint64_t mapped = 0, promised = 0, locked = 0;
+
+	for (uint32_t i = 0; i < space->vmas->count; i++) {
+		const struct vma *vma = &space->vmas->at[i];
+		mapped += vma_pages(vma);
+		promised += vma_promise(vma);
+		locked += vma->flags & VMA_LOCKED ? vma_pages(vma) : 0;
+	}
+	if (mapped != space->mapped_pages || promised != space->promised_pages
+	    || locked != space->locked_pages)
+		differ("space %lu: %lu pages mapped, %lu promised, %lu locked, found %lu, %lu, %lu",
+			space->mmu.id, space->mapped_pages, space->promised_pages,
+			space->locked_pages, mapped, promised, locked);
+}
+
 static void check_space(struct space *space) NO_LOCK_ANALYSIS /* the other CPUs stand still */
 {
 	cursor_for_each(space, 0, USER_END, check_leaf, space);
@@ -281,6 +319,22 @@ static void check_space(struct space *space) NO_LOCK_ANALYSIS /* the other CPUs 
 	if (resident != space->resident)                        /* A1 */
 		differ("space %lu: %ld resident pages, found %ld", space->mmu.id, space->resident,
 			resident);
+	check_totals(space);
+}
+
+/* C1: what was promised is what spaces and objects say they were promised. */
+static void check_promises(const struct list *objects, const struct list *spaces)
+{
+	const struct space *space;
+	const struct object *object;
+	uint64_t pages = 0;
+
+	list_for_each_entry(space, spaces, all)
+		pages += space->promised_pages + space->promised_tables;
+	list_for_each_entry(object, objects, all)
+		pages += object->reserved ? object->reserved : object->resident;
+	if (pages != committed_total())
+		differ("%lu pages are promised, found %lu", committed_total(), pages);
 }
 
 void ledger_take(struct ledger *out)

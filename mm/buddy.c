@@ -152,10 +152,15 @@ static void block_unlink(pfn_t pfn)
 	frames[pfn].level = 0;
 }
 
+/* The frame may be somebody's, who changes its metadata meanwhile: one look at all of it. */
 static bool block_is_free(pfn_t pfn, unsigned order)
 {
-	return pfn < frame_count && frames[pfn].kind == FRAME_FREE &&
-	       frames[pfn].used == FREE_HEAD && frames[pfn].level == order;
+	struct frame seen;
+
+	if (pfn >= frame_count)
+		return false;
+	__atomic_load(&frames[pfn], &seen, __ATOMIC_RELAXED);
+	return seen.kind == FRAME_FREE && seen.used == FREE_HEAD && seen.level == order;
 }
 
 const char *buddy_check(void)

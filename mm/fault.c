@@ -63,6 +63,8 @@ int fault_resolve(struct space *space, virt_t addr, enum access access)
 		read_unlock(&space->lock);
 		if (err == -EFAULT)             /* nothing there: may the stack grow? */
 			err = space_grow_stack(space, addr) ? -EFAULT : -EAGAIN;
+		if (err == -EAGAIN)
+			task_yield();           /* to who takes the snapshot */
 	} while (err == -EAGAIN);
 
 	if (err && err != -ENOMEM)
@@ -115,8 +117,9 @@ static int fault_fetch(struct fault *fault)
 {
 	const struct vma *vma = fault->vma;
 	uint64_t index = (vma->offset + (fault->addr - vma->start)) >> PAGE_SHIFT;
-	return object_page(vma->object, index, vma_is_private(vma) ? OBJECT_VIEW : OBJECT_WRITE,
-			   &fault->page);
+	int err = object_page(vma->object, index, vma_is_private(vma) ? OBJECT_VIEW : OBJECT_WRITE,
+			      &fault->page);
+	return err == -ENOSPC ? -ENXIO : err;   /* a promise refused is SIGBUS, nobody's death */
 }
 
 static int fault_leaf(struct fault *fault, struct cursor *cursor)
@@ -166,7 +169,7 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 
 	assert(!vma->object || fault->page != FRAME_NONE);
 	if (vma->object && (!vma_is_private(vma) || !is_write)) {
-		pte_t leaf = pte_to_frame(fault->page, can_execute);
+		pte_t leaf = pte_as_view(pte_to_frame(fault->page, can_execute));
 		if (!vma_is_private(vma))
 			leaf = pte_as_shared(vma->prot & PROT_WRITE ? pte_with_write(leaf) : leaf);
 		fault->page = FRAME_NONE;       /* our hold is now the entry's */
@@ -204,7 +207,8 @@ static int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf)
 		return 0;
 	}
 	if (!pte_is_uncounted(leaf) && frame_is_exclusive(old)) {
-		cursor_set(cursor, pte_with_write(leaf));       /* more rights: no flush */
+		/* More rights: no flush.  What an object has dropped meanwhile is our own. */
+		cursor_set(cursor, pte_with_write(pte_without_view(leaf)));
 		work_add(work, faults_reuse, 1);
 		event(frame_reuse, old, fault->addr, 0);
 		return 0;

@@ -47,6 +47,7 @@ pfn_t zero_frame;
 
 static struct frame_cache caches[CPU_MAX];
 static uint64_t total_frames;
+static uint64_t kept_frames;            /* for the kernel, see frames_keep() */
 
 static void metadata_place(void);
 static uint64_t metadata_bytes(void);
@@ -152,11 +153,19 @@ void frames_add(phys_t start, phys_t end)
 	atomic_store_relaxed(&total_frames, total_frames + past - first);
 }
 
+/* Other CPUs' caches do not count: they cannot be had. */
+static bool is_kept_from(enum frame_kind kind, unsigned order)
+{
+	uint64_t kept = atomic_load_relaxed(&kept_frames);
+
+	return unlikely(kind == FRAME_DATA && buddy_free_frames() < kept + BIT(order)) && kept;
+}
+
 pfn_t frame_alloc(enum frame_kind kind)
 {
 	pfn_t pfn;
 
-	if (FAULT_POINT("frame"))
+	if (FAULT_POINT("frame") || is_kept_from(kind, 0))
 		return FRAME_NONE;
 	preempt_disable();
 	pfn = cache_pop(this_cpu()->frame_cache);
@@ -183,7 +192,7 @@ pfn_t frame_alloc_block(enum frame_kind kind, unsigned order)
 	assert(order <= FRAME_ORDER_MAX);
 	if (order == 0)
 		return frame_alloc(kind);
-	if (FAULT_POINT("frame_block"))
+	if (FAULT_POINT("frame_block") || is_kept_from(kind, order))
 		return FRAME_NONE;
 	pfn = buddy_take(order);
 	if (pfn == FRAME_NONE) {
@@ -298,6 +307,23 @@ uint64_t frames_free(void)
 	for (unsigned i = 0; i < CPU_MAX; i++)
 		count += atomic_load_relaxed(&caches[i].count);
 	return count;
+}
+
+void frames_keep(uint64_t pages)
+{
+	atomic_store_relaxed(&kept_frames, pages);
+}
+
+uint64_t frames_kept(void)
+{
+	return atomic_load_relaxed(&kept_frames);
+}
+
+uint64_t frames_spare(void)
+{
+	uint64_t free = buddy_free_frames(), kept = frames_kept();
+
+	return free > kept ? free - kept : 0;
 }
 
 uint64_t frames_total(void)

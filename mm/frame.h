@@ -34,7 +34,7 @@ enum frame_kind {
 	FRAME_KINDS
 };
 
-struct frame {
+struct ALIGNED(8) frame {
 	uint8_t kind;                   /* enum frame_kind; fixed while held */
 	uint8_t level;                  /* TABLE: 1..4.  Others in use: the order of their block */
 	uint8_t stale;                  /* TABLE: copied while it was shared.  FREE: poisoned */
@@ -91,6 +91,15 @@ static inline bool frame_is_exclusive(pfn_t pfn);
  * lists. */
 uint64_t frames_free(void);
 uint64_t frames_total(void);
+
+/*
+ * Keep `pages` frames for the kernel: FRAME_DATA is refused while no more than that are left, so
+ * that tables, stacks and small objects can still be had when programs have taken all they may
+ * (vm.min_free_kbytes).  spare: how many of FRAME_DATA may still be had.
+ */
+void frames_keep(uint64_t pages);
+uint64_t frames_kept(void);
+uint64_t frames_spare(void);
 
 /* Counted by a walk over all frames. */
 uint64_t frames_of_kind(enum frame_kind kind);

@@ -21,9 +21,9 @@ enum { MMAP_MIN_ADDR = 65536, STACK_GAP_PAGES = 256 };
 /* Mappings below this size live in the compact window of space_layout(). */
 #define LARGE_MAPPING (16 * MIB)
 
-static void spaces_unmap_object(struct object *object, uint64_t first_page, uint64_t last_page);
 static int map_check(const struct map_request *request, uint64_t *len);
 static int map_describe(const struct map_request *request, uint64_t len, struct vma *vma);
+static int map_reserve(struct vma *vma);
 static int map_insert(struct space *space, const struct map_request *request, struct vma *vma)
 	REQUIRES(space->lock);
 static int map_place(struct space *space, const struct map_request *request, uint64_t len,
@@ -31,7 +31,7 @@ static int map_place(struct space *space, const struct map_request *request, uin
 
 void mmap_start(void)
 {
-	object_views_remove = spaces_unmap_object;
+	object_views_remove = spaces_remove_views;
 }
 
 int range_check(virt_t addr, uint64_t len, virt_t *end)
@@ -44,20 +44,13 @@ int range_check(virt_t addr, uint64_t len, virt_t *end)
 	return 0;
 }
 
-/* Pages that the range promises to find frames for: private and writable. */
-static int64_t vma_promise(const struct vma *vma)
-{
-	bool promises =
-		vma_is_private(vma) && vma->prot & PROT_WRITE && !(vma->flags & VMA_NORESERVE);
-	return promises ? (vma->end - vma->start) >> PAGE_SHIFT : 0;
-}
-
 void space_account(struct space *space, const struct vma *vma, int sign)
 {
-	int64_t pages = (vma->end - vma->start) >> PAGE_SHIFT;
+	int64_t pages = vma_pages(vma);
 	space->mapped_pages += sign * pages;
 	space->mapped_peak = MAX(space->mapped_peak, space->mapped_pages);
-	space_commit(space, sign * vma_promise(vma));
+	if (vma->flags & VMA_LOCKED)
+		space->locked_pages += sign * pages;
 }
 
 int space_map(struct space *space, const struct map_request *request, virt_t *out)
@@ -80,7 +73,9 @@ int space_map(struct space *space, const struct map_request *request, virt_t *ou
 	}
 
 	*out = vma.start;
-	if (request->flags & (MAP_POPULATE | MAP_LOCKED) && !(request->flags & MAP_NONBLOCK))
+	if (vma.flags & VMA_LOCKED)
+		(void)!space_populate_locked(space, vma.start, vma.end);
+	else if (request->flags & MAP_POPULATE && !(request->flags & MAP_NONBLOCK))
 		(void)!space_populate(space, vma.start, len,
 				      vma.prot & PROT_WRITE ? ACCESS_WRITE : ACCESS_READ);
 	return 0;
@@ -103,25 +98,67 @@ static int map_describe(const struct map_request *request, uint64_t len, struct 
 	};
 	vma->flags |= is_shared ? VMA_SHARED : VMA_MAYWRITE;
 	vma->flags |= request->flags & MAP_GROWSDOWN ? VMA_GROWSDOWN : 0;
-	vma->flags |= request->flags & MAP_NORESERVE ? VMA_NORESERVE : 0;
+	if (request->flags & MAP_NORESERVE && commit_mode() != COMMIT_NEVER)
+		vma->flags |= VMA_NORESERVE;
+	if (vma->prot & PROT_WRITE && vma_is_accountable(vma))
+		vma->flags |= VMA_ACCOUNTED;
+	vma->flags |= request->flags & MAP_LOCKED ? VMA_LOCKED : 0;
 	if (vma->object) {
 		object_get(vma->object);
 	} else if (is_shared) {
 		vma->object = object_create(len, true);
 		vma->flags |= VMA_MAYWRITE;
+		return vma->object ? map_reserve(vma) : -ENOMEM;
 	}
-	return is_shared && !vma->object ? -ENOMEM : 0;
+	return 0;
+}
+
+/* Memory that will be shared is promised once, as the object's. */
+static int map_reserve(struct vma *vma)
+{
+	int err = vma->flags & VMA_NORESERVE ? 0 : object_reserve(vma->object);
+	if (err)
+		object_put(vma->object);
+	return err;
+}
+
+/* Pages that were promised for ranges which [start, end) takes away. */
+static uint64_t promised_in(const struct space *space, virt_t start, virt_t end)
+{
+	const struct vmas *vmas = space->vmas;
+	uint64_t pages = 0;
+
+	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++)
+		if (vmas->at[i].flags & VMA_ACCOUNTED)
+			pages += (MIN(vmas->at[i].end, end) - MAX(vmas->at[i].start, start))
+				 >> PAGE_SHIFT;
+	return pages;
 }
 
 /* Find its place and put it there.  On failure its reference is still the caller's. */
 static int map_insert(struct space *space, const struct map_request *request, struct vma *vma)
 {
 	uint64_t len = vma->end - vma->start;
+	uint64_t promise = vma_promise(vma);
+	bool replaces = request->flags & MAP_FIXED;
+	uint64_t replaced = replaces ? promised_in(space, vma->start, vma->end) : 0;
+	uint64_t more = promise > replaced ? promise - replaced : 0;
+
+	vma->flags |= space->lock_future;
+	if (vma->flags & VMA_LOCKED && !space_may_lock(space, len >> PAGE_SHIFT))
+		return -EAGAIN;
 	int err = vmas_own(&space->vmas, 3);    /* cutting a hole takes two, the new range one */
 	if (!err)
-		err = map_place(space, request, len, &vma->start);
+		err = space_charge(space, more);
 	if (err)
 		return err;
+	err = map_place(space, request, len, &vma->start);
+	if (err) {
+		space_uncharge(space, more);
+		return err;
+	}
+	commit_take(promise - more);            /* it was the replaced ranges' */
+	space->promised_pages += promise - more;
 
 	vma->end = vma->start + len;
 	if (vma->name)
@@ -135,16 +172,17 @@ static int map_insert(struct space *space, const struct map_request *request, st
 static int map_check(const struct map_request *request, uint64_t *len)
 {
 	unsigned type = request->flags & MAP_TYPE;
-	if (!request->len ||
-		(type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE))
-		return -EINVAL;
-	if (request->prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP))
+	bool is_type = type == MAP_PRIVATE || type == MAP_SHARED
+		       || (type == MAP_SHARED_VALIDATE && request->object);
+	if (!request->len || !is_type)
 		return -EINVAL;
 	if (request->len > USER_END)
 		return -ENOMEM;
 	*len = page_ceil(request->len);
 	if (request->object && request->offset + *len < request->offset)
 		return -EOVERFLOW;
+	if (request->flags & MAP_LOCKED && mlock_permission())
+		return -EPERM;
 	if (!(request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
 		return 0;
 	if (!is_aligned(request->addr, PAGE_SIZE))
@@ -280,8 +318,10 @@ void space_remove_ranges(struct space *space, virt_t start, virt_t end)
 	vmas_split(vmas, start);
 	vmas_split(vmas, end);
 	uint32_t first = vmas_search(vmas, start), last = first;
-	for (; last < vmas->count && vmas->at[last].start < end; last++)
+	for (; last < vmas->count && vmas->at[last].start < end; last++) {
 		space_account(space, &vmas->at[last], -1);
+		space_uncharge(space, vma_promise(&vmas->at[last]));
+	}
 	vmas_remove(vmas, first, last);
 	event(vma_unmap, space->mmu.id, start, end);
 }
@@ -307,30 +347,45 @@ int space_populate(struct space *space, virt_t addr, uint64_t len, enum access a
 	return 0;
 }
 
+/* Make the heap longer.  False: there is no room, or it may not be. */
+static bool heap_grow(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock)
+{
+	struct vma heap = {
+		.start = start, .end = end, .prot = PROT_READ | PROT_WRITE,
+		.flags = VMA_HEAP | VMA_MAYWRITE | VMA_ACCOUNTED | space->lock_future,
+	};
+
+	if (!vmas_find_gap(space->vmas, end - start, PAGE_SIZE, start, end)
+	    || space->vmas->count >= VMA_MAX || vmas_own(&space->vmas, 1))
+		return false;
+	if (heap.flags & VMA_LOCKED && !space_may_lock(space, vma_pages(&heap)))
+		return false;
+	if (space_charge(space, vma_pages(&heap)))
+		return false;
+	space_account(space, &heap, 1);
+	vmas_insert(space->vmas, heap);
+	return true;
+}
+
 virt_t space_brk(struct space *space, virt_t brk)
 {
 	write_lock(&space->lock);
 	virt_t old_end = page_ceil(space->brk), new_end = page_ceil(brk);
-	bool is_done = false;
+	bool is_done = false, is_locked = space->lock_future;
 
-	if (brk < space->brk_start || brk > USER_END || !space->brk_start) {
+	if (brk < space->brk_start || brk > USER_END || !space->brk_start)
 		is_done = false;
-	} else if (new_end <= old_end) {
+	else if (new_end <= old_end)
 		is_done = new_end == old_end || !space_unmap_locked(space, new_end, old_end);
-	} else if (vmas_find_gap(space->vmas, new_end - old_end, PAGE_SIZE, old_end, new_end)
-		   && space->vmas->count < VMA_MAX && !vmas_own(&space->vmas, 1)) {
-		struct vma heap = {
-			.start = old_end, .end = new_end,
-			.prot = PROT_READ | PROT_WRITE, .flags = VMA_HEAP | VMA_MAYWRITE,
-		};
-		space_account(space, &heap, 1);
-		vmas_insert(space->vmas, heap);
-		is_done = true;
-	}
+	else
+		is_done = heap_grow(space, old_end, new_end);
 	if (is_done)
 		space->brk = brk;
 	brk = space->brk;
 	write_unlock(&space->lock);
+
+	if (is_locked && old_end < new_end)
+		(void)!space_populate_locked(space, old_end, new_end);
 	return brk;
 }
 
@@ -343,6 +398,22 @@ static bool may_grow_down(const struct space *space, uint32_t i, virt_t start)
 	return stack->flags & VMA_GROWSDOWN && vma_is_anonymous(stack) && start >= MMAP_MIN_ADDR
 	       && start >= below + STACK_GAP_PAGES * PAGE_SIZE
 	       && stack->end - start <= space->stack_limit;
+}
+
+/* The stack's range begins at `start` from now on. */
+static int stack_extend(struct space *space, struct vma *stack, virt_t start) REQUIRES(space->lock)
+{
+	uint64_t more = (stack->start - start) >> PAGE_SHIFT;
+
+	if (stack->flags & VMA_LOCKED && !space_may_lock(space, more))
+		return -ENOMEM;
+	int err = stack->flags & VMA_ACCOUNTED ? space_charge(space, more) : 0;
+	if (err)
+		return err;
+	space_account(space, stack, -1);
+	stack->start = start;
+	space_account(space, stack, 1);
+	return 0;
 }
 
 int space_grow_stack(struct space *space, virt_t addr)
@@ -361,53 +432,9 @@ int space_grow_stack(struct space *space, virt_t addr)
 	if (!may_grow_down(space, i, start))
 		goto out;
 	err = vmas_own(&space->vmas, 0);
-	if (err)
-		goto out;
-
-	struct vma *stack = &space->vmas->at[i];
-	space_account(space, stack, -1);
-	stack->start = start;
-	space_account(space, stack, 1);
+	if (!err)
+		err = stack_extend(space, &space->vmas->at[i], start);
 out:
 	write_unlock(&space->lock);
 	return err;
-}
-
-/* What to take away from every space, for spaces_unmap_object(). */
-struct unmap_object {
-	struct object *object;
-	uint64_t first_page, last_page;
-};
-
-static int vma_drop_object(struct space *space, const struct vma *vma,
-			   const struct unmap_object *what) REQUIRES(space->lock)
-{
-	uint64_t page = vma->offset >> PAGE_SHIFT, pages = (vma->end - vma->start) >> PAGE_SHIFT;
-	uint64_t first = MAX(page, what->first_page), last = MIN(page + pages, what->last_page);
-	if (vma->object != what->object || first >= last)
-		return 0;
-	virt_t start = vma->start + ((first - page) << PAGE_SHIFT);
-	return space_drop_pages(space, start, start + ((last - first) << PAGE_SHIFT));
-}
-
-/* Truncation must not fail: where a table cannot be owned for lack of memory, others run and it is
- * tried again. */
-static void space_drop_object(struct space *space, void *argument)
-{
-	int err;
-	do {
-		err = 0;
-		write_lock(&space->lock);
-		for (uint32_t i = 0; i < space->vmas->count && !err; i++)
-			err = vma_drop_object(space, &space->vmas->at[i], argument);
-		write_unlock(&space->lock);
-		if (err)
-			task_yield();
-	} while (err);
-}
-
-static void spaces_unmap_object(struct object *object, uint64_t first_page, uint64_t last_page)
-{
-	struct unmap_object what = { object, first_page, last_page };
-	space_for_each(space_drop_object, &what);
 }

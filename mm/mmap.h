@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mm/mmap.h - mmap, munmap, mprotect, mremap, brk, madvise on a space.
+ * mm/mmap.h - mmap, munmap, mprotect, mremap, brk, mlock, madvise on a space.
  *
  * Each takes the space's lock for writing, validates, prepares (may fail, changes nobody's memory),
  * then commits.  Addresses and lengths are bytes as the program gave them; errors are those of the
@@ -32,8 +32,30 @@ MUST_CHECK int space_remap(struct space *space, virt_t old, uint64_t old_len, ui
 			   uint32_t flags, virt_t *addr);
 MUST_CHECK int space_advise(struct space *space, virt_t addr, uint64_t len, int advice);
 
-/* Touch every page of the range as `access` would: MAP_POPULATE, mlock.  -ENOMEM, -EFAULT: some
- * could not. */
+/*
+ * mlock(2) and mlock2(2) with VMA_LOCKED, perhaps | VMA_LOCKONFAULT; munlock(2) with 0; mlockall(2)
+ * and munlockall(2) with MCL_ flags, 0: none.  A locked range has its pages when the call returns,
+ * written once if it is private and writable, so that no later write copies: until the next fork,
+ * which shares them again, and whose child has no locks.
+ */
+MUST_CHECK int space_mlock(struct space *space, virt_t addr, uint64_t len, uint32_t vma_flags);
+MUST_CHECK int space_mlock_all(struct space *space, uint32_t mcl_flags);
+
+/* May the running program lock memory at all?  -EPERM.  And `pages` more of them (RLIMIT_MEMLOCK)?
+ * Only asked for ranges that will be locked. */
+MUST_CHECK int mlock_permission(void);
+bool space_may_lock(const struct space *space, uint64_t pages) REQUIRES_SHARED(space->lock);
+
+/* Lock or unlock ranges from start to end, all mapped.  -ENOMEM: too many ranges. */
+MUST_CHECK int space_set_locked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
+	REQUIRES(space->lock);
+
+/* Bring the pages of what is locked in [start, end), also after a change of rights.  -EFAULT, or
+ * -ENOMEM. */
+MUST_CHECK int space_populate_locked(struct space *space, virt_t start, virt_t end);
+
+/* Touch every page of the range as `access` would: MAP_POPULATE.  -ENOMEM, -EFAULT: some could
+ * not. */
 MUST_CHECK int space_populate(struct space *space, virt_t addr, uint64_t len, enum access access);
 
 /* Set the program break; returns the break that is now (unchanged on failure), as brk(2) does. */
@@ -54,7 +76,12 @@ MUST_CHECK int space_drop_pages(struct space *space, virt_t start, virt_t end)
 virt_t space_find_place(struct space *space, virt_t hint, uint64_t len) REQUIRES(space->lock);
 bool space_range_is_mapped(const struct space *space, virt_t start, virt_t end)
 	REQUIRES_SHARED(space->lock);
+/* A range comes or goes: the totals of what is mapped and locked. */
 void space_account(struct space *space, const struct vma *vma, int sign) REQUIRES(space->lock);
+
+/* What object_views_remove() does: visit every space that maps the object. */
+void spaces_remove_views(struct object *object, uint64_t first_page, uint64_t last_page,
+			 enum view_kind kind);
 
 /* Page-aligned [addr, addr + len)?  0, -EINVAL, or -ENOMEM if it leaves the program's half. */
 MUST_CHECK int range_check(virt_t addr, uint64_t len, virt_t *end);

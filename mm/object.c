@@ -17,20 +17,21 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "kernel/panic.h"
+#include "mm/commit.h"
 #include "mm/detach.h"
 #include "mm/slab.h"
 
 static int object_find(struct object *object, uint64_t index, enum object_use use, pfn_t *frame);
 static int object_make(struct object *object, uint64_t index, pfn_t *frame);
 static int object_grow_tree(struct object *object, uint64_t index);
-static int object_drop(struct object *object, uint64_t first_page, uint64_t last_page);
 static int object_zero_part(struct object *object, uint64_t start, uint64_t end);
 
 static struct slab_cache object_cache;
 static struct spinlock objects_lock = SPINLOCK_INIT(RANK_OBJECTS);
 static struct list objects = LIST_INIT(objects);
 static uint64_t object_count;
-void (*object_views_remove)(struct object *object, uint64_t first_page, uint64_t last_page);
+void (*object_views_remove)(struct object *object, uint64_t first_page, uint64_t last_page,
+			    enum view_kind kind);
 
 void objects_start(void)
 {
@@ -54,9 +55,28 @@ struct object *object_create(uint64_t size, bool is_anonymous)
 	return object;
 }
 
+int object_reserve(struct object *object)
+{
+	uint64_t pages = div_round_up(object->size, PAGE_SIZE);
+	int err = commit_charge(pages, 0);
+
+	if (!err)
+		object->reserved = pages;
+	return err;
+}
+
 void object_get(struct object *object)
 {
 	atomic_inc(&object->refs);
+}
+
+bool object_try_get(struct object *object)
+{
+	uint32_t refs = atomic_load_relaxed(&object->refs);
+
+	while (refs && !atomic_cmpxchg(&object->refs, &refs, refs + 1))
+		;
+	return refs != 0;
 }
 
 void object_put(struct object *object)
@@ -64,25 +84,38 @@ void object_put(struct object *object)
 	if (!atomic_dec_and_test(&object->refs))
 		return;
 
+	if (object->on_free)
+		object->on_free(object->owner);
+
 	spin_lock(&objects_lock);
 	list_remove(&object->all);
 	object_count--;
 	spin_unlock(&objects_lock);
 	entry_put(object->root, object->height + 1, NULL);
+	commit_uncharge(object->reserved ? object->reserved : object->resident);
 	slab_free(&object_cache, object);
+}
+
+/* A fault must wait; who holds the inode's lock need not. */
+static bool object_is_held(const struct object *object, enum object_use use)
+{
+	return object->held && (use == OBJECT_VIEW || use == OBJECT_WRITE);
 }
 
 int object_page(struct object *object, uint64_t index, enum object_use use, pfn_t *frame)
 {
 	read_lock(&object->lock);
-	int err = object_find(object, index, use, frame);
+	bool is_held = object_is_held(object, use);
+	int err = is_held ? -EAGAIN : object_find(object, index, use, frame);
 	read_unlock(&object->lock);
-	if (err != -EAGAIN)
+	if (err != -EAGAIN || is_held)
 		return err;
 
 	write_lock(&object->lock);
 	err = -ENXIO;
-	if (use == OBJECT_EXTEND || index < div_round_up(object->size, PAGE_SIZE))
+	if (object_is_held(object, use))
+		err = -EAGAIN;
+	else if (use == OBJECT_EXTEND || index < div_round_up(object->size, PAGE_SIZE))
 		err = object_make(object, index, frame);
 	write_unlock(&object->lock);
 	return err;
@@ -133,42 +166,61 @@ static int object_find(struct object *object, uint64_t index, enum object_use us
 	return 0;
 }
 
+/* A frame of the object's own behind the slot: zeros for a hole, which is a page more, else a copy
+ * of what it shares. */
+static int object_fill(struct object *object, pte_t *slot, struct gather *gather)
+{
+	pte_t leaf = pte_load(slot);
+	bool is_hole = pte_is_none(leaf), is_promised = !is_hole || object->reserved;
+
+	if (!is_promised && commit_charge(1, 0))
+		return -ENOSPC;
+	pfn_t fresh = is_hole ? frame_alloc_zeroed(FRAME_DATA) : frame_alloc(FRAME_DATA);
+	if (fresh == FRAME_NONE) {
+		commit_uncharge(is_promised ? 0 : 1);
+		return -ENOMEM;
+	}
+	if (is_hole) {
+		object->resident++;
+	} else {
+		page_copy(frame_bytes(fresh), frame_bytes(pte_pfn(leaf)));
+		gather_add(gather, leaf, 1);
+	}
+	entry_store(slot, pte_with_write(pte_to_frame(fresh, false)));
+	return 0;
+}
+
 /* The page, with the right to write it in place.  object->lock for writing. */
 static int object_make(struct object *object, uint64_t index, pfn_t *frame)
 {
 	struct gather gather;
 	gather_init(&gather);
-	int err = object_grow_tree(object, index);
-	pte_t *slot = &object->root;
+	pte_t *slot;
+	int err = object_path(object, index, 1, &gather, &slot);
 
-	for (int level = object->height + 1; !err && level > 1; level--) {
-		err = table_own(slot, level, &gather, NULL);
-		if (!err)
-			slot = &frame_entries(pte_pfn(pte_load(slot)))
-				[pte_index(index << PAGE_SHIFT, level - 1)];
-	}
-	gather.must_flush = false;      /* no CPU walks an object's tree */
-
-	pte_t leaf = err ? PTE_NONE : pte_load(slot);
-	if (!err && !pte_is_writable(leaf)) {
-		bool is_hole = pte_is_none(leaf);
-		pfn_t fresh = is_hole ? frame_alloc_zeroed(FRAME_DATA) : frame_alloc(FRAME_DATA);
-		if (fresh == FRAME_NONE) {
-			err = -ENOMEM;
-		} else if (is_hole) {
-			object->resident++;
-		} else {
-			page_copy(frame_bytes(fresh), frame_bytes(pte_pfn(leaf)));
-			gather_add(&gather, leaf, 1);
-		}
-		if (!err)
-			entry_store(slot, pte_with_write(pte_to_frame(fresh, false)));
-	}
+	if (!err && !pte_is_writable(pte_load(slot)))
+		err = object_fill(object, slot, &gather);
 	if (!err) {
 		*frame = pte_pfn(pte_load(slot));
 		frame_get(*frame);
 	}
 	gather_put(&gather, NULL);
+	return err;
+}
+
+int object_path(
+	struct object *object, uint64_t index, int to_level, struct gather *gather, pte_t **slot)
+{
+	int err = object_grow_tree(object, index);
+	*slot = &object->root;
+
+	for (int level = object->height + 1; !err && level > to_level; level--) {
+		err = table_own(*slot, level, gather, NULL);
+		if (!err)
+			*slot = &frame_entries(pte_pfn(pte_load(*slot)))
+				[pte_index(index << PAGE_SHIFT, level - 1)];
+	}
+	gather->must_flush = false;     /* no CPU walks an object's tree */
 	return err;
 }
 
@@ -266,8 +318,8 @@ int object_resize(struct object *object, uint64_t size)
 
 	uint64_t kept_pages = div_round_up(size, PAGE_SIZE);
 	if (object_views_remove && atomic_load_acquire(&object->mapped))
-		object_views_remove(object, kept_pages, UINT64_MAX >> PAGE_SHIFT);
-	int err = object_drop(object, kept_pages, UINT64_MAX >> PAGE_SHIFT);
+		object_views_remove(object, kept_pages, OBJECT_PAGES_MAX, VIEWS_AND_COPIES);
+	int err = object_drop(object, kept_pages, OBJECT_PAGES_MAX);
 	return err ? err : object_zero_part(object, size, kept_pages * PAGE_SIZE);
 }
 
@@ -284,7 +336,7 @@ int object_punch(struct object *object, uint64_t start, uint64_t end)
 	/* Views go after their pages: a fault that comes between finds the hole, not the old page
 	 * again. */
 	if (!err && object_views_remove && first < last && atomic_load_acquire(&object->mapped))
-		object_views_remove(object, first, last);
+		object_views_remove(object, first, last, VIEWS_ONLY);
 	if (!err)
 		err = object_zero_part(object, start, first * PAGE_SIZE);
 	return err ? err : object_zero_part(object, last * PAGE_SIZE, end);
@@ -296,8 +348,7 @@ static void object_drain(struct detach *detach)
 	gather_put(detach->gather, NULL);
 }
 
-/* Free the pages [first_page, last_page). */
-static int object_drop(struct object *object, uint64_t first_page, uint64_t last_page)
+int object_drop(struct object *object, uint64_t first_page, uint64_t last_page)
 {
 	struct gather gather;
 	gather_init(&gather);
@@ -316,6 +367,7 @@ static int object_drop(struct object *object, uint64_t first_page, uint64_t last
 		if (!err)
 			detach_commit(&detach, pte_pfn(object->root), 0);
 		object->resident -= detach.resident;
+		commit_uncharge(object->reserved ? 0 : detach.resident);
 	}
 	object_drain(&detach);
 	write_unlock(&object->lock);
@@ -343,6 +395,15 @@ static int object_zero_part(struct object *object, uint64_t start, uint64_t end)
 	memset((char *)frame_bytes(frame) + start % PAGE_SIZE, 0, end - start);
 	frame_put(frame);
 	return 0;
+}
+
+bool object_owns(const struct object *object, uint64_t index, pfn_t frame)
+{
+	bool is_owned;
+	const pte_t *slot = object_slot(object, index, &is_owned);
+	pte_t leaf = slot ? pte_load(slot) : PTE_NONE;
+
+	return is_owned && pte_is_writable(leaf) && pte_pfn(leaf) == frame;
 }
 
 uint64_t object_size(struct object *object)

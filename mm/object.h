@@ -9,6 +9,11 @@
  * An object of kind FILE is the page cache of a tmpfs inode and its only home; absent pages are
  * holes and read as zeros.
  *
+ * A snapshot shares the object's root and costs the same for every size (mm/clone.c).  W4: MAP_SHARED
+ * views exist only of pages that the object owns alone, so a snapshot takes them all away first,
+ * and holds the object meanwhile: no page is given out to be seen.  Private views may name a page
+ * that the object has replaced since; they are read-only and keep what they showed.
+ *
  * Locks: `lock` guards tree, size and mapped.  Rank above the space's: a fault takes the space
  * first.
  */
@@ -22,12 +27,17 @@
 struct object {
 	uint32_t refs;                  /* atomic: inode, VMA arrays, transient users */
 	uint32_t mapped;                /* atomic: VMA entries in all arrays that name it */
+	uint32_t writers;               /* atomic: those of them that may write: MAP_SHARED */
 	struct rwlock lock;
 	pte_t root;                     /* [lock] none: no pages */
 	uint8_t height;                 /* [lock] level of the root table; 0: none yet */
 	uint64_t size;                  /* [lock] bytes; beyond the last page: SIGBUS */
 	uint64_t resident;              /* [lock] pages present */
+	uint64_t reserved;              /* pages promised at birth; 0: each as it comes */
 	struct list_node all;           /* every object, for audit() */
+	uint32_t held;                  /* [lock] while it grows no views: see object_page */
+	void (*on_free)(void *owner);   /* constant: the last reference is gone; or NULL */
+	void *owner;
 	bool is_anonymous;              /* MAP_SHARED|MAP_ANONYMOUS: size is fixed, no name */
 };
 
@@ -35,12 +45,23 @@ struct object {
 void objects_start(void);
 
 /* How pages [first_page, last_page) lose their views in all spaces: set by mm/mmap.c, which stands
- * above. */
-extern void (*object_views_remove)(struct object *object, uint64_t first_page, uint64_t last_page);
+ * above.  Private ranges keep the copies they have made, unless copies are to go as well. */
+enum view_kind { VIEWS_SHARED, VIEWS_ONLY, VIEWS_AND_COPIES };
+extern void (*object_views_remove)(struct object *object, uint64_t first_page, uint64_t last_page,
+				   enum view_kind kind);
+
+/* A page number beyond all others. */
+#define OBJECT_PAGES_MAX (UINT64_MAX >> PAGE_SHIFT)
 
 /* An empty object of `size` bytes with one reference.  NULL: no memory. */
 struct object *object_create(uint64_t size, bool is_anonymous);
+
+/* Promise memory for its whole size at once, as MAP_SHARED|MAP_ANONYMOUS does: for an object nobody
+ * else knows yet.  -ENOMEM. */
+MUST_CHECK int object_reserve(struct object *object);
+
 void object_get(struct object *object);
+bool object_try_get(struct object *object);     /* false: the last reference is gone already */
 void object_put(struct object *object);         /* the last one frees all pages; may sleep */
 
 /*
@@ -49,7 +70,8 @@ void object_put(struct object *object);         /* the last one frees all pages;
  *   OBJECT_VIEW   as READ, but a hole gets a page: for mapping
  *   OBJECT_WRITE  a page the object may write in place: created or made the object's own if need be
  *   OBJECT_EXTEND as WRITE, also beyond the size, which the caller raises once bytes are there
- * 0; -ENXIO: beyond the size; -ENOMEM.
+ * 0; -ENXIO: beyond the size; -ENOMEM; -ENOSPC: the promise of one page more is refused; -EAGAIN:
+ * a snapshot is under way, which VIEW and WRITE (a fault) must let have the space's lock.
  */
 enum object_use { OBJECT_READ, OBJECT_VIEW, OBJECT_WRITE, OBJECT_EXTEND };
 MUST_CHECK int object_page(
@@ -67,6 +89,38 @@ MUST_CHECK int object_resize(struct object *object, uint64_t size);
 
 /* Free the pages wholly inside [start, end) bytes, zero partial ones: FALLOC_FL_PUNCH_HOLE. */
 MUST_CHECK int object_punch(struct object *object, uint64_t start, uint64_t end);
+
+/*
+ * Snapshots.  Whoever takes or uses one keeps writers and resizers of the object away (the inode's
+ * lock); programs that have it mapped are kept away here.
+ *
+ * object_snapshot: an object of its own with what `object` holds now.  O(1): they share the root.
+ * object_adopt:    `object` becomes what `snapshot` is, and the other way round.  Cannot fail.
+ * object_graft:    `pages` pages of the snapshot replace those of `object` from `to_page` on; the
+ *                  size grows to hold `end` bytes.  Aligned subtrees are shared as a whole.
+ *
+ * -ENOMEM, -ENOSPC: nothing changed.
+ */
+struct graft {
+	struct object *from;            /* a snapshot */
+	uint64_t from_page, to_page, pages;
+	uint64_t end;
+};
+MUST_CHECK int object_snapshot(struct object *object, struct object **snapshot);
+void object_adopt(struct object *object, struct object *snapshot);
+MUST_CHECK int object_graft(struct object *object, const struct graft *graft);
+
+/* The first page from `index` on that is there (or: that is a hole); OBJECT_PAGES_MAX: none. */
+uint64_t object_next(struct object *object, uint64_t index, bool is_hole);
+
+/* For mm/clone.c, with the lock for writing: the slot for the page in the table of `to_level`, all
+ * tables above it owned; and free pages [first_page, last_page), which takes the lock. */
+MUST_CHECK int object_path(struct object *object, uint64_t index, int to_level,
+			   struct gather *gather, pte_t **slot);
+MUST_CHECK int object_drop(struct object *object, uint64_t first_page, uint64_t last_page);
+
+/* Does it own the page, all the way from its root, and is it that frame?  For audit(). */
+bool object_owns(const struct object *object, uint64_t index, pfn_t frame);
 
 uint64_t object_size(struct object *object);
 uint64_t object_resident_pages(struct object *object);

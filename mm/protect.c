@@ -19,6 +19,7 @@ struct protect {
 	struct space *space;
 	virt_t start, end;
 	uint32_t prot;
+	uint64_t promise;               /* pages that become writable for the first time */
 	struct gather gather;
 };
 
@@ -83,7 +84,7 @@ static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
 }
 
 /* May every range in [start, end) have these rights?  And does any of them lose one? */
-static int protect_check(const struct space *space, const struct protect *protect, bool *is_tighter)
+static int protect_check(const struct space *space, struct protect *protect, bool *is_tighter)
 	REQUIRES(space->lock)
 {
 	const struct vmas *vmas = space->vmas;
@@ -91,11 +92,16 @@ static int protect_check(const struct space *space, const struct protect *protec
 		return -ENOMEM;
 
 	*is_tighter = false;
+	protect->promise = 0;
 	for (uint32_t i = vmas_search(vmas, protect->start);
 	     i < vmas->count && vmas->at[i].start < protect->end; i++) {
-		if (protect->prot & PROT_WRITE && !(vmas->at[i].flags & VMA_MAYWRITE))
+		const struct vma *vma = &vmas->at[i];
+		if (protect->prot & PROT_WRITE && !(vma->flags & VMA_MAYWRITE))
 			return -EACCES;
-		if (vmas->at[i].prot & ~protect->prot)
+		if (protect->prot & PROT_WRITE && vma_is_accountable(vma))
+			protect->promise += (MIN(vma->end, protect->end)
+					     - MAX(vma->start, protect->start)) >> PAGE_SHIFT;
+		if (vma->prot & ~protect->prot)
 			*is_tighter = true;
 	}
 	return vmas->count + 2 > VMA_MAX ? -ENOMEM : 0;
@@ -109,9 +115,10 @@ static void protect_ranges(struct space *space, const struct protect *protect) R
 	vmas_split(vmas, protect->end);
 	for (uint32_t i = vmas_search(vmas, protect->start);
 	     i < vmas->count && vmas->at[i].start < protect->end; i++) {
-		space_account(space, &vmas->at[i], -1);
-		vmas->at[i].prot = protect->prot;
-		space_account(space, &vmas->at[i], 1);
+		struct vma *vma = &vmas->at[i];
+		if (protect->prot & PROT_WRITE && vma_is_accountable(vma))
+			vma->flags |= VMA_ACCOUNTED;    /* and stays so: its pages do, too */
+		vma->prot = protect->prot;
 	}
 	vmas_merge_around(vmas, protect->start, protect->end);
 	event(vma_protect, space->mmu.id, protect->start, protect->prot);
@@ -137,12 +144,18 @@ int space_protect(struct space *space, virt_t addr, uint64_t len, uint32_t prot)
 		err = vmas_own(&space->vmas, 2);
 	if (!err && is_tighter)
 		err = protect_prepare(&protect, root, 0);
+	if (!err)
+		err = space_charge(space, protect.promise);
 	if (!err) {
 		protect_ranges(space, &protect);
 		if (is_tighter)
 			protect_commit(&protect, root, 0);
 	}
 	space_gather_finish(space, &protect.gather, protect.start, protect.end);
+	bool is_locked = !err && prot & PROT_WRITE && space->locked_pages;
 	write_unlock(&space->lock);
+
+	if (is_locked)
+		(void)!space_populate_locked(space, protect.start, protect.end);
 	return err;
 }

@@ -136,8 +136,30 @@ static int remap_check(
 	const struct vma *vma = vma_find(space->vmas, old);
 	if (range_check(old, old_len, &end) || !vma || vma->end < end)
 		return -EFAULT;
+	uint64_t offset = vma->offset + (old - vma->start);
+	if (!vma_is_anonymous(vma) && offset + new_len < offset)
+		return -EINVAL;
 	return flags & MREMAP_DONTUNMAP && !(vma_is_private(vma) && vma_is_anonymous(vma)) ? -EINVAL
 	                                                                                   : 0;
+}
+
+/* Pages that the space has promised more of when all is done. */
+static uint64_t remap_promise(
+	const struct vma *vma, uint64_t old_len, uint64_t new_len, uint32_t flags)
+{
+	uint64_t kept = flags & MREMAP_DONTUNMAP ? 0 : old_len;
+
+	return vma->flags & VMA_ACCOUNTED && new_len > kept ? (new_len - kept) >> PAGE_SHIFT : 0;
+}
+
+/* May it?  Then what it takes is promised.  -EAGAIN: so much cannot be locked.  -ENOMEM. */
+static int remap_allow(struct space *space, const struct vma *vma, uint64_t old_len,
+		       uint64_t new_len, uint32_t flags) REQUIRES(space->lock)
+{
+	if (vma->flags & VMA_LOCKED && new_len > old_len
+	    && !space_may_lock(space, (new_len - old_len) >> PAGE_SHIFT))
+		return -EAGAIN;
+	return space_charge(space, remap_promise(vma, old_len, new_len, flags));
 }
 
 /* Make the range longer where it stands.  False: there is no room. */
@@ -157,19 +179,14 @@ static bool remap_grow(struct space *space, virt_t old_end, uint64_t more) REQUI
 	return true;
 }
 
-int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
-		virt_t *addr)
+/* All checked and promised: do it. */
+static int remap_do(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
+		    uint32_t flags, virt_t *addr) REQUIRES(space->lock)
 {
-	if (old_len > USER_END || new_len > USER_END)
-		return -EINVAL;
-	old_len = page_ceil(old_len);
-	new_len = page_ceil(new_len);
+	int err = 0;
 
-	write_lock(&space->lock);
-	int err = remap_check(space, old, old_len, new_len, flags);
-	if (err || flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
-		if (!err)
-			err = remap_move(space, old, old_len, new_len, flags, addr);
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
+		err = remap_move(space, old, old_len, new_len, flags, addr);
 	} else if (new_len <= old_len) {
 		if (new_len < old_len)
 			err = space_unmap_locked(space, old + new_len, old + old_len);
@@ -182,7 +199,34 @@ int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_
 	} else {
 		err = -ENOMEM;
 	}
+	return err;
+}
+
+int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
+		virt_t *addr)
+{
+	if (old_len > USER_END || new_len > USER_END)
+		return -EINVAL;
+	old_len = page_ceil(old_len);
+	new_len = page_ceil(new_len);
+
+	write_lock(&space->lock);
+	bool is_locked = false;
+	int err = remap_check(space, old, old_len, new_len, flags);
+	if (!err) {
+		const struct vma vma = *vma_find(space->vmas, old);
+		is_locked = vma.flags & VMA_LOCKED;
+		err = remap_allow(space, &vma, old_len, new_len, flags);
+		if (!err) {
+			err = remap_do(space, old, old_len, new_len, flags, addr);
+			if (err)
+				space_uncharge(space, remap_promise(&vma, old_len, new_len, flags));
+		}
+	}
 	write_unlock(&space->lock);
+
+	if (!err && is_locked && new_len > old_len)
+		(void)!space_populate_locked(space, *addr + old_len, *addr + new_len);
 	return err;
 }
 
@@ -198,6 +242,23 @@ static int remap_place(struct space *space, virt_t old, uint64_t old_len, uint64
 	if (range_check(*addr, new_len, &end) || (*addr < old + old_len && old < end))
 		return -EINVAL;
 	return space_unmap_locked(space, *addr, end);
+}
+
+/* The range at `old` as it will stand at `new`, with references of its own. */
+static struct vma range_moved(struct space *space, virt_t old, virt_t new, uint64_t new_len)
+	REQUIRES(space->lock)
+{
+	struct vma moved = *vma_find(space->vmas, old);
+
+	if (moved.object) {
+		moved.offset += old - moved.start;
+		object_get(moved.object);
+	}
+	if (moved.name)
+		vma_name_ops.get(moved.name);
+	moved.start = new;
+	moved.end = new + new_len;
+	return moved;
 }
 
 static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
@@ -222,19 +283,17 @@ static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_
 	if (err)
 		return err;
 
-	struct vma moved = *vma_find(space->vmas, old);
-	if (moved.object) {
-		moved.offset += old - moved.start;
-		object_get(moved.object);
-	}
-	if (moved.name)
-		vma_name_ops.get(moved.name);
-	moved.start = *addr;
-	moved.end = *addr + new_len;
+	struct vma moved = range_moved(space, old, *addr, new_len);
 	move_commit(&move);
 	space_account(space, &moved, 1);
+	uint64_t still_old = vma_promise(&moved) - remap_promise(&moved, old_len, new_len, flags);
+	commit_take(still_old);
+	space->promised_pages += still_old;
 	vmas_insert(space->vmas, moved);
 	if (!(flags & MREMAP_DONTUNMAP))
 		space_remove_ranges(space, old, old + old_len);
+	else if (moved.flags & VMA_LOCKED)
+		err = space_set_locked(space, old, old + old_len, 0);
+	assert(!err);                           /* there is room */
 	return 0;
 }

@@ -24,9 +24,11 @@
 #include "mm/slab.h"
 #include "mm/tree.h"
 
+static int space_promise_child(struct space *child, struct space *parent);
 static void space_inherit(struct space *child, struct space *parent);
 static int space_share_tree(struct space *child, struct space *parent, enum fork_share share);
 static int space_forget_unforkable(struct space *child);
+static int space_forget_locks(struct space *child);
 static int space_copy_everything(struct space *child);
 
 static struct slab_cache space_cache;
@@ -59,6 +61,13 @@ static struct space *space_alloc(void)
 	return space;
 }
 
+/* One that never was on the list, nor had ranges. */
+static void space_free(struct space *space)
+{
+	table_put(space->mmu.root >> PAGE_SHIFT, NULL);
+	slab_free(&space_cache, space);
+}
+
 static void space_publish(struct space *space)
 {
 	spin_lock(&spaces_lock);
@@ -75,8 +84,7 @@ struct space *space_create(void)
 
 	space->vmas = vmas_create(0);
 	if (!space->vmas) {
-		table_put(space->mmu.root >> PAGE_SHIFT, NULL);
-		slab_free(&space_cache, space);
+		space_free(space);
 		return NULL;
 	}
 	space_publish(space);
@@ -92,7 +100,13 @@ int space_fork(struct space *parent, struct space **out)
 
 	enum fork_share share = atomic_load_relaxed(&options.fork_share);       /* may change */
 	write_lock(&parent->lock);
-	int err = space_share_tree(child, parent, share);
+	int err = space_promise_child(child, parent);
+	if (err) {
+		write_unlock(&parent->lock);
+		space_free(child);
+		return err;
+	}
+	err = space_share_tree(child, parent, share);
 	space_flush(parent, 0, USER_END);               /* the snapshot instant */
 	space_inherit(child, parent);
 	/* whoever visits all spaces meets the parent later, or the child too */
@@ -101,6 +115,8 @@ int space_fork(struct space *parent, struct space **out)
 
 	work_add(&parent->work, forks, 1);
 	event(space_create, child->mmu.id, parent->mmu.id, child->mmu.root >> PAGE_SHIFT);
+	if (!err)
+		err = space_forget_locks(child);        /* first: locked memory cannot be wiped */
 	if (!err)
 		err = space_forget_unforkable(child);
 	if (!err && share == FORK_SHARE_NONE)
@@ -113,6 +129,26 @@ int space_fork(struct space *parent, struct space **out)
 	return 0;
 }
 
+/* The child may have to copy all that its parent was promised, and the tables for it.  Only where
+ * promises are kept can it be refused: in mode 0 each part of the sum was asked for by itself. */
+static int space_promise_child(struct space *child, struct space *parent)
+	REQUIRES(parent->lock)
+{
+	uint64_t pages = parent->promised_pages, tables = 0;
+
+	if (commit_mode() == COMMIT_NEVER) {
+		tables = commit_tables(pages);
+		int err = commit_charge(pages + tables, parent->mapped_pages);
+		if (err)
+			return err;
+	} else {
+		commit_take(pages);
+	}
+	child->promised_pages = pages;
+	child->promised_tables = tables;
+	return 0;
+}
+
 /* What fork copies besides the tree.  The ranges are shared: one count, whatever their number. */
 static void space_inherit(struct space *child, struct space *parent)
 {
@@ -120,7 +156,7 @@ static void space_inherit(struct space *child, struct space *parent)
 	child->vmas = parent->vmas;
 	child->resident = child->resident_peak = atomic_load_relaxed(&parent->resident);
 	child->mapped_pages = child->mapped_peak = parent->mapped_pages;
-	space_commit(child, parent->committed_pages);
+	child->locked_pages = parent->locked_pages;
 	child->brk_start = parent->brk_start;
 	child->brk = parent->brk;
 	child->stack_top = parent->stack_top;
@@ -160,6 +196,23 @@ static int space_forget_unforkable(struct space *child)
 			return err;
 	}
 	return 0;
+}
+
+/* Locks are not inherited. */
+static int space_forget_locks(struct space *child)
+{
+	if (!child->locked_pages)
+		return 0;
+	write_lock(&child->lock);
+	int err = vmas_own(&child->vmas, 0);
+	for (uint32_t i = 0; !err && i < child->vmas->count; i++)
+		child->vmas->at[i].flags &= ~(VMA_LOCKED | VMA_LOCKONFAULT);
+	if (!err) {
+		vmas_merge_around(child->vmas, 0, USER_END);
+		child->locked_pages = 0;
+	}
+	write_unlock(&child->lock);
+	return err;
 }
 
 struct copy_all {
@@ -232,7 +285,7 @@ void space_put(struct space *space)
 
 	table_put(space->mmu.root >> PAGE_SHIFT, NULL);
 	vmas_put(space->vmas);
-	space_commit(space, -space->committed_pages);
+	commit_uncharge(space->promised_pages + space->promised_tables);
 	slab_free(&space_cache, space);
 }
 
@@ -270,17 +323,20 @@ void space_layout(struct space *space, uint64_t aslr)
 	space->mmap_high = align_down(GIB - 24 * MIB - mmap_shift, PAGE_SIZE);
 }
 
-static int64_t committed;
-
-void space_commit(struct space *space, int64_t pages)
+int space_charge(struct space *space, uint64_t pages)
 {
-	space->committed_pages += pages;
-	(void)atomic_fetch_add_relaxed(&committed, pages);
+	int err = commit_charge(pages, space->mapped_pages);
+
+	if (!err)
+		space->promised_pages += pages;
+	return err;
 }
 
-uint64_t committed_total(void)
+void space_uncharge(struct space *space, uint64_t pages)
 {
-	return atomic_load_relaxed(&committed);
+	assert(space->promised_pages >= pages);
+	space->promised_pages -= pages;
+	commit_uncharge(pages);
 }
 
 /* One user more, unless the last one has already left. */

@@ -15,6 +15,7 @@
 #include "lib/types.h"
 #include "kernel/mutex.h"
 #include "kernel/options.h"
+#include "mm/commit.h"
 #include "mm/counters.h"
 #include "mm/vma.h"
 
@@ -33,7 +34,10 @@ struct space {
 	int64_t resident_peak;          /* atomic: VmHWM, pages; sampled when it may fall */
 	uint64_t mapped_pages;          /* [lock] VmSize */
 	uint64_t mapped_peak;           /* [lock] VmPeak */
-	int64_t committed_pages;        /* [lock] private writable */
+	uint64_t promised_pages;        /* [lock] in accounted ranges, see mm/commit.h */
+	uint64_t promised_tables;       /* constant: what the fork that made it may still copy */
+	uint64_t locked_pages;          /* [lock] in locked ranges */
+	uint32_t lock_future;           /* [lock] flags of new ranges: VMA_LOCKED... or 0 */
 	virt_t brk_start, brk;          /* [lock] */
 	virt_t stack_top;               /* constant after exec */
 	/* constant after exec: the compact window, see space_layout() */
@@ -90,7 +94,6 @@ void spaces_thaw(void) NO_LOCK_ANALYSIS;
 void space_for_each(void (*visit)(struct space *space, void *argument), void *argument);
 uint64_t spaces_count(void);
 
-/* Commit accounting, pages (Committed_AS): private writable memory that may still have to be
- * found. */
-void space_commit(struct space *space, int64_t pages);
-uint64_t committed_total(void);
+/* Promise memory for `pages` more of a space's ranges; -ENOMEM: refused.  And back. */
+MUST_CHECK int space_charge(struct space *space, uint64_t pages) REQUIRES(space->lock);
+void space_uncharge(struct space *space, uint64_t pages) REQUIRES(space->lock);

@@ -237,6 +237,27 @@ uint64_t entry_resident(pte_t entry, int level)
 	return pages;
 }
 
+uint64_t entry_exclusive(pte_t entry, int level)
+{
+	if (!pte_is_counted(entry) || !frame_is_exclusive(pte_pfn(entry)))
+		return 0;
+	if (level == 1)
+		return 1;
+
+	pfn_t table = pte_pfn(entry);
+	const pte_t *entries = frame_entries(table);
+	unsigned left = frames[table].used;
+	uint64_t found = 1;
+	for (unsigned i = 0; left; i++) {
+		pte_t below = pte_load(&entries[i]);
+		if (pte_is_none(below))
+			continue;
+		left--;
+		found += entry_exclusive(below, level - 1);
+	}
+	return found;
+}
+
 pfn_t slot_table(const pte_t *slot)
 {
 	return frame_of(slot);

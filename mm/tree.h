@@ -84,6 +84,10 @@ void table_put(pfn_t table, struct work_counts *work);
 /* Pages below the entry that count in RSS. */
 uint64_t entry_resident(pte_t entry, int level);
 
+/* Frames that would come free if the entry went: what it names and all below, as far as nobody else
+ * holds it. */
+uint64_t entry_exclusive(pte_t entry, int level);
+
 /* Is the thing a certificate speaks of true: held by this entry alone? */
 bool entry_is_exclusive(pte_t entry, int level);
 

@@ -18,11 +18,26 @@ enum { VMAS_MIN_CAPACITY = 12 };
 
 struct vma_name_ops vma_name_ops;
 
+/* Who maps an object, and who may write it by that. */
+static void vma_count(const struct vma *vma)
+{
+	atomic_inc(&vma->object->mapped);
+	if (vma->flags & VMA_SHARED && vma->flags & VMA_MAYWRITE)
+		atomic_inc(&vma->object->writers);
+}
+
+static void vma_uncount(const struct vma *vma)
+{
+	atomic_dec(&vma->object->mapped);
+	if (vma->flags & VMA_SHARED && vma->flags & VMA_MAYWRITE)
+		atomic_dec(&vma->object->writers);
+}
+
 static void vma_get(const struct vma *vma)
 {
 	if (vma->object) {
 		object_get(vma->object);
-		atomic_inc(&vma->object->mapped);
+		vma_count(vma);
 	}
 	if (vma->name)
 		vma_name_ops.get(vma->name);
@@ -31,7 +46,7 @@ static void vma_get(const struct vma *vma)
 static void vma_put(const struct vma *vma)
 {
 	if (vma->object) {
-		atomic_dec(&vma->object->mapped);
+		vma_uncount(vma);
 		object_put(vma->object);
 	}
 	if (vma->name)
@@ -93,8 +108,10 @@ int vmas_own(struct vmas **vmas, uint32_t room)
 	if (is_mine && need <= old->capacity)
 		return 0;
 
-	/* A shared array is copied as it is; one that is full grows by half. */
-	uint32_t capacity = need <= old->capacity ? old->capacity : need + need / 2;
+	/* A shared array is copied as it is; one that is full grows by half, but not beyond what
+	 * there can ever be: kmalloc() has an end, too. */
+	uint32_t grown = MIN(need + need / 2, MAX(need, (uint32_t)VMA_MAX));
+	uint32_t capacity = need <= old->capacity ? old->capacity : grown;
 	struct vmas *new = vmas_create(capacity);
 	if (!new)
 		return -ENOMEM;
@@ -149,7 +166,7 @@ void vmas_insert(struct vmas *vmas, struct vma vma)
 	vmas->at[i] = vma;
 	vmas->count++;
 	if (vma.object)
-		atomic_inc(&vma.object->mapped);
+		vma_count(&vma);
 	vmas_join(vmas, i);
 	if (i)
 		vmas_join(vmas, i - 1);

@@ -24,7 +24,9 @@ enum vma_flags {
 	VMA_HEAP       = 1 << 6,        /* [heap] in maps */
 	VMA_STACK      = 1 << 7,        /* [stack] in maps */
 	VMA_MAYWRITE   = 1 << 8,        /* a shared file opened for writing, or private */
-	VMA_LOCKED     = 1 << 9,
+	VMA_LOCKED     = 1 << 9,        /* mlock */
+	VMA_LOCKONFAULT = 1 << 10,      /* with LOCKED: pages come when they are touched */
+	VMA_ACCOUNTED  = 1 << 11,       /* memory was promised for it, see mm/commit.h */
 };
 
 struct vma {
@@ -62,6 +64,23 @@ uint32_t vmas_search(const struct vmas *vmas, virt_t addr);
 struct vma *vma_find(const struct vmas *vmas, virt_t addr);
 
 static inline bool vma_is_private(const struct vma *vma)   { return !(vma->flags & VMA_SHARED); }
+static inline uint64_t vma_pages(const struct vma *vma)
+{
+	return (vma->end - vma->start) >> PAGE_SHIFT;
+}
+
+/* Pages that were promised for the range. */
+static inline uint64_t vma_promise(const struct vma *vma)
+{
+	return vma->flags & VMA_ACCOUNTED ? vma_pages(vma) : 0;
+}
+
+/* Must memory be promised for it once it is writable?  Its pages will be its own then. */
+static inline bool vma_is_accountable(const struct vma *vma)
+{
+	return !(vma->flags & (VMA_SHARED | VMA_NORESERVE | VMA_ACCOUNTED));
+}
+
 static inline bool vma_is_anonymous(const struct vma *vma) { return !vma->object; }
 
 /* Make *vmas the caller's own, with room for `room` more ranges.  -ENOMEM: nothing changed. */

@@ -112,20 +112,9 @@ static void child_main(int in, int out)
 	_exit(memory[0] == 'C' && memory[PAGE] == 'A' ? 0 : 1);
 }
 
-int main(void)
+/* Steps 1 to 3: nothing, zeros, frames. */
+static void tour_memory(pid_t self)
 {
-	int down[2], up[2], status;
-	pid_t self = getpid();
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	memory = own_table();
-	if (!memory || pipe(down) || pipe(up)) {
-		perror("cowdemo");
-		return 1;
-	}
-	printf("Each line below is a page: address, frame number, how many entries name the\n"
-	       "frame, how many name each table on the path (level 1, 2, 3), and the rights.\n");
-
 	say("Memory that nobody touched",
 	    "mmap() promised memory. There is no frame behind it, and no entry.");
 	show_pages("we", self);
@@ -140,56 +129,83 @@ int main(void)
 	for (int i = 0; i < 3; i++)
 		memory[i * PAGE] = 'A';
 	say("Writing finds frames",
-	    "We wrote to the first three pages. Each got a frame of its own: count 1, "
-	    "writable.");
+	    "We wrote to the first three pages. Each got a frame of its own: count 1, writable.");
 	show_pages("we", self);
 	show_work("we", self);
+}
 
-	fflush(stdout);
-	pid_t child = fork();
-	if (child < 0) {
-		perror("fork");
-		return 1;
-	}
-	if (!child)
-		child_main(down[0], up[1]);
+/* Steps 4 to 6: sharing, and each side's first write. */
+static void tour_fork(pid_t self, pid_t child, int to, int from)
+{
 	say("fork()",
-	    "The child has the same memory, and nothing was copied. Both name the same "
-	    "frames, even through the same table: its count is 2. The write bit is gone "
-	    "further up, so that the first write will be noticed. (The upper tables were "
-	    "copied meanwhile, because both processes wrote to their stacks.)");
+	    "The child has the same memory, and nothing was copied. Both name the same frames, "
+	    "even through the same table: its count is 2. The write bit is gone further up, so "
+	    "that the first write will be noticed. (The upper tables were copied meanwhile, "
+	    "because both processes wrote to their stacks.)");
 	show_pages("parent", self);
 	show_pages("child", child);
 
-	tell(down[1], up[0]);
+	tell(to, from);
 	say("The child writes to the first page",
-	    "A page fault. The table was shared, so the child got a copy of it; now every "
-	    "frame in it is named by two entries. The frame was held twice, so the child "
-	    "got a copy of that too. The other pages stay shared: their count is 2.");
+	    "A page fault. The table was shared, so the child got a copy of it; now every frame "
+	    "in it is named by two entries. The frame was held twice, so the child got a copy "
+	    "of that too. The other pages stay shared: their count is 2.");
 	show_pages("parent", self);
 	show_pages("child", child);
 	show_work("child", child);
 
 	memory[PAGE] = 'A';
 	say("The parent writes to the second page",
-	    "The parent has its table to itself again and takes it back: the first page "
-	    "is writable at once, without a fault. The second is still held by both, so "
-	    "it is copied.");
+	    "The parent has its table to itself again and takes it back: the first page is "
+	    "writable at once, without a fault. The second is still held by both, so it is "
+	    "copied.");
 	show_pages("parent", self);
 	show_pages("child", child);
 	show_work("parent", self);
+}
 
-	if (write(down[1], "x", 1) != 1 || waitpid(child, &status, 0) != child)
-		return 1;
+/* Step 7: alone again.  The child's wait status tells whether its memory stayed as it was. */
+static void tour_alone(pid_t self, int status)
+{
 	long copied = work(self, "frames_copied");
 	memory[0] = memory[2 * PAGE] = 'P';
 	say("The child is gone",
-	    "We write to the first and the third page. We are their last holder: the "
-	    "write bit comes back, and nothing is copied.");
+	    "We write to the first and the third page. We are their last holder: the write bit "
+	    "comes back, and nothing is copied.");
 	show_pages("we", self);
 	show_work("we", self);
 	printf("\n   Frames copied by these two writes: %ld. The child saw %s.\n\n",
 	       work(self, "frames_copied") - copied,
 	       status ? "something WRONG" : "exactly its snapshot");
+}
+
+int main(void)
+{
+	int down[2], up[2], status;
+	pid_t self = getpid();
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	memory = own_table();
+	if (!memory || pipe(down) || pipe(up)) {
+		perror("cowdemo");
+		return 1;
+	}
+	printf("Each line below is a page: address, frame number, how many entries name the\n"
+	       "frame, how many name each table on the path (level 1, 2, 3), and the rights.\n");
+	tour_memory(self);
+
+	fflush(stdout);
+	pid_t child = fork();
+	if (child < 0) {
+		perror("cowdemo: fork");
+		return 1;
+	}
+	if (!child)
+		child_main(down[0], up[1]);
+	tour_fork(self, child, down[1], up[0]);
+
+	if (write(down[1], "x", 1) != 1 || waitpid(child, &status, 0) != child)
+		return 1;
+	tour_alone(self, status);
 	return status != 0;
 }

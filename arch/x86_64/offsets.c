@@ -27,6 +27,7 @@ void offsets(void)
 	OFFSET(FRAME_CS, struct trap_frame, cs);
 	OFFSET(FRAME_RFLAGS, struct trap_frame, rflags);
 	OFFSET(FRAME_R11, struct trap_frame, r11);
+	OFFSET(FRAME_RAX, struct trap_frame, rax);
 	OFFSET(FRAME_RSP, struct trap_frame, rsp);
 	VALUE(FRAME_BYTES, sizeof(struct trap_frame));
 

@@ -2,14 +2,15 @@
 /*
  * arch/x86_64/pte.h - the format of a table entry; the only file that knows its bits.
  *
- *   63 NX   51..12 frame   11 PARKED   10 UNCOUNTED   9 SHARED   7 HUGE   6 D   5 A   2 U   1 W   0
- *   P
+ *   63 NX   52 VIEW   51..12 frame   11 PARKED   10 UNCOUNTED   9 SHARED   7 HUGE   6 D   5 A   2 U
+ *   1 W   0 P
  *
  * Entries that name tables are always P|U|A; their W bit means only "what I name is mine alone".
  * Rights live in the leaf.  A is preset, D comes and goes with W, so the CPU never writes a table
  * (Intel SDM vol. 3A 4.8): shared tables stay bit for bit the same.
  *
  *   SHARED     leaf: a view of a MAP_SHARED object, never copied on write
+ *   VIEW       leaf: names the page of an object, and not a copy of the space's own
  *   UNCOUNTED  leaf: names a frame without holding it: the zero frame, device memory
  *   PARKED     leaf, not present: a PROT_NONE page that still holds its frame; the address bits are
  *              inverted, so that no CPU can speculate through them
@@ -31,6 +32,7 @@ typedef struct { uint64_t bits; } pte_t;
 #define PTE_SHARED    (1ull << 9)
 #define PTE_UNCOUNTED (1ull << 10)
 #define PTE_PARKED    (1ull << 11)
+#define PTE_VIEW      (1ull << 52)
 #define PTE_NX        (1ull << 63)
 #define PTE_FRAME     0x000ffffffffff000ull
 
@@ -43,6 +45,7 @@ static inline bool pte_is_present(pte_t e)   { return e.bits & PTE_PRESENT; }
 static inline bool pte_is_writable(pte_t e)  { return e.bits & PTE_WRITE; }
 static inline bool pte_is_shared(pte_t e)    { return e.bits & PTE_SHARED; }
 static inline bool pte_is_parked(pte_t e)    { return e.bits & PTE_PARKED; }
+static inline bool pte_is_view(pte_t e)      { return e.bits & PTE_VIEW; }
 static inline bool pte_is_uncounted(pte_t e) { return e.bits & PTE_UNCOUNTED; }
 static inline bool pte_is_executable(pte_t e) { return !(e.bits & PTE_NX); }
 static inline bool pte_is_dirty(pte_t e)     { return e.bits & PTE_DIRTY; }
@@ -79,6 +82,8 @@ static inline pte_t pte_with_write(pte_t leaf)    { return (pte_t){ leaf.bits | 
 static inline pte_t pte_without_write(pte_t e)    { return (pte_t){ e.bits & ~PTE_WRITTEN }; }
 static inline pte_t pte_owned(pte_t table)        { return (pte_t){ table.bits | PTE_WRITE }; }
 static inline pte_t pte_as_shared(pte_t leaf)     { return (pte_t){ leaf.bits | PTE_SHARED }; }
+static inline pte_t pte_as_view(pte_t leaf)       { return (pte_t){ leaf.bits | PTE_VIEW }; }
+static inline pte_t pte_without_view(pte_t leaf)  { return (pte_t){ leaf.bits & ~PTE_VIEW }; }
 static inline pte_t pte_as_uncounted(pte_t leaf)  { return (pte_t){ leaf.bits | PTE_UNCOUNTED }; }
 static inline pte_t pte_with_exec(pte_t leaf)     { return (pte_t){ leaf.bits & ~PTE_NX }; }
 static inline pte_t pte_without_exec(pte_t leaf)  { return (pte_t){ leaf.bits | PTE_NX }; }
@@ -87,14 +92,14 @@ static inline pte_t pte_without_exec(pte_t leaf)  { return (pte_t){ leaf.bits | 
  * still holding its frame. */
 static inline pte_t pte_park(pte_t leaf)
 {
-	uint64_t kept = leaf.bits & (PTE_SHARED | PTE_ACCESSED | PTE_USER);
+	uint64_t kept = leaf.bits & (PTE_SHARED | PTE_VIEW | PTE_ACCESSED | PTE_USER);
 	return (pte_t){ kept | PTE_NX | PTE_PARKED | (~leaf.bits & PTE_FRAME) };
 }
 
 /* The present leaf again, read-only. */
 static inline pte_t pte_unpark(pte_t parked)
 {
-	uint64_t kept = parked.bits & (PTE_SHARED | PTE_NX);
+	uint64_t kept = parked.bits & (PTE_SHARED | PTE_VIEW | PTE_NX);
 	return (pte_t){ kept | PTE_NAMED | (~parked.bits & PTE_FRAME) };
 }
 

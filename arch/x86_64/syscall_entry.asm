@@ -36,6 +36,7 @@ syscall_entry:
 	mov	rdi, rsp
 	sti
 	call	upcall_syscall
+	mov	[rsp + FRAME_RAX], rax
 	cli
 	mov	rax, [gs:CPU_TASK]
 	cmp	dword [rax + TASK_WORK], 0

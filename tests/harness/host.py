@@ -6,6 +6,9 @@ Each tests/host/*_test.c is a program that prints TAP.  Its first lines say what
     // sources: lib/list.c mm/tree.c
     // flags: -DSOMETHING
     // args: --quick
+
+A word @file stands for the words of that file.  The last program of the ring is
+tests/host/mutants/run: it breaks the memory system on purpose and wants the others to notice.
 """
 
 import os
@@ -27,6 +30,8 @@ def jobs(settings):
         name = source.name.removesuffix("_test.c")
         if may_hold(settings, name):
             yield f"host/{name}", lambda report, s=source, n=name: run(report, settings, s, n)
+    if may_hold(settings, "mutants"):
+        yield "host/mutants", lambda report: run_mutants(report, settings)
 
 
 def may_hold(settings, program):
@@ -38,7 +43,15 @@ def may_hold(settings, program):
 
 def marks(source, word):
     text = "\n".join(source.read_text().splitlines()[:20])
-    return [w for line in re.findall(rf"//\s*{word}:(.*)", text) for w in line.split()]
+    return [w for line in re.findall(rf"//\s*{word}:(.*)", text)
+            for mark in line.split() for w in expand(mark)]
+
+
+def expand(mark):
+    if not mark.startswith("@"):
+        return [mark]
+    lines = (ROOT / mark[1:]).read_text().splitlines()
+    return [w for line in lines if not line.startswith("#") for w in line.split()]
 
 
 def run(report, settings, source, name):
@@ -55,6 +68,11 @@ def run(report, settings, source, name):
                        UBSAN_OPTIONS="print_stacktrace=1", SEED=settings.seed)
     status, output = call([str(program), *marks(source, "args")], SECONDS, env=environment)
     report_output(report, settings, name, status, output.splitlines())
+
+
+def run_mutants(report, settings):
+    status, output = call([str(ROOT / "tests/host/mutants/run")], 3 * SECONDS)
+    report_output(report, settings, "mutants", status, output.splitlines())
 
 
 def dependencies(command):

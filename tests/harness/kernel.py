@@ -9,6 +9,9 @@ from .settings import BUILD, DEFAULT_SHARE
 
 SECONDS = 240
 
+# What depends on where fork begins to share; the rest runs under the default only.
+COW_TESTS = ["cow.*", "stress.*", "usercopy.*", "tlb.*", "review.*"]
+
 
 def jobs(settings):
     """One boot for each number of CPUs and each way to fork; also for the build with checks."""
@@ -27,6 +30,8 @@ def job(settings, build, smp, share):
 
 def run(report, settings, build, smp, share):
     globs = settings.globs("kernel")
+    if not globs and share != DEFAULT_SHARE and not settings.fork_share:
+        globs = COW_TESTS
     words = settings.words(share) + ["selftest" + (f"={','.join(globs)}" if globs else "")]
     image = BUILD / build / "cowbell.elf"
     with Machine(words, smp=smp, image=image) as machine:

@@ -5,6 +5,8 @@ import sys
 import threading
 import time
 
+SLOWEST = 12                            # parts of the run that are named at its end
+
 GREEN, RED, YELLOW, PLAIN = "\033[32m", "\033[31m", "\033[33m", "\033[0m"
 
 
@@ -16,6 +18,8 @@ class Report:
         self.by_ring = {}
         self.failures = []
         self.running = []
+        self.begun = {}                 # label: when
+        self.durations = []             # (seconds, label) of what has ended
         self.coloured = sys.stdout.isatty()
         self.shows_progress = sys.stderr.isatty()
 
@@ -55,11 +59,13 @@ class Report:
     def begin(self, label):
         with self.lock:
             self.running.append(label)
+            self.begun[label] = time.monotonic()
             self._draw_progress()
 
     def end(self, label):
         with self.lock:
             self.running.remove(label)
+            self.durations.append((time.monotonic() - self.begun.pop(label), label))
             self._draw_progress()
 
     def finish(self):
@@ -72,6 +78,8 @@ class Report:
             print(f"# failed: {name}")
         for ring, (passed, failed) in sorted(self.by_ring.items()):
             print(f"# {ring}: {passed} passed, {failed} failed")
+        for seconds, label in sorted(self.durations, reverse=True)[:SLOWEST]:
+            print(f"# {seconds:4.0f} s: {label}")
         print(f"# {self.skipped} skipped, {time.monotonic() - self.started:.0f} seconds")
         print(f"{self.passed} passed, {self.failed} failed")
         return 1 if self.failed or not self.passed else 0

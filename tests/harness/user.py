@@ -80,7 +80,7 @@ def boot_jobs(settings, chosen):
 def run(report, settings, smp, share, chosen):
     archive = build.initramfs(f"user-{smp}-{share}", [
         f"file /init 755 {BUILD}/tests/init/runner",
-        *(f"file /tests/{program.name} 755 {program.path}" for program in chosen)])
+        *(f"file /tests/{program.name} 755 {program.path}" for program in chosen)], busybox=True)
     words = settings.words(share) + [f"SECONDS={PROGRAM_SECONDS}"]
     with Machine(words, smp=smp, initramfs=archive) as machine:
         outcome = machine.run(BOOT_SECONDS)

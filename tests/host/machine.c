@@ -22,6 +22,7 @@
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
+#include "kernel/upcall.h"
 #include "tests/host/machine.h"
 
 #define WEAK __attribute__((weak))
@@ -308,6 +309,18 @@ WEAK void log_line(enum log_level level, const char *fmt, ...)
 	va_start(args, fmt);
 	line_print("", fmt, args);
 	va_end(args);
+}
+
+/* ---- what programs may: everything ---- */
+
+WEAK bool upcall_is_privileged(void)
+{
+	return true;
+}
+
+WEAK uint64_t upcall_rlimit(unsigned which)
+{
+	return ~0ull;
 }
 
 /* ---- hooks and events ---- */

@@ -1,19 +1,14 @@
-// sources: mm/advise.c mm/audit.c mm/buddy.c mm/counters.c mm/cursor.c mm/detach.c
-// sources: mm/fault.c mm/frame.c mm/frame_early.c mm/mmap.c mm/object.c mm/protect.c
-// sources: mm/remap.c mm/space.c mm/tree.c mm/uaccess.c mm/vma.c arch/x86_64/tlb.c
-// sources: lib/format.c
-// sources: tests/host/machine.c tests/host/sim/check.c tests/host/sim/heap.c
-// sources: tests/host/sim/locks.c tests/host/sim/mmu.c tests/host/sim/model.c tests/host/sim/plan.c
-// sources: tests/host/sim/seeds.c tests/host/sim/sim.c tests/host/sim/world.c
-// flags: -DSIM -DCOWBELL_DEBUG
 /* SPDX-License-Identifier: MIT */
+// sources: @tests/host/sim/sources
+// flags: -DSIM -DCOWBELL_DEBUG
 /*
  * Memory runs out everywhere: at the n-th allocation for each n, and at random.
  *
- * A call that fails has changed nobody's memory: after each failure all pages of all spaces are compared
- * with the model and everything is recounted.  Tried again, the call succeeds.  At the end nothing is left.
+ * A call that fails has changed nobody's memory: after each failure all pages of all spaces are
+ * compared with the model and everything is recounted.  Tried again, the call succeeds.  At the
+ * end nothing is left.
  */
-#include <stdlib.h>
+#include <unistd.h>
 
 #include "tap.h"
 #include "lib/abi/errno.h"
@@ -38,7 +33,7 @@ static bool was_short;                  /* in this world, at all */
 			sim_violation("%s answers %d", #call, err_);                               \
 	} while (0)
 
-/* Spots: the first island's first pages, its second table, the end of the GiB, another root slot. */
+/* The first island's first pages, its second table, the end of the GiB, another root slot. */
 static const unsigned used_spots[] = { 0, 1, 2, 6, 7, 8, 10, 11, 27, 29, 30, 49, 50, 60, 61 };
 
 static virt_t after(unsigned spot)
@@ -170,7 +165,7 @@ static void everything(uint64_t nth, const void *share)
 	world_check();
 	world_end();
 	if (!was_short)
-		exit(SEEDS_NO_MORE);
+		_exit(SEEDS_NO_MORE);
 }
 
 TEST(a_call_that_fails_for_want_of_memory_changes_nothing)

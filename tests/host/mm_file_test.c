@@ -1,14 +1,9 @@
-// sources: mm/advise.c mm/audit.c mm/buddy.c mm/counters.c mm/cursor.c mm/detach.c
-// sources: mm/fault.c mm/frame.c mm/frame_early.c mm/mmap.c mm/object.c mm/protect.c
-// sources: mm/remap.c mm/space.c mm/tree.c mm/uaccess.c mm/vma.c arch/x86_64/tlb.c
-// sources: lib/format.c
-// sources: tests/host/machine.c tests/host/sim/check.c tests/host/sim/heap.c
-// sources: tests/host/sim/locks.c tests/host/sim/mmu.c tests/host/sim/model.c tests/host/sim/plan.c
-// sources: tests/host/sim/seeds.c tests/host/sim/unit.c tests/host/sim/sim.c tests/host/sim/world.c
-// flags: -DSIM -DCOWBELL_DEBUG
 /* SPDX-License-Identifier: MIT */
+// sources: @tests/host/sim/sources
+// flags: -DSIM -DCOWBELL_DEBUG
 /*
- * Objects: the pages of files and of shared memory, and their views in spaces; one behaviour at a time.
+ * Objects: the pages of files and of shared memory, and their views in spaces; one behaviour at a
+ * time.
  */
 #include "tap.h"
 #include "lib/abi/errno.h"

@@ -1,18 +1,12 @@
-// sources: mm/advise.c mm/audit.c mm/buddy.c mm/counters.c mm/cursor.c mm/detach.c
-// sources: mm/fault.c mm/frame.c mm/frame_early.c mm/mmap.c mm/object.c mm/protect.c
-// sources: mm/remap.c mm/space.c mm/tree.c mm/uaccess.c mm/vma.c arch/x86_64/tlb.c
-// sources: lib/format.c
-// sources: tests/host/machine.c tests/host/sim/check.c tests/host/sim/heap.c
-// sources: tests/host/sim/locks.c tests/host/sim/mmu.c tests/host/sim/model.c tests/host/sim/plan.c
-// sources: tests/host/sim/seeds.c tests/host/sim/sim.c tests/host/sim/world.c
-// flags: -DSIM -DCOWBELL_DEBUG
 /* SPDX-License-Identifier: MIT */
+// sources: @tests/host/sim/sources
+// flags: -DSIM -DCOWBELL_DEBUG
 /*
  * One page, one thread per CPU, and a storm of forks: the narrowest races.
  *
  * A new page that is writable before all CPUs have forgotten the old one, a CPU that misses a
- * shootdown while it changes spaces: wide stress does not meet these, because no two threads look at
- * one page at the right moment.
+ * shootdown while it changes spaces: wide stress does not meet these, because no two threads look
+ * at one page at the right moment.
  */
 #include "tap.h"
 #include "tests/host/sim/seeds.h"

@@ -1,12 +1,6 @@
-// sources: mm/advise.c mm/audit.c mm/buddy.c mm/counters.c mm/cursor.c mm/detach.c
-// sources: mm/fault.c mm/frame.c mm/frame_early.c mm/mmap.c mm/object.c mm/protect.c
-// sources: mm/remap.c mm/space.c mm/tree.c mm/uaccess.c mm/vma.c arch/x86_64/tlb.c
-// sources: lib/format.c
-// sources: tests/host/machine.c tests/host/sim/check.c tests/host/sim/heap.c
-// sources: tests/host/sim/locks.c tests/host/sim/mmu.c tests/host/sim/model.c tests/host/sim/plan.c
-// sources: tests/host/sim/seeds.c tests/host/sim/unit.c tests/host/sim/sim.c tests/host/sim/world.c
-// flags: -DSIM -DCOWBELL_DEBUG
 /* SPDX-License-Identifier: MIT */
+// sources: @tests/host/sim/sources
+// flags: -DSIM -DCOWBELL_DEBUG
 /*
  * Copy-on-write, one behaviour at a time, with its exact work.
  */
@@ -106,6 +100,7 @@ UNIT(each_way_to_fork_shares_from_its_own_level_on)
 {
 	static const unsigned entries_shared[] = { 600, 600, 2, 1, 1 };
 	static const unsigned tables_created[] = { 5, 5, 3, 2, 1 };
+	static const unsigned frames_copied[] = { 600, 0, 0, 0, 0 };
 
 	for (unsigned i = 0; i < COUNT(shares); i++) {
 		struct space *space = unit_space(600), *child;
@@ -115,7 +110,7 @@ UNIT(each_way_to_fork_shares_from_its_own_level_on)
 		child = unit_fork(space, shares[i]);
 		HOLDS(unit_work(child, WORK_entries_shared) == entries_shared[i]);
 		HOLDS(unit_work(child, WORK_tables_created) == tables_created[i]);
-		HOLDS(unit_work(child, WORK_frames_copied) == (shares[i] == FORK_SHARE_NONE ? 600 : 0));
+		HOLDS(unit_work(child, WORK_frames_copied) == frames_copied[i]);
 		unit_exit(child);
 		unit_exit(space);
 	}
@@ -158,8 +153,10 @@ UNIT(three_hundred_children_share_one_page)
 		children[i] = unit_fork(space, FORK_SHARE_PAGE);
 	HOLDS(frame_refs[frame] == CHILDREN + 1);
 	unit_put(children[0], PAGE(0), 8);
-	for (unsigned i = 1; i < CHILDREN; i++)
-		HOLDS(unit_frame(children[i], PAGE(0)) == frame && unit_get(children[i], PAGE(0)) == 7);
+	for (unsigned i = 1; i < CHILDREN; i++) {
+		HOLDS(unit_frame(children[i], PAGE(0)) == frame);
+		HOLDS(unit_get(children[i], PAGE(0)) == 7);
+	}
 	for (unsigned i = 0; i < CHILDREN; i++)
 		unit_exit(children[i]);
 	HOLDS(frame_refs[frame] == 1);
@@ -306,7 +303,7 @@ UNIT(stale_translation_costs_one_spurious_fault_and_no_work)
 	child = unit_fork(space, FORK_SHARE_ROOT);
 	unit_exit(child);
 	unit_access_on(1, space, PAGE(0), ACCESS_READ);         /* CPU 1 remembers: read-only */
-	unit_put(space, PAGE(0), 2);                            /* CPU 0 has it back, without a flush */
+	unit_put(space, PAGE(0), 2);                            /* CPU 0 has it back: no flush */
 	HOLDS(unit_access_on(1, space, PAGE(0), ACCESS_WRITE) <= 1);
 	HOLDS(unit_work(space, WORK_frames_copied) == 0);
 	unit_exit(space);

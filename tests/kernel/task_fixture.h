@@ -39,8 +39,14 @@ static inline void test_task_count(struct task *task, void *argument)
 	*count += string_equals(task->name, TEST_TASK);
 }
 
-static inline void test_nothing(void *unused)
+/* Run on every CPU once: so each has come to the end of the switch it was in. */
+static inline void test_visit_cpus(void)
 {
+	uint64_t allowed = current->allowed_cpus;
+
+	for (uint32_t id = 0; id < cpu_count; id++)
+		task_set_allowed_cpus(current, BIT(id));
+	task_set_allowed_cpus(current, allowed);
 }
 
 /* Wait until all are gone: off the list, and the CPU that freed the last one has done so. */
@@ -53,7 +59,7 @@ static inline void test_tasks_join(void)
 		count = 0;
 		task_for_each(test_task_count, &count);
 	} while (count > 0);
-	smp_call_on(cpu_online_mask(), test_nothing, NULL);
+	test_visit_cpus();
 }
 
 /* Send it a signal, as far as the scheduler knows of signals.  It must not end meanwhile. */

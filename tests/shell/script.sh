@@ -186,6 +186,7 @@ trap 'echo caught usr1' USR1; kill -USR1 $$; (kill -USR1 $$)
 trap '' TERM; kill $$; echo alive; sh -c 'kill $$; echo alive, too'; trap - TERM USR1
 (trap 'echo leaving' EXIT; echo inside; exit 2); echo $?
 (trap 'echo int; exit 5' INT; kill -INT $(sh -c 'echo $PPID')); echo $?
+: >said
 sh -c 'trap "echo heard" USR2; echo ready; while :; do sleep 0.02; done' >said & child=$!
 until grep -q ready said; do usleep 5000; done
 kill -USR2 $child; until grep -q heard said; do usleep 5000; done; cat said

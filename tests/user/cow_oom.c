@@ -56,10 +56,8 @@ TEST(who_takes_everything_is_killed)
 	pages_mark(mine, 16, 'A');
 	pid_t pid = fork();
 	if (pid == 0) {
-		size_t pages = (size_t)before / 4 + 4096;
-		volatile char *memory = pages_new(pages);
-		pages_mark(memory, pages, 1);
-		_exit(0);
+		for (;;)
+			pages_mark(pages_new(1024), 1024, 1);
 	}
 	CHECK_KILLED(pid, SIGKILL);
 	CHECK(memory_comes_back(before));
@@ -74,14 +72,10 @@ TEST(who_lets_the_kernel_take_everything_is_killed)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		size_t pages = (size_t)before / 4 + 4096;
-		volatile char *memory = pages_new(pages);
 		int fd = open("/dev/zero", O_RDONLY);
-		for (size_t done = 0; done < pages; done += 256) {
-			if (read(fd, (char *)memory + done * PAGE, 256 * PAGE) < 0)
-				_exit(1);
-		}
-		_exit(0);
+		while (read(fd, (char *)pages_new(256), 256 * PAGE) > 0)
+			;
+		_exit(1);
 	}
 	CHECK_KILLED(pid, SIGKILL);
 	CHECK(memory_comes_back(before));

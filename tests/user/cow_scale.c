@@ -66,7 +66,7 @@ static bool forks_copy_every_page(void)
 	return strncmp(name, "none", 4) == 0;
 }
 
-/* What is free, less what a test may well leave for others; on a real machine a small part of it. */
+/* Of what is free, more than half; on a real machine a small part of it. */
 static size_t pages_for_more_than_half(void)
 {
 	long long available = proc_number("/proc/meminfo", "MemAvailable:");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/user/exec_args.c - what a new program finds: arguments, environment, auxiliary vector, files.
+ * tests/user/exec_args.c - what a new program finds: arguments, environment, auxiliary vector,
+ * files.
  *
  * The program executes itself; what it shall check then stands in its first argument.
  */
@@ -187,7 +188,8 @@ TEST(stack_is_aligned)
 
 TEST(close_on_exec)
 {
-	int kept = open("/proc/self/exe", O_RDONLY), closed = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int kept = open("/proc/self/exe", O_RDONLY);
+	int closed = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	char kept_text[12], closed_text[12];
 
 	snprintf(kept_text, sizeof(kept_text), "%d", kept);

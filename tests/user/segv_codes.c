@@ -136,7 +136,8 @@ TEST(invalid_instruction)
 	static void *volatile at;
 
 	EXPECT_FAULT({
-		__asm__ volatile("lea 1f(%%rip), %%rax; mov %%rax, %0; 1: ud2" : "=m"(at) : : "rax");
+		__asm__ volatile("lea 1f(%%rip), %%rax; mov %%rax, %0; 1: ud2"
+			: "=m"(at) : : "rax");
 	}, SIGILL, ILL_ILLOPN, at);
 }
 
@@ -214,8 +215,8 @@ TEST(ignored_fault_is_death)
 
 TEST(bad_pointers_in_calls_are_errors)
 {
-	static void *const bad[] = {(void *)16, (void *)0xffffffff80100000, (void *)0x0000900000000000,
-		(void *)0x00007ffffffff000};
+	static void *const bad[] = {(void *)16, (void *)0xffffffff80100000,
+		(void *)0x0000900000000000, (void *)0x00007ffffffff000};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		CHECK_ERRNO(syscall(SYS_rt_sigprocmask, SIG_BLOCK, bad[i], NULL, 8), EFAULT);

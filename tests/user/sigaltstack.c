@@ -169,7 +169,8 @@ TEST(too_small_for_a_frame_is_death)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
 		munmap(page, 4096);
 		stack_t stack = {.ss_sp = page, .ss_size = 4096};
 		syscall(SYS_sigaltstack, &stack, NULL);

@@ -88,7 +88,8 @@ TEST(general_registers_survive_a_handler)
 		"mov %%r12, (%[after])\n"
 		"mov %%r9, 8(%[after])\n"
 		"mov %%rbx, 16(%[after])\n"
-		: : [before] "r"(before), [after] "r"(after), "a"(SYS_kill), "D"(getpid()), "S"(SIGUSR1)
+		: : [before] "r"(before), [after] "r"(after), "a"(SYS_kill), "D"(getpid()),
+		"S"(SIGUSR1)
 		: "rcx", "r11", "memory", "r12", "r9", "rbx");
 	CHECK(after[0] == before && after[1] == before && after[2] == before);
 }

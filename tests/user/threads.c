@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// cow
 // needs: threads
 /*
  * tests/user/threads.c - threads of one process, by the C library.
@@ -360,8 +361,8 @@ static void *touch(void *argument)
 
 TEST(forks_while_threads_write)
 {
-	char *memory = mmap(NULL, 4 * 64 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
+	char *memory = mmap(NULL, 4 * 64 * 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pthread_t threads[4];
 
 	for (int i = 0; i < 4; i++)

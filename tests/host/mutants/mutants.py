@@ -108,10 +108,10 @@ MUTANTS = [mutant(*fields) for fields in (
      "space_flush(parent, 0, USER_END);               /* the snapshot instant */", ";", "mm_unit"),
 
     ("fork_flushes_before_it_protects", "mm/space.c",
-     "write_lock(&parent->lock);\n\tint err = space_share_tree(child, parent, share);\n"
-     "\tspace_flush(parent, 0, USER_END);               /* the snapshot instant */",
-     "write_lock(&parent->lock);\n\tspace_flush(parent, 0, USER_END);\n"
-     "\tint err = space_share_tree(child, parent, share);", "mm_litmus"),
+     "space_flush(parent, 0, USER_END);               /* the snapshot instant */", ";",
+     "err = space_share_tree(child, parent, share);",
+     "space_flush(parent, 0, USER_END);\n\terr = space_share_tree(child, parent, share);",
+     "mm_litmus"),
 
     ("munmap_without_shootdown", "mm/detach.c",
      "detach->gather->must_flush = true;", ";", "mm_range"),
@@ -145,7 +145,8 @@ MUTANTS = [mutant(*fields) for fields in (
      "if (old == context || context == &kernel_context)\n\t\treturn;", "mm_unit"),
 
     ("request_is_answered_before_it_is_served", "arch/x86_64/tlb.c",
-     "if (!context || cpu->loaded == context)\n\t\tflush_here(context, request->start, request->end);",
+     "if (!context || cpu->loaded == context)\n"
+     "\t\tflush_here(context, request->start, request->end);",
      "jitter();", "mm_range"),
 
     # ---- locks ------------------------------------------------------------------------------
@@ -161,12 +162,14 @@ MUTANTS = [mutant(*fields) for fields in (
 
     ("child_published_after_the_parent_is_unlocked", "mm/space.c",
      "space_publish(child);", ";",
-     "work_add(&parent->work, forks, 1);", "work_add(&parent->work, forks, 1);\n\tspace_publish(child);",
+     "work_add(&parent->work, forks, 1);",
+     "work_add(&parent->work, forks, 1);\n\tspace_publish(child);",
      "mm_litmus"),
 
     ("hole_punched_after_its_views_are_gone", "mm/object.c",
      "int err = first < last ? object_drop(object, first, last) : 0;",
-     "if (object_views_remove && first < last)\n\t\tobject_views_remove(object, first, last);\n"
+     "if (object_views_remove && first < last)\n"
+     "\t\tobject_views_remove(object, first, last, VIEWS_ONLY);\n"
      "\tint err = object_drop(object, first, last);\n\tfirst = last = first;", "mm_litmus"),
 
     # ---- ranges and failures ----------------------------------------------------------------
@@ -182,8 +185,8 @@ MUTANTS = [mutant(*fields) for fields in (
      "if (is_tighter)\n\t\t\tprotect_commit(", "if (false)\n\t\t\tprotect_commit(", "mm_range"),
 
     ("mprotect_edits_shared_tables", "mm/protect.c",
-     "if (!err && is_tighter)\n\t\terr = protect_prepare(", "if (false)\n\t\terr = protect_prepare(",
-     "mm_range"),
+     "if (!err && is_tighter)\n\t\terr = protect_prepare(",
+     "if (false)\n\t\terr = protect_prepare(", "mm_range"),
 
     ("rights_of_the_range_are_not_asked", "mm/fault.c",
      "return vma->prot & PROT_WRITE;", "return true;", "mm_range"),
@@ -200,13 +203,16 @@ MUTANTS = [mutant(*fields) for fields in (
      "if (err) {\n\t\tspace_put(child);", "if (err) {", "mm_failure"),
 
     ("mremap_may_fail_after_it_has_moved", "mm/remap.c",
-     "if (!(flags & MREMAP_DONTUNMAP))\n\t\tspace_remove_ranges(space, old, old + old_len);\n"
-     "\treturn 0;",
-     "return flags & MREMAP_DONTUNMAP ? 0 : space_unmap_locked(space, old, old + old_len);",
-     "mm_failure"),
+     "space_remove_ranges(space, old, old + old_len);",
+     "return space_unmap_locked(space, old, old + old_len);", "mm_failure"),
 
     ("shared_array_of_ranges_copied_without_counts", "mm/vma.c",
      "for (uint32_t i = 0; i < new->count; i++)\n\t\tvma_get(&new->at[i]);", "", "mm_stress"),
+
+    ("child_wiped_before_it_forgets_its_locks", "mm/space.c",
+     "err = space_forget_unforkable(child);", "err = space_forget_locks(child);",
+     "err = space_forget_locks(child);        /* first: locked memory cannot be wiped */",
+     "err = space_forget_unforkable(child);", "mm_range"),
 
     ("parked_page_keeps_its_address", "arch/x86_64/pte.h",
      "PTE_PARKED | (~leaf.bits & PTE_FRAME)", "PTE_PARKED | (leaf.bits & PTE_FRAME)", "mm_range"),

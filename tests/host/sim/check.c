@@ -2,8 +2,8 @@
 /*
  * tests/host/sim/check.c - everything recounted from scratch, at a quiet moment.
  *
- * Written independently of mm/audit.c, which runs as well: two that agree are hard to fool.  Letters and
- * numbers are those of the invariants in docs/COW.md.
+ * Written independently of mm/audit.c, which runs as well: two that agree are hard to fool.
+ * Letters and numbers are those of the invariants in docs/COW.md.
  */
 #include <string.h>
 

@@ -2,8 +2,8 @@
 /*
  * tests/host/sim/heap.c - small objects from the C library.
  *
- * Stands in for mm/slab.c, so that the sanitizer sees every use of a space, an object or an array of
- * ranges after it was freed.
+ * Stands in for mm/slab.c, so that the sanitizer sees every use of a space, an object or an array
+ * of ranges after it was freed.
  */
 #include <stdlib.h>
 #include <string.h>

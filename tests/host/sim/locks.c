@@ -27,6 +27,40 @@ void jitter(void)
 	sim_point();
 }
 
+/* ---- what is held, and in which order ---- */
+
+static void lock_note(const void *lock, unsigned rank)
+{
+	struct sim_locks *locks = sim_locks();
+
+	for (unsigned i = 0; i < locks->count; i++) {
+		if (locks->held[i] == lock)
+			sim_violation("takes a lock of rank %u twice", rank);
+		if (locks->ranks[i] >= rank)
+			sim_violation("takes a lock of rank %u while it holds one of rank %u", rank,
+				      locks->ranks[i]);
+	}
+	assert(locks->count < SIM_LOCKS_MAX);
+	locks->held[locks->count] = lock;
+	locks->ranks[locks->count++] = rank;
+}
+
+static void lock_forget(const void *lock)
+{
+	struct sim_locks *locks = sim_locks();
+	unsigned at = locks->count;
+
+	while (at > 0 && locks->held[at - 1] != lock)
+		at--;
+	if (at == 0)
+		sim_violation("releases a lock that it does not hold");
+	locks->count--;
+	for (; at <= locks->count; at++) {
+		locks->held[at - 1] = locks->held[at];
+		locks->ranks[at - 1] = locks->ranks[at];
+	}
+}
+
 /* ---- preemption and spinlocks ---- */
 
 void preempt_disable(void)
@@ -53,7 +87,7 @@ void spin_lock(struct spinlock *lock)
 {
 	sim_point();
 	preempt_disable();
-	sim_lock_enter(lock, rank_of(lock));
+	lock_note(lock, rank_of(lock));
 	while (lock->held)
 		sim_spin();
 	lock->held = 1;
@@ -71,7 +105,7 @@ bool spin_try_lock(struct spinlock *lock)
 void spin_unlock(struct spinlock *lock)
 {
 	assert(lock->held);
-	sim_lock_leave(lock);
+	lock_forget(lock);
 	lock->held = 0;
 	preempt_enable();
 	sim_point();
@@ -92,7 +126,7 @@ void spin_lock_byte(uint8_t *lock)
 {
 	sim_point();
 	preempt_disable();
-	sim_lock_enter(lock, RANK_TABLE);
+	lock_note(lock, RANK_TABLE);
 	while (*lock)
 		sim_spin();
 	*lock = 1;
@@ -101,7 +135,7 @@ void spin_lock_byte(uint8_t *lock)
 void spin_unlock_byte(uint8_t *lock)
 {
 	assert(*lock == 1);
-	sim_lock_leave(lock);
+	lock_forget(lock);
 	*lock = 0;
 	preempt_enable();
 	sim_point();
@@ -143,7 +177,7 @@ void read_lock(struct rwlock *lock)
 {
 	sim_point();
 	assert_may_sleep();
-	sim_lock_enter(lock, lock->rank);
+	lock_note(lock, lock->rank);
 	while (lock->state & (WRITER | WAITING))
 		sim_wait(lock);
 	lock->state++;
@@ -152,7 +186,7 @@ void read_lock(struct rwlock *lock)
 void read_unlock(struct rwlock *lock)
 {
 	assert(!(lock->state & WRITER) && (lock->state & ~WAITING) > 0);
-	sim_lock_leave(lock);
+	lock_forget(lock);
 	lock->state--;
 	if (!(lock->state & ~WAITING))
 		sim_wake(lock);
@@ -165,13 +199,13 @@ void write_lock(struct rwlock *lock)
 {
 	sim_point();
 	assert_may_sleep();
-	sim_lock_enter(lock, lock->rank);
+	lock_note(lock, lock->rank);
 	while (lock->state & ~WAITING) {
 		lock->state |= WAITING;
 		sim_wait(lock);
 	}
 	lock->state = WRITER;
-	lock->writer = (struct task *)sim_self();
+	lock->writer = (struct task *)sim_locks();      /* who, as an address */
 }
 
 bool write_try_lock(struct rwlock *lock)
@@ -184,8 +218,8 @@ bool write_try_lock(struct rwlock *lock)
 
 void write_unlock(struct rwlock *lock)
 {
-	assert(lock->state & WRITER && lock->writer == (struct task *)sim_self());
-	sim_lock_leave(lock);
+	assert(lock->state & WRITER && lock->writer == (struct task *)sim_locks());
+	lock_forget(lock);
 	lock->state = 0;
 	lock->writer = NULL;
 	sim_wake(lock);
@@ -201,7 +235,7 @@ bool rwlock_is_held(const struct rwlock *lock)
 
 bool rwlock_is_write_held(const struct rwlock *lock)
 {
-	return lock->state & WRITER && lock->writer == (struct task *)sim_self();
+	return lock->state & WRITER && lock->writer == (struct task *)sim_locks();
 }
 
 /* ---- the end ---- */

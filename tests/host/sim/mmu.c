@@ -330,13 +330,13 @@ static void check_cached(struct sim_cpu *cpu, virt_t addr, int level,
 	struct mmu_translation now;
 
 	if (!true_path(caches_of(cpu)->cr3, addr, level, &now))
-		sim_violation("CPU %d still has frame %lx cached for %lx, level %d: nothing is there",
+		sim_violation("CPU %d still has frame %lx cached for %lx, level %d: it is gone",
 			      (int)(cpu - sim_cpus), cached->frame, addr, level);
 	if (now.frame != cached->frame)
 		sim_violation("CPU %d still has frame %lx cached for %lx, level %d: now it is %lx",
 			      (int)(cpu - sim_cpus), cached->frame, addr, level, now.frame);
 	if ((cached->can_write && !now.can_write) || (cached->can_execute && !now.can_execute))
-		sim_violation("CPU %d has more rights cached for %lx, level %d, than the tree gives",
+		sim_violation("CPU %d has more rights cached for %lx, level %d, than there are",
 			      (int)(cpu - sim_cpus), addr, level);
 }
 

@@ -2,9 +2,10 @@
 /*
  * tests/host/sim/model.h - what programs must see: the oracle.
  *
- * For each space, the contents and rights of a few dozen pages at telling addresses (spots): neighbours in
- * one table, the last page of a table, of a directory, of half a tebibyte.  Two words per page, one at
- * each end, stand for its bytes.  The model has no tables, no counts and no sharing: fork copies it.
+ * For each space, the contents and rights of a few dozen pages at telling addresses (spots):
+ * neighbours in one table, the last page of a table, of a directory, of half a tebibyte.  Two
+ * words per page, one at each end, stand for its bytes.  The model has no tables, no counts and
+ * no sharing: fork copies it.
  *
  *   island    base           why there
  *   0         1 GiB          where most happens
@@ -15,8 +16,8 @@
  *   5         512 GiB        the next one
  *   6         127.5 TiB      far away
  *
- * An object whose pages can be seen both through MAP_SHARED and privately, or that is written by calls and
- * cut short, is loose: it must only ever show what was once written to this page of it.
+ * An object whose pages can be seen both through MAP_SHARED and privately, or that is written by
+ * calls and cut short, is loose: it must only ever show what was once written to this page of it.
  */
 #pragma once
 

@@ -50,8 +50,8 @@ static bool one_passes(const char *test, uint64_t seed,
 	return false;
 }
 
-bool seeds_pass(const char *test, unsigned count, void (*world)(uint64_t seed, const void *argument),
-		const void *argument)
+bool seeds_pass(const char *test, unsigned count,
+		void (*world)(uint64_t seed, const void *argument), const void *argument)
 {
 	uint64_t only = number_from("SEED"), times = number_from("SEEDS");
 

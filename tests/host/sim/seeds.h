@@ -12,7 +12,7 @@
 /* A world that ends its process with this status passes, and needs no further seeds. */
 enum { SEEDS_NO_MORE = 77 };
 
-/* Run `world(seed, argument)` for seeds 1..count.  False: at least one found a violation or crashed; the
- * command to run it again is printed. */
-bool seeds_pass(const char *test, unsigned count, void (*world)(uint64_t seed, const void *argument),
-		const void *argument);
+/* Run `world(seed, argument)` for seeds 1..count.  False: at least one found a violation or
+ * crashed; the command to run it again is printed. */
+bool seeds_pass(const char *test, unsigned count,
+		void (*world)(uint64_t seed, const void *argument), const void *argument);

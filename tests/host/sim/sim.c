@@ -3,45 +3,42 @@
  * tests/host/sim/sim.c - the scheduler of the simulated machine.
  *
  * Owns: threads, their stacks, which thread each CPU runs.
- * Invariants: exactly one thread runs, or the machine itself does, on the real stack (self == NULL).  A
- *   CPU whose preemption is off, or that is inside an instruction, keeps its thread.
- * See: tests/host/sim/mmu.c for translation, tests/host/sim/kernel.c for locks.
+ * Invariants: exactly one thread runs, or the machine itself does, on the real stack (self ==
+ *   NULL).  A CPU whose preemption is off, or that is inside an instruction, keeps its thread.
+ * See: tests/host/sim/mmu.c for translation, tests/host/sim/locks.c for locks.
  */
-#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "lib/types.h"
 #include "arch/x86_64/tlb.h"
 #include "kernel/panic.h"
 #include "tests/host/machine.h"
+#include "tests/host/sim/fiber.h"
 #include "tests/host/sim/mmu.h"
 #include "tests/host/sim/sim.h"
 
-enum { STACK_SIZE = 256 << 10, POINTS_MAX = 300, STEPS_WITHOUT_REST_MAX = 3000000 };
+enum { POINTS_MAX = 300, AWAY_MAX = 600 };
+enum { STEPS_WITHOUT_REST_MAX = 3000000 };
 
 enum thread_state { THREAD_UNUSED, THREAD_READY, THREAD_WAITING, THREAD_ENDED };
 
 struct sim_thread {
 	enum thread_state state;
-	void *stack_pointer;
-	uint8_t *stack;
-	void *asan_stack;
+	struct fiber fiber;
 	struct sim_cpu *cpu;            /* where it runs; NULL: nowhere */
 	struct mmu_context *context;
 	void (*entry)(void *);
 	void *argument;
 	const void *waits_for;
+	uint64_t away_until;            /* step: until then no CPU takes it */
 	bool is_idle, is_resting;
 	void (*at_release)(void *argument);
 	void *release_argument;
-	const void *locks[SIM_LOCKS_MAX];
-	unsigned lock_ranks[SIM_LOCKS_MAX];
-	unsigned lock_count;
+	struct sim_locks locks;
 };
 
 struct sim_cpu sim_cpus[SIM_CPUS_MAX];
@@ -52,11 +49,6 @@ bool sim_is_tracing;
 static struct sim_thread threads[SIM_THREADS_MAX + SIM_CPUS_MAX];
 static struct sim_thread machine;       /* what the real stack is, for the lists of locks */
 static struct sim_thread *self;         /* NULL: the machine */
-static void *machine_stack_pointer;
-static const void *machine_stack;
-static size_t machine_stack_size;
-
-static uint64_t random_state;
 static unsigned points_left;            /* until the running thread gives way */
 static bool is_frozen, is_quiet_wanted, is_over;
 static uint64_t last_progress;
@@ -64,59 +56,18 @@ static uint64_t last_progress;
 static void schedule(void);
 static void give_way(void);
 
-/* ---- chance ---- */
+/* ---- threads ---- */
 
-void sim_seed(uint64_t seed)
+static void leave_to_machine(void)
 {
-	random_state = seed * 0x9e3779b97f4a7c15ull + 0x1234567;
-	for (int i = 0; i < 8; i++)
-		sim_random();
+	fiber_leave(&self->fiber);
 }
 
-uint64_t sim_random(void)
+static void enter_thread(struct sim_thread *thread)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-unsigned sim_below(unsigned n)
-{
-	return (sim_random() >> 20) % n;
-}
-
-/* ---- from stack to stack ---- */
-
-void sim_switch(void **save, void *load);
-
-__asm__(".text\n"
-	".globl sim_switch\n"
-	"sim_switch:\n"
-	"	pushq %rbp\n	pushq %rbx\n	pushq %r12\n	pushq %r13\n	pushq %r14\n	pushq %r15\n"
-	"	movq %rsp, (%rdi)\n"
-	"	movq %rsi, %rsp\n"
-	"	popq %r15\n	popq %r14\n	popq %r13\n	popq %r12\n	popq %rbx\n	popq %rbp\n"
-	"	ret\n");
-
-static void switch_to_machine(void)
-{
-	struct sim_thread *me = self;
-
-	__sanitizer_start_switch_fiber(&me->asan_stack, machine_stack, machine_stack_size);
-	sim_switch(&me->stack_pointer, machine_stack_pointer);
-	__sanitizer_finish_switch_fiber(me->asan_stack, NULL, NULL);
-}
-
-static void switch_to_thread(struct sim_thread *thread)
-{
-	void *asan_stack;
-
 	self = thread;
 	host_become_cpu(thread->cpu - sim_cpus);
-	__sanitizer_start_switch_fiber(&asan_stack, thread->stack, STACK_SIZE);
-	sim_switch(&machine_stack_pointer, thread->stack_pointer);
-	__sanitizer_finish_switch_fiber(asan_stack, NULL, NULL);
+	fiber_enter(&thread->fiber);
 	self = NULL;
 	host_become_cpu(0);
 }
@@ -124,34 +75,27 @@ static void switch_to_thread(struct sim_thread *thread)
 /* The first thing on a new stack: finish the switch that schedule() began. */
 static void thread_begin(void)
 {
-	__sanitizer_finish_switch_fiber(NULL, &machine_stack, &machine_stack_size);
+	fiber_begun();
 	sim_this_cpu()->area->preempt_depth--;
 	self->entry(self->argument);
 	sim_thread_exit();
 }
 
-/* ---- threads ---- */
 
 static struct sim_thread *thread_create(void (*entry)(void *), void *argument,
 					struct mmu_context *context)
 {
 	struct sim_thread *thread = NULL;
-	uint64_t *top;
 
 	for (size_t i = 0; i < COUNT(threads) && !thread; i++)
 		if (threads[i].state == THREAD_UNUSED)
 			thread = &threads[i];
 	assert(thread);
-	uint8_t *stack = thread->stack ? thread->stack : aligned_alloc(4096, STACK_SIZE);
-	*thread = (struct sim_thread){ .state = THREAD_READY, .stack = stack, .entry = entry,
-				       .argument = argument, .context = context };
-	ASAN_UNPOISON_MEMORY_REGION(stack, STACK_SIZE);
-	top = (uint64_t *)(stack + STACK_SIZE) - 1;    /* as a call leaves it: 8 mod 16 */
-	*top = 0;
-	*--top = (uint64_t)thread_begin;
-	top -= 6;
-	memset(top, 0, 6 * sizeof(*top));
-	thread->stack_pointer = top;
+	*thread = (struct sim_thread){
+		.state = THREAD_READY, .fiber = thread->fiber,
+		.entry = entry, .argument = argument, .context = context,
+	};
+	fiber_make(&thread->fiber, thread_begin);
 	return thread;
 }
 
@@ -173,7 +117,7 @@ unsigned sim_threads_alive(void)
 
 void sim_thread_exit(void)
 {
-	assert(self->lock_count == 0);
+	assert(self->locks.count == 0);
 	self->state = THREAD_ENDED;
 	schedule();
 	abort();
@@ -212,9 +156,9 @@ bool sim_is_running(void)
 	return self;
 }
 
-const void *sim_self(void)
+struct sim_locks *sim_locks(void)
 {
-	return self ? self : &machine;
+	return self ? &self->locks : &machine.locks;
 }
 
 static bool may_preempt(const struct sim_cpu *cpu)
@@ -248,12 +192,15 @@ static void give_way(void)
 {
 	struct sim_cpu *cpu;
 
-	switch_to_machine();
+	leave_to_machine();
 	cpu = self->cpu;
 	if (cpu->has_interrupt && !cpu->irqs_off && !cpu->in_instruction && sim_chance(3))
 		take_interrupt(cpu);
-	if (cpu->area->need_resched && may_preempt(cpu))
-		schedule();
+	if (!cpu->area->need_resched || !may_preempt(cpu))
+		return;
+	if (sim_chance(8))              /* whoever is in a narrow place stays there for long */
+		self->away_until = sim_steps + sim_below(AWAY_MAX);
+	schedule();
 }
 
 void sim_point(void)
@@ -301,7 +248,7 @@ static struct sim_thread *choose_next(struct sim_cpu *cpu)
 		struct sim_thread *thread = &threads[i];
 
 		if (thread->state == THREAD_READY && !thread->is_idle &&
-		    (!thread->cpu || thread->cpu == cpu))
+		    (!thread->cpu || thread->cpu == cpu) && thread->away_until <= sim_steps)
 			ready[count++] = thread;
 	}
 	return count == 0 || sim_chance(12) ? cpu->idle : ready[sim_below(count)];
@@ -323,7 +270,7 @@ static void schedule(void)
 		if (!self->is_idle)
 			self->cpu = NULL;
 	}
-	switch_to_machine();
+	leave_to_machine();
 	self->cpu->area->preempt_depth--;
 }
 
@@ -406,7 +353,8 @@ static void bury_ended(void)
 	}
 }
 
-/* A few points mostly, so that short windows are hit; sometimes many, so that long ones are passed. */
+/* A few points mostly, so that short windows are hit; sometimes many, so that long ones are
+ * passed. */
 static unsigned choose_points(void)
 {
 	switch (sim_below(8)) {
@@ -429,7 +377,7 @@ static void step(void)
 	if (sim_chance(12))
 		cpu->area->need_resched = true;
 	points_left = choose_points();
-	switch_to_thread(cpu->running);
+	enter_thread(cpu->running);
 	bury_ended();
 }
 
@@ -510,59 +458,4 @@ void sim_trace_line(const char *fmt, ...)
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
-}
-
-/* ---- locks held ---- */
-
-static struct sim_thread *lock_holder(void)
-{
-	return self ? self : &machine;
-}
-
-void sim_lock_enter(const void *lock, unsigned rank)
-{
-	struct sim_thread *holder = lock_holder();
-
-	for (unsigned i = 0; i < holder->lock_count; i++) {
-		if (holder->locks[i] == lock)
-			sim_violation("takes a lock of rank %u twice", rank);
-		if (holder->lock_ranks[i] >= rank)
-			sim_violation("takes a lock of rank %u while it holds one of rank %u", rank,
-				      holder->lock_ranks[i]);
-	}
-	assert(holder->lock_count < SIM_LOCKS_MAX);
-	holder->locks[holder->lock_count] = lock;
-	holder->lock_ranks[holder->lock_count++] = rank;
-}
-
-void sim_lock_leave(const void *lock)
-{
-	struct sim_thread *holder = lock_holder();
-	unsigned at = holder->lock_count;
-
-	while (at > 0 && holder->locks[at - 1] != lock)
-		at--;
-	if (at == 0)
-		sim_violation("releases a lock that it does not hold");
-	holder->lock_count--;
-	for (; at <= holder->lock_count; at++) {
-		holder->locks[at - 1] = holder->locks[at];
-		holder->lock_ranks[at - 1] = holder->lock_ranks[at];
-	}
-}
-
-bool sim_holds(const void *lock)
-{
-	const struct sim_thread *holder = lock_holder();
-
-	for (unsigned i = 0; i < holder->lock_count; i++) {
-		if (holder->locks[i] == lock)
-			return true;
-	}
-	return false;
-}
-
-unsigned sim_locks_held(void)
-{
-	return lock_holder()->lock_count;
 }

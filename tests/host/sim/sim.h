@@ -2,11 +2,12 @@
 /*
  * tests/host/sim/sim.h - several CPUs in one thread of the build machine.
  *
- * A run is a pure function of its seed.  Every simulated thread has a stack of its own; one real thread
- * carries them all and changes from one to the next only at scheduling points: each load and store of
- * an entry, each atomic operation, each lock, each step of a shootdown calls sim_point().  The machine
- * then picks a CPU by chance and lets it go on for a few points; between, it may deliver an interrupt,
- * walk page tables ahead of the program, or forget a cached translation.
+ * A run is a pure function of its seed.  Every simulated thread has a stack of its own; one real
+ * thread carries them all and changes from one to the next only at scheduling points: each load
+ * and store of an entry, each atomic operation, each lock, each step of a shootdown calls
+ * sim_point().  The machine then picks a CPU by chance and lets it go on for a few points;
+ * between, it may deliver an interrupt, walk page tables ahead of the program, or forget a cached
+ * translation.
  *
  *     machine            CPU 0                   CPU 1                  CPU 2
  *   pick CPU 1 ------------------------------> 3 points of a fork
@@ -14,8 +15,8 @@
  *   pick CPU 0 ------>  1 point of a store
  *   pick CPU 1 ------------------------------> 7 points of the fork     ...
  *
- * Code that runs outside sim_run(), on the real stack, meets no scheduling: other CPUs stand still, but
- * keep what they have cached, and answer at once.
+ * Code that runs outside sim_run(), on the real stack, meets no scheduling: other CPUs stand
+ * still, but keep what they have cached, and answer at once.
  */
 #pragma once
 
@@ -26,6 +27,12 @@
 enum { SIM_CPUS_MAX = 4, SIM_THREADS_MAX = 24, SIM_LOCKS_MAX = 8 };
 
 struct sim_thread;
+
+struct sim_locks {
+	const void *held[SIM_LOCKS_MAX];
+	unsigned ranks[SIM_LOCKS_MAX];
+	unsigned count;
+};
 
 struct sim_cpu {
 	struct cpu *area;
@@ -78,8 +85,8 @@ void sim_wake(const void *what);
  * What the running thread's next calls do becomes true for others when they release a space's lock.
  * Then call(argument) is called, so that the oracle can keep up; NULL: nothing.
  *
- * sim_freeze is such a call: from there on no others run until sim_thaw(), or until the thread has to
- * wait for others.
+ * sim_freeze is such a call: from there on no others run until sim_thaw(), or until the thread
+ * has to wait for others.
  */
 void sim_at_release(void (*call)(void *argument), void *argument);
 void sim_freeze(void *unused);
@@ -88,7 +95,8 @@ void sim_released(void);                /* locks say so */
 
 /* ---- runs ---- */
 
-/* Each thread calls this between two operations: it returns when the machine is not being inspected. */
+/* Each thread calls this between two operations: it returns when the machine is not being
+ * inspected. */
 void sim_rest(void);
 
 /* Has the machine taken its last step, so that threads should end? */
@@ -111,9 +119,5 @@ extern bool sim_is_tracing;
 void sim_trace_line(const char *fmt, ...) PRINTF_LIKE(1, 2);
 #define sim_trace(...) do { if (sim_is_tracing) sim_trace_line(__VA_ARGS__); } while (0)
 
-/* Notes which locks the running thread holds, and checks their order. */
-void sim_lock_enter(const void *lock, unsigned rank);
-void sim_lock_leave(const void *lock);
-bool sim_holds(const void *lock);
-unsigned sim_locks_held(void);
-const void *sim_self(void);             /* who runs: an address to compare */
+/* The locks that the running thread, or the real stack, holds: see tests/host/sim/locks.c. */
+struct sim_locks *sim_locks(void);

@@ -2,8 +2,8 @@
 /*
  * tests/host/sim/unit.h - one behaviour at a time, on a machine that does nothing else.
  *
- * UNIT(name) { ... } is a TEST in a process and a world of its own.  HOLDS() ends it at the first thing
- * that is not so.  Afterwards everything is recounted, and nothing may be left.
+ * UNIT(name) { ... } is a TEST in a process and a world of its own.  HOLDS() ends it at the first
+ * thing that is not so.  Afterwards everything is recounted, and nothing may be left.
  */
 #pragma once
 
@@ -45,7 +45,8 @@ void unit_map(struct space *space, virt_t addr, uint64_t pages, uint32_t prot);
 void unit_map_object(struct space *space, virt_t addr, uint64_t pages, struct object *object,
 		     uint32_t type);
 
-/* Run the program's access on CPU 0 (or `cpu`): how many page faults it took, or the fault's error. */
+/* Run the program's access on CPU 0 (or `cpu`): how many page faults it took, or the fault's
+ * error. */
 int unit_access(struct space *space, virt_t addr, enum access access);
 int unit_access_on(unsigned cpu, struct space *space, virt_t addr, enum access access);
 

@@ -3,8 +3,8 @@
  * tests/host/sim/world.c - single steps of programs, each compared with the model.
  *
  * Owns: the spaces and objects of a world.
- * Invariants: a call and its meaning in the model become visible at one instant (sim_freeze), so that the
- *   model is exact for every thread at every step.
+ * Invariants: a call and its meaning in the model become visible at one instant (sim_freeze), so
+ *   that the model is exact for every thread at every step.
  */
 #include <string.h>
 
@@ -61,6 +61,11 @@ void world_fail_often(unsigned per_1000)
 bool world_has_failed(void)
 {
 	return has_failed;
+}
+
+uint64_t world_failures(void)
+{
+	return failure_count;
 }
 
 /* ---- the machine ---- */
@@ -179,7 +184,8 @@ static void access_commit(struct world_space *at, unsigned spot, unsigned word, 
 			  *bytes, frame);
 		return;
 	}
-	sim_trace("space %u: spot %u.%u is %lx in frame %lx", at->model.id, spot, word, *bytes, frame);
+	sim_trace("space %u: spot %u.%u is %lx in frame %lx", at->model.id, spot, word, *bytes,
+		  frame);
 	if (!model_accepts_value(page, word, *bytes))
 		sim_violation("space %u: a %s at %lx, word %u, sees %lx, should see %lx",
 			      at->model.id, access_name(access), spot_addr(spot), word, *bytes,
@@ -211,7 +217,8 @@ static int access_fault(struct world_space *at, unsigned spot, enum access acces
 	sim_at_release(sim_freeze, NULL);
 	err = fault_resolve(at->space, spot_addr(spot) + 8 * sim_below(512), access);
 	sim_at_release(NULL, NULL);
-	sim_trace("space %u: fault at spot %u, %s: %d", at->model.id, spot, access_name(access), err);
+	sim_trace("space %u: fault at spot %u, %s: %d", at->model.id, spot, access_name(access),
+		  err);
 	if (err == -ENOMEM ? !has_failed
 			   : !model_accepts_answer(&at->model.page[spot], access, err))
 		sim_violation("space %u: a fault at %lx, %s, is answered by %d", at->model.id,
@@ -245,7 +252,8 @@ int world_store(struct world_space *at, unsigned spot)
 	return world_access(at, spot, 0, ACCESS_WRITE);
 }
 
-/* While the kernel looks, threads store: it may find any of their values, but no other program's. */
+/* While the kernel looks, threads store: it may find any of their values, but no other program's.
+ * */
 static bool peek_accepts(const struct world_space *at, const struct model_page *before,
 			 const struct model_page *after, unsigned word, uint64_t value)
 {
@@ -283,164 +291,7 @@ size_t copy_to_user_partial(virt_t to, const void *from, size_t len)
 	return 0;
 }
 
-/* ---- calls ---- */
-
-static void check_memory_was_short(int err)
-{
-	if (err == -ENOMEM && !has_failed)
-		sim_violation("out of memory, with enough of it");
-}
-
-int world_map(struct world_space *at, const struct map_request *request,
-	      struct model_object *object)
-{
-	virt_t addr = request->addr;
-	int err;
-
-	if (at->is_moving)
-		return -EAGAIN;
-	at->mapping++;
-	sim_at_release(sim_freeze, NULL);
-	err = space_map(at->space, request, &addr);
-	sim_at_release(NULL, NULL);
-	sim_trace("space %u: map %lx+%lx prot %u flags %x object %u: %d", at->model.id,
-		  request->addr, request->len, request->prot, request->flags,
-		  object ? object->id : 0, err);
-	check_memory_was_short(err);
-	if (!err) {
-		assert(addr == request->addr);
-		model_map(&at->model, request, object);
-		at->changes++;
-	}
-	at->mapping--;
-	sim_thaw();
-	return err;
-}
-
-int world_unmap(struct world_space *at, virt_t start, virt_t end)
-{
-	int err;
-
-	sim_at_release(sim_freeze, NULL);
-	err = space_unmap(at->space, start, end - start);
-	sim_at_release(NULL, NULL);
-	sim_trace("space %u: unmap %lx-%lx: %d", at->model.id, start, end, err);
-	check_memory_was_short(err);
-	if (!err)
-		model_unmap(&at->model, start, end);
-	at->changes++;
-	sim_thaw();
-	return err;
-}
-
-/* -ENOMEM also says that part of the range is not mapped. */
-int world_protect(struct world_space *at, virt_t start, virt_t end, uint32_t prot)
-{
-	int err;
-
-	sim_at_release(sim_freeze, NULL);
-	err = space_protect(at->space, start, end - start, prot);
-	sim_at_release(NULL, NULL);
-	sim_trace("space %u: protect %lx-%lx %u: %d", at->model.id, start, end, prot, err);
-	if (!err)
-		model_protect(&at->model, start, end, prot);
-	sim_thaw();
-	return err;
-}
-
-/*
- * The new place is emptied first and stays so until the pages come, because nothing else is mapped
- * meanwhile: so what is seen there is what moved.  -EFAULT: the source is not one range.
- */
-int world_move(struct world_space *at, virt_t from, uint64_t len, virt_t to)
-{
-	virt_t addr = to;
-	int err;
-
-	if (at->is_moving || at->mapping > 0)
-		return -EAGAIN;
-	at->is_moving = true;
-	err = world_unmap(at, to, to + len);
-	if (err) {
-		at->is_moving = false;
-		return err;
-	}
-	at->move_from = from;
-	at->move_to = to;
-	at->move_len = len;
-	sim_at_release(sim_freeze, NULL);
-	err = space_remap(at->space, from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, &addr);
-	sim_at_release(NULL, NULL);
-	sim_trace("space %u: move %lx+%lx to %lx: %d", at->model.id, from, len, to, err);
-	check_memory_was_short(err);
-	if (!err)
-		model_move(&at->model, from, len, to);
-	at->changes++;
-	at->move_len = 0;
-	at->is_moving = false;
-	sim_thaw();
-	return err;
-}
-
-/* -ENOMEM also says that part of the range is not mapped; what is mapped was advised all the same. */
-int world_advise(struct world_space *at, virt_t start, virt_t end, int advice)
-{
-	uint64_t failures;
-	int err;
-
-	sim_at_release(sim_freeze, NULL);
-	failures = failure_count;
-	err = space_advise(at->space, start, end - start, advice);
-	sim_at_release(NULL, NULL);
-	sim_trace("space %u: advise %lx-%lx %d: %d", at->model.id, start, end, advice, err);
-	if (!err || (err == -ENOMEM && failure_count == failures))
-		model_advise(&at->model, start, end, advice);
-	at->changes++;
-	sim_thaw();
-	return err;
-}
-
-/* The parent's memory as it was at the instant of a fork. */
-struct snapshot {
-	const struct model_space *parent;
-	struct model_space model;
-	bool is_taken;
-};
-
-static void snapshot_take(void *argument)
-{
-	struct snapshot *snapshot = argument;
-
-	if (!snapshot->is_taken)
-		snapshot->model = *snapshot->parent;
-	snapshot->is_taken = true;
-}
-
-int world_fork(struct world_space *parent, enum fork_share share, struct world_space **out)
-{
-	struct snapshot snapshot = { .parent = &parent->model };
-	struct world_space *child = world_space_new();
-	struct space *space;
-	int err;
-
-	if (!child)
-		return -EAGAIN;
-	options.fork_share = share;
-	sim_at_release(snapshot_take, &snapshot);
-	err = space_fork(parent->space, &space);
-	sim_at_release(NULL, NULL);
-	check_memory_was_short(err);
-	snapshot_take(&snapshot);               /* if nothing ran beside */
-	if (!err) {
-		child->space = space;
-		model_fork(&child->model, &snapshot.model);
-		*out = child;
-	} else {
-		child->threads = 0;
-	}
-	sim_trace("space %u: fork %d makes %u: %d", parent->model.id, share, child->model.id, err);
-	return err;
-}
+/* ---- the end ---- */
 
 void world_exit(struct world_space *at)
 {
@@ -455,8 +306,6 @@ void world_exit(struct world_space *at)
 	space_put(space);
 	at->threads = 0;
 }
-
-/* ---- the end ---- */
 
 void world_end(void)
 {
@@ -473,8 +322,9 @@ void world_end(void)
 		object_put(model_objects[i].object);
 	ledger_take(&now);
 	if (memcmp(&now, &ledger_at_start, sizeof(now)) != 0)
-		sim_violation("left behind: %lld frames, %lld objects of memory, %lld spaces, "
-			      "%lld objects", (long long)(ledger_at_start.free_frames - now.free_frames),
+		sim_violation("left behind: %lld frames, %lld pieces of memory, %lld spaces, "
+			      "%lld objects",
+			      (long long)(ledger_at_start.free_frames - now.free_frames),
 			      (long long)(now.slab_objects - ledger_at_start.slab_objects),
 			      (long long)(now.spaces - ledger_at_start.spaces),
 			      (long long)(now.objects - ledger_at_start.objects));

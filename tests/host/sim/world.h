@@ -2,9 +2,9 @@
 /*
  * tests/host/sim/world.h - programs on the simulated machine, and the oracle that watches them.
  *
- * A world has a few spaces, each with threads that load, store, fork, map, protect, move and exit at random.
- * Everything goes through the kernel's own memory system; every answer, every value is compared with the
- * model, and at quiet moments everything is recounted (world_check).
+ * A world has a few spaces, each with threads that load, store, fork, map, protect, move and exit
+ * at random. Everything goes through the kernel's own memory system; every answer, every value is
+ * compared with the model, and at quiet moments everything is recounted (world_check).
  */
 #pragma once
 
@@ -48,7 +48,8 @@ struct world_plan {
 /* A fresh machine with its objects and no space. */
 void world_start(unsigned cpus);
 
-/* Run a plan from a seed, then end everything and look for what is left.  Violations end the process. */
+/* Run a plan from a seed, then end everything and look for what is left.  Violations end the
+ * process. */
 void world_run(const struct world_plan *plan, uint64_t seed);
 
 /* ---- single steps; also for tests that do one thing at a time ---- */
@@ -56,8 +57,8 @@ void world_run(const struct world_plan *plan, uint64_t seed);
 struct world_space *world_space_new(void);
 struct world_space *world_space_find(const struct space *space);
 
-/* One access by the running thread, faults included.  0, or what the fault said: -EFAULT, -EACCES, -ENXIO;
- * -ENOMEM only if failures are injected. */
+/* One access by the running thread, faults included.  0, or what the fault said: -EFAULT,
+ * -EACCES, -ENXIO; -ENOMEM only if failures are injected. */
 int world_access(struct world_space *at, unsigned spot, unsigned word, enum access access);
 int world_load(struct world_space *at, unsigned spot);
 int world_store(struct world_space *at, unsigned spot);
@@ -74,8 +75,8 @@ void world_exit(struct world_space *at);        /* one of its threads ends */
 /* The CPU that runs this loads the space: for tests without threads. */
 void world_enter(unsigned cpu, const struct world_space *at);
 
-/* Every page of a space holds what the model says.  Everything recounted agrees with what is kept: see
- * tests/host/sim/check.c.  The same as sim_run()'s inspection. */
+/* Every page of a space holds what the model says.  Everything recounted agrees with what is
+ * kept: see tests/host/sim/check.c.  The same as sim_run()'s inspection. */
 void world_check(void);
 
 /* The kernel reads the word through space_read(), from whatever space the caller is in. */
@@ -85,6 +86,7 @@ int world_peek(struct world_space *at, unsigned spot, unsigned word);
 void world_fail_nth(uint64_t n);
 void world_fail_often(unsigned per_1000);
 bool world_has_failed(void);            /* since the last of these calls */
+uint64_t world_failures(void);          /* ever */
 
 /* Put everything back; what remains allocated is a leak. */
 void world_end(void);

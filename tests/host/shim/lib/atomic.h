@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Under the simulated machine (-DSIM) other CPUs may come between at every operation that they could
- * see: counts going up and down, and looks at what others change. */
+/* Under the simulated machine (-DSIM) other CPUs may come between at every operation that they
+ * could see: counts going up and down, and looks at what others change. */
 #pragma once
 
 #include_next "lib/atomic.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's own view of the hardware; only that pages are copied and zeroed in three pieces, with
- * room for other CPUs between them. */
+/* The kernel's own view of the hardware; only that pages are copied and zeroed in three pieces,
+ * with room for other CPUs between them. */
 #pragma once
 
 #define page_zero page_zero_at_once

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fs/proc_memory.c - /proc/{meminfo,vmstat,slabinfo}, /proc/sys/vm: memory of the system.
+ *
+ * What frames are is counted by a walk over all of them, so that the numbers fit together: MemTotal
+ * is the sum of what is free, of programs and files, of tables, small objects and the rest of the
+ * kernel.  A page that two files share counts for both in Cached; Mapped are the pages of all files
+ * that somebody maps.  What does not exist here (swap, writeback) is zero.
+ * See: proc(5).
+ */
+
+#include "fs/procfs.h"
+#include "lib/string.h"
+#include "kernel/oom.h"
+#include "kernel/options.h"
+#include "mm/commit.h"
+#include "mm/frame.h"
+#include "mm/kstack.h"
+#include "mm/slab.h"
+#include "mm/weight.h"
+
+enum { KIB_PER_PAGE = PAGE_SIZE / KIB };
+
+/* ---- what there is ---- */
+
+struct memory {                         /* pages */
+	uint64_t total, free, available;
+	uint64_t files, mapped;         /* of objects; of them, in some space */
+	uint64_t anonymous;             /* programs' own */
+	uint64_t tables, slabs, stacks, locked;
+};
+
+static void add_object(struct object *object, void *argument)
+{
+	struct memory *memory = argument;
+	uint64_t resident = READ_ONCE(object->resident);
+
+	memory->files += resident;
+	if (atomic_load_relaxed(&object->mapped))
+		memory->mapped += resident;
+}
+
+static void add_locked(struct space *space, void *argument)
+{
+	struct memory *memory = argument;
+
+	memory->locked += space_locked_resident(space);
+}
+
+static void memory_look(struct memory *memory)
+{
+	uint64_t data, spare;
+
+	*memory = (struct memory){ .total = frames_total() };
+	object_for_each(add_object, memory);
+	space_for_each(add_locked, memory);
+	memory->tables = frames_of_kind(FRAME_TABLE);
+	memory->slabs = frames_of_kind(FRAME_SLAB);
+	data = frames_of_kind(FRAME_DATA);
+	memory->anonymous = data > memory->files ? data - memory->files : 0;
+	memory->stacks = kstacks_frames();
+	memory->free = frames_free() + kstacks_cached_frames();
+	spare = frames_kept();
+	memory->available = memory->free > spare ? memory->free - spare : 0;
+}
+
+static void print_kib(struct proc_text *text, const char *name, uint64_t pages)
+{
+	proc_print(text, "%-16s%8lu kB\n", name, pages * KIB_PER_PAGE);
+}
+
+static void print_lists(struct proc_text *text, const struct memory *memory)
+{
+	print_kib(text, "Active:", memory->anonymous + memory->files);
+	print_kib(text, "Inactive:", 0);
+	print_kib(text, "Active(anon):", memory->anonymous + memory->files);
+	print_kib(text, "Inactive(anon):", 0);
+	print_kib(text, "Active(file):", 0);
+	print_kib(text, "Inactive(file):", 0);
+	print_kib(text, "Unevictable:", memory->locked);
+	print_kib(text, "Mlocked:", memory->locked);
+	print_kib(text, "SwapTotal:", 0);
+	print_kib(text, "SwapFree:", 0);
+	print_kib(text, "Dirty:", 0);
+	print_kib(text, "Writeback:", 0);
+}
+
+static void print_huge(struct proc_text *text)
+{
+	print_kib(text, "AnonHugePages:", 0);
+	print_kib(text, "ShmemHugePages:", 0);
+	print_kib(text, "ShmemPmdMapped:", 0);
+	print_kib(text, "FileHugePages:", 0);
+	print_kib(text, "FilePmdMapped:", 0);
+	proc_print(text, "HugePages_Total:   %5lu\nHugePages_Free:    %5lu\n", 0ul, 0ul);
+	proc_print(text, "HugePages_Rsvd:    %5lu\nHugePages_Surp:    %5lu\n", 0ul, 0ul);
+	proc_print(text, "Hugepagesize:   %8lu kB\n", 2048ul);
+	print_kib(text, "Hugetlb:", 0);
+}
+
+int proc_show_meminfo(struct proc_text *text, const struct proc_node *node)
+{
+	struct memory memory;
+
+	memory_look(&memory);
+	print_kib(text, "MemTotal:", memory.total);
+	print_kib(text, "MemFree:", memory.free);
+	print_kib(text, "MemAvailable:", memory.available);
+	print_kib(text, "Buffers:", 0);
+	print_kib(text, "Cached:", memory.files);
+	print_kib(text, "SwapCached:", 0);
+	print_lists(text, &memory);
+	print_kib(text, "AnonPages:", memory.anonymous);
+	print_kib(text, "Mapped:", memory.mapped);
+	print_kib(text, "Shmem:", memory.files);
+	print_kib(text, "KReclaimable:", 0);
+	print_kib(text, "Slab:", memory.slabs);
+	print_kib(text, "SReclaimable:", 0);
+	print_kib(text, "SUnreclaim:", memory.slabs);
+	print_kib(text, "KernelStack:", memory.stacks);
+	print_kib(text, "PageTables:", memory.tables);
+	print_kib(text, "SecPageTables:", 0);
+	print_kib(text, "NFS_Unstable:", 0);
+	print_kib(text, "Bounce:", 0);
+	print_kib(text, "WritebackTmp:", 0);
+	print_kib(text, "CommitLimit:", commit_limit());
+	print_kib(text, "Committed_AS:", committed_total());
+	print_huge(text);
+	return 0;
+}
+
+static void print_count(struct proc_text *text, const char *name, uint64_t count)
+{
+	proc_print(text, "%s %lu\n", name, count);
+}
+
+static void print_stock(struct proc_text *text, const struct memory *memory)
+{
+	print_count(text, "nr_free_pages", memory->free);
+	print_count(text, "nr_zone_inactive_anon", 0);
+	print_count(text, "nr_zone_active_anon", memory->anonymous + memory->files);
+	print_count(text, "nr_zone_inactive_file", 0);
+	print_count(text, "nr_zone_active_file", 0);
+	print_count(text, "nr_zone_unevictable", memory->locked);
+	print_count(text, "nr_mlock", memory->locked);
+	print_count(text, "nr_inactive_anon", 0);
+	print_count(text, "nr_active_anon", memory->anonymous + memory->files);
+	print_count(text, "nr_inactive_file", 0);
+	print_count(text, "nr_active_file", 0);
+	print_count(text, "nr_unevictable", memory->locked);
+	print_count(text, "nr_slab_reclaimable", 0);
+	print_count(text, "nr_slab_unreclaimable", memory->slabs);
+	print_count(text, "nr_anon_pages", memory->anonymous);
+	print_count(text, "nr_mapped", memory->mapped);
+	print_count(text, "nr_file_pages", memory->files);
+	print_count(text, "nr_dirty", 0);
+	print_count(text, "nr_writeback", 0);
+	print_count(text, "nr_shmem", memory->files);
+	print_count(text, "nr_anon_transparent_hugepages", 0);
+	print_count(text, "nr_kernel_stack", memory->stacks * KIB_PER_PAGE);
+	print_count(text, "nr_page_table_pages", memory->tables);
+}
+
+int proc_show_vmstat(struct proc_text *text, const struct proc_node *node)
+{
+	struct work_counts work;
+	struct memory memory;
+
+	memory_look(&memory);
+	work_totals(&work);
+	print_stock(text, &memory);
+	print_count(text, "pgpgin", 0);
+	print_count(text, "pgpgout", 0);
+	print_count(text, "pswpin", 0);
+	print_count(text, "pswpout", 0);
+	print_count(text, "pgfault", work.of[WORK_faults]);
+	print_count(text, "pgmajfault", 0);
+	print_count(text, "oom_kill", oom_kills());
+	return 0;
+}
+
+static void print_cache(const struct slab_cache *cache, void *argument)
+{
+	uint32_t slabs = READ_ONCE(cache->slabs), objects = READ_ONCE(cache->objects);
+
+	proc_print(argument, "%-17s %6u %6u %6u %4d %4d : tunables 0 0 0 : slabdata %6u %6u 0\n",
+		cache->name, objects, objects, cache->size, 0, 0, slabs, slabs);
+}
+
+int proc_show_slabinfo(struct proc_text *text, const struct proc_node *node)
+{
+	proc_print(text,
+		"slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
+		"<objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> "
+		": slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+	slab_for_each_cache(print_cache, text);
+	return 0;
+}
+
+/* ---- /proc/sys/vm ---- */
+
+static int show_fork_share(struct proc_text *text, const struct proc_node *node)
+{
+	proc_print(text, "%s\n", fork_share_name(READ_ONCE(options.fork_share)));
+	return 0;
+}
+
+static int store_fork_share(const struct proc_node *node, char *name)
+{
+	enum fork_share share;
+	int err = fork_share_parse(name, &share);
+
+	if (!err)
+		WRITE_ONCE(options.fork_share, share);
+	return err;
+}
+
+/* The numbers of struct commit_settings, by their files' names. */
+static const struct setting {
+	const char *name;
+	int64_t *value;
+	int64_t highest;
+	int64_t *instead;               /* set to zero with it: they say the same */
+} settings[] = {
+	{ "overcommit_memory", &commit_settings.mode, COMMIT_NEVER, NULL },
+	{ "overcommit_ratio", &commit_settings.ratio, INT32_MAX, &commit_settings.kbytes },
+	{ "overcommit_kbytes", &commit_settings.kbytes, INT64_MAX, &commit_settings.ratio },
+	{ "admin_reserve_kbytes", &commit_settings.admin_reserve_kbytes, INT64_MAX, NULL },
+	{ "user_reserve_kbytes", &commit_settings.user_reserve_kbytes, INT64_MAX, NULL },
+};
+
+static const struct setting *setting_of(const struct proc_node *node)
+{
+	const struct setting *setting = settings;
+
+	while (!string_equals(setting->name, node->entry->name))
+		setting++;
+	return setting;
+}
+
+static int show_setting(struct proc_text *text, const struct proc_node *node)
+{
+	proc_print(text, "%ld\n", READ_ONCE(*setting_of(node)->value));
+	return 0;
+}
+
+static int store_setting(const struct proc_node *node, char *text)
+{
+	const struct setting *setting = setting_of(node);
+	int64_t value;
+	int err = proc_parse_number(text, 0, setting->highest, &value);
+
+	if (err)
+		return err;
+	if (setting->instead)
+		WRITE_ONCE(*setting->instead, 0);
+	WRITE_ONCE(*setting->value, value);
+	return 0;
+}
+
+static int show_min_free(struct proc_text *text, const struct proc_node *node)
+{
+	proc_print(text, "%lu\n", frames_kept() * KIB_PER_PAGE);
+	return 0;
+}
+
+/* At most a quarter: programs have to run. */
+static int store_min_free(const struct proc_node *node, char *text)
+{
+	int64_t value;
+	int err = proc_parse_number(
+		text, 0, (int64_t)(frames_total() * KIB_PER_PAGE / 4), &value);
+
+	if (!err)
+		frames_keep((uint64_t)value / KIB_PER_PAGE);
+	return err;
+}
+
+#define SETTING(name_, show_, store_) \
+	{ .name = name_, .mode = S_IFREG | 0644, .show = show_, .store = store_ }
+#define COMMIT_SETTING(name_) SETTING(name_, show_setting, store_setting)
+#define CONSTANT(name_) { .name = name_, .mode = S_IFREG | 0444, .show = proc_show_constant }
+
+const struct proc_entry proc_vm_children[] = {
+	SETTING("fork_share", show_fork_share, store_fork_share),
+	COMMIT_SETTING("overcommit_memory"),
+	COMMIT_SETTING("overcommit_ratio"),
+	COMMIT_SETTING("overcommit_kbytes"),
+	COMMIT_SETTING("admin_reserve_kbytes"),
+	COMMIT_SETTING("user_reserve_kbytes"),
+	SETTING("min_free_kbytes", show_min_free, store_min_free),
+	CONSTANT("max_map_count"),
+	CONSTANT("mmap_min_addr"),
+	CONSTANT("swappiness"),
+	{ 0 }
+};

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/views.c - take an object's pages away from the spaces that see them.
+ *
+ * There is no way back from a frame to the entries that name it.  So whoever truncates a file,
+ * punches a hole or takes a snapshot visits every space, looks for ranges of the object, and takes
+ * the entries out.  A private range keeps its copies: a leaf that is a view says so (pte_is_view).
+ *
+ * Locks: each space's for writing, one after the other.  A fault that has fetched the object's page
+ *        holds it for reading until the view is installed, and is found.
+ */
+#include "mm/mmap.h"
+#include "lib/bits.h"
+#include "kernel/panic.h"
+#include "mm/cursor.h"
+
+struct views {
+	struct object *object;
+	uint64_t first_page, last_page;
+	enum view_kind kind;
+};
+
+static void space_remove_views(struct space *space, void *argument);
+static int vma_remove_views(struct space *space, const struct vma *vma, const struct views *what)
+	REQUIRES(space->lock);
+static int range_remove_views(struct space *space, virt_t start, virt_t end)
+	REQUIRES(space->lock);
+
+void spaces_remove_views(struct object *object, uint64_t first_page, uint64_t last_page,
+			 enum view_kind kind)
+{
+	struct views what = { object, first_page, last_page, kind };
+	space_for_each(space_remove_views, &what);
+}
+
+/* Truncation must not fail: where a table cannot be owned for lack of memory, others run and it is
+ * tried again. */
+static void space_remove_views(struct space *space, void *argument)
+{
+	int err;
+	do {
+		err = 0;
+		write_lock(&space->lock);
+		for (uint32_t i = 0; i < space->vmas->count && !err; i++)
+			err = vma_remove_views(space, &space->vmas->at[i], argument);
+		write_unlock(&space->lock);
+		if (err)
+			task_yield();
+	} while (err);
+}
+
+static int vma_remove_views(struct space *space, const struct vma *vma, const struct views *what)
+{
+	uint64_t page = vma->offset >> PAGE_SHIFT;
+	uint64_t first = MAX(page, what->first_page);
+	uint64_t last = MIN(page + vma_pages(vma), what->last_page);
+	if (vma->object != what->object || first >= last)
+		return 0;
+
+	virt_t start = vma->start + ((first - page) << PAGE_SHIFT);
+	virt_t end = start + ((last - first) << PAGE_SHIFT);
+	if (!vma_is_private(vma) || what->kind == VIEWS_AND_COPIES)
+		return space_drop_pages(space, start, end);
+	return what->kind == VIEWS_SHARED ? 0 : range_remove_views(space, start, end);
+}
+
+/* The leaves of one table, as bits: those that are views. */
+struct view_map {
+	virt_t start;
+	uint64_t bits[PTE_PER_TABLE / 64];
+	bool has_any;
+};
+
+static void view_mark(const struct leaf_visit *leaf, void *argument)
+{
+	struct view_map *map = argument;
+	unsigned i = (leaf->addr - map->start) >> PAGE_SHIFT;
+
+	if (!pte_is_view(leaf->leaf))
+		return;
+	map->bits[i / 64] |= 1ull << i % 64;
+	map->has_any = true;
+}
+
+static bool view_is_marked(const struct view_map *map, unsigned i)
+{
+	return i < PTE_PER_TABLE && map->bits[i / 64] >> i % 64 & 1;
+}
+
+/* Drop each run of marked pages. */
+static int views_drop(struct space *space, const struct view_map *map) REQUIRES(space->lock)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < PTE_PER_TABLE && !err; i++) {
+		unsigned from = i;
+		while (view_is_marked(map, i))
+			i++;
+		if (from < i)
+			err = space_drop_pages(space, map->start + from * PAGE_SIZE,
+					       map->start + i * PAGE_SIZE);
+	}
+	return err;
+}
+
+/* Of a private range: the views go, the copies stay. */
+static int range_remove_views(struct space *space, virt_t start, virt_t end)
+{
+	int err = 0;
+
+	for (virt_t at = start; at < end && !err; at += PTE_PER_TABLE * PAGE_SIZE) {
+		struct view_map map = { .start = at };
+		virt_t to = MIN(end, (virt_t)(at + PTE_PER_TABLE * PAGE_SIZE));
+		cursor_for_each(space, at, to, view_mark, &map);
+		if (map.has_any)
+			err = views_drop(space, &map);
+	}
+	return err;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/user/mm_errno.c - each way to ask for what cannot be, and the answer.
+ *
+ * The system calls themselves: the C library refuses some of this before the kernel sees it.
+ */
+#include "temp_dir.h"
+#include "memory.h"
+
+#include <sys/syscall.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+enum { ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS, READ_WRITE = PROT_READ | PROT_WRITE };
+
+#define USER_END 0x7ffffffff000ul       /* of Linux; that of others is not far */
+#define ODD(memory) ((volatile char *)(memory) + 1)
+#define NOWHERE ((volatile char *)(USER_END - 64 * MIB * 1024))
+
+static long map(const volatile void *at, size_t len, int prot, int flags, int fd, off_t offset)
+{
+	return syscall(SYS_mmap, at, len, prot, flags, fd, offset);
+}
+
+static long unmap(const volatile void *at, size_t len)
+{
+	return syscall(SYS_munmap, at, len);
+}
+
+static long set_rights(const volatile void *at, size_t len, int prot)
+{
+	return syscall(SYS_mprotect, at, len, prot);
+}
+
+static long remap(const volatile void *at, size_t old, size_t new, int flags,
+	const volatile void *to)
+{
+	return syscall(SYS_mremap, at, old, new, flags, to);
+}
+
+static long advise(const volatile void *at, size_t len, int advice)
+{
+	return syscall(SYS_madvise, at, len, advice);
+}
+
+/* ---- mmap ---- */
+
+TEST(mmap_einval)
+{
+	volatile char *memory = pages_new(2);
+
+	CHECK_ERRNO(map(NULL, 0, PROT_READ, ANONYMOUS, -1, 0), EINVAL);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0), EINVAL);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, ANONYMOUS, -1, 1), EINVAL);
+	CHECK_ERRNO(map(ODD(memory), PAGE, PROT_READ, ANONYMOUS | MAP_FIXED, -1, 0), EINVAL);
+	CHECK_ERRNO(map(ODD(memory), PAGE, PROT_READ, ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+		EINVAL);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0), EINVAL);
+}
+
+TEST(mmap_enomem)
+{
+	CHECK_ERRNO(map(NULL, USER_END + PAGE, PROT_NONE, ANONYMOUS, -1, 0), ENOMEM);
+	CHECK_ERRNO(map(NULL, SIZE_MAX - PAGE, PROT_NONE, ANONYMOUS, -1, 0), ENOMEM);
+	CHECK_ERRNO(map(NULL, SIZE_MAX, PROT_NONE, ANONYMOUS, -1, 0), ENOMEM);
+	CHECK_ERRNO(map((void *)(USER_END + 2 * PAGE), PAGE, PROT_READ, ANONYMOUS | MAP_FIXED, -1,
+		0), ENOMEM);
+	CHECK_ERRNO(map((void *)-PAGE, PAGE, PROT_READ, ANONYMOUS | MAP_FIXED, -1, 0), ENOMEM);
+}
+
+TEST(mmap_eexist)
+{
+	volatile char *memory = pages_new(2);
+
+	CHECK_ERRNO(map(memory + PAGE, 4 * PAGE, PROT_READ, ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+		EEXIST);
+}
+
+/* Root may do more on Linux. */
+TEST(mmap_eperm)
+{
+	CHECK_EQ(syscall(SYS_setuid, 1000), 0);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, ANONYMOUS | MAP_FIXED, -1, 0), EPERM);
+}
+
+DIR_TEST(mmap_of_files)
+{
+	int fds[2];
+
+	file_make("f", "text");
+	int to_read = open("f", O_RDONLY), to_write = open("f", O_WRONLY);
+	int directory = open(".", O_RDONLY);
+	CHECK_EQ(pipe(fds), 0);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_PRIVATE, -1, 0), EBADF);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_PRIVATE, to_write, 0), EACCES);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_WRITE, MAP_SHARED, to_write, 0), EACCES);
+	CHECK_ERRNO(map(NULL, PAGE, READ_WRITE, MAP_SHARED, to_read, 0), EACCES);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_PRIVATE, fds[0], 0), ENODEV);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_PRIVATE, directory, 0), ENODEV);
+	CHECK_ERRNO(map(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, to_read, -(off_t)PAGE), EOVERFLOW);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_PRIVATE, to_read, 100), EINVAL);
+	CHECK_ERRNO(map(NULL, 0, PROT_READ, MAP_PRIVATE, to_read, 0), EINVAL);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, 0, to_read, 0), EINVAL);
+}
+
+TEST(a_refused_map_replaces_nothing)
+{
+	volatile char *memory = pages_new(2);
+
+	memory[0] = 'A';
+	CHECK_ERRNO(map(memory, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, -1, 0), EBADF);
+	CHECK_ERRNO(map(memory, 0, PROT_READ, ANONYMOUS | MAP_FIXED, -1, 0), EINVAL);
+	CHECK_EQ(memory[0], 'A');
+}
+
+/* ---- munmap ---- */
+
+TEST(munmap_einval)
+{
+	volatile char *memory = pages_new(2);
+
+	CHECK_ERRNO(unmap(ODD(memory), PAGE), EINVAL);
+	CHECK_ERRNO(unmap(memory, 0), EINVAL);
+	CHECK_ERRNO(unmap(memory, SIZE_MAX), EINVAL);
+	CHECK_ERRNO(unmap(memory, -(uintptr_t)memory), EINVAL);
+	CHECK_ERRNO(unmap((void *)(USER_END + PAGE), PAGE), EINVAL);
+	memory[0] = 1;
+	CHECK_EQ(unmap(NOWHERE, PAGE), 0);
+}
+
+/* ---- mprotect ---- */
+
+TEST(mprotect_einval)
+{
+	volatile char *memory = pages_new(2);
+
+	CHECK_ERRNO(set_rights(ODD(memory), PAGE, PROT_READ), EINVAL);
+	CHECK_ERRNO(set_rights(memory, PAGE, 0x80), EINVAL);
+	CHECK_ERRNO(set_rights(memory, PAGE, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP), EINVAL);
+	CHECK_ERRNO(set_rights(memory, PAGE, PROT_READ | PROT_GROWSUP), EINVAL);
+	CHECK_EQ(set_rights(memory, 0, PROT_READ), 0);
+	memory[0] = 1;
+}
+
+TEST(mprotect_enomem)
+{
+	volatile char *memory = pages_new(8);
+
+	pages_free(memory + 4 * PAGE, 1);
+	CHECK_ERRNO(set_rights(memory + 4 * PAGE, PAGE, PROT_READ), ENOMEM);
+	CHECK_ERRNO(set_rights(memory, 8 * PAGE, PROT_READ), ENOMEM);
+	CHECK_ERRNO(set_rights(NOWHERE, PAGE, PROT_READ), ENOMEM);
+	CHECK_ERRNO(set_rights(memory, -(uintptr_t)memory, PROT_READ), ENOMEM);
+	CHECK_ERRNO(set_rights(memory, SIZE_MAX - PAGE, PROT_READ), ENOMEM);
+	CHECK_EQ(memory[0] + memory[7 * PAGE], 0);
+}
+
+DIR_TEST(mprotect_eacces)
+{
+	file_make("f", "text");
+	int fd = open("f", O_RDONLY);
+	volatile char *shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	volatile char *private = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+
+	CHECK(shared != MAP_FAILED && private != MAP_FAILED);
+	CHECK_ERRNO(set_rights(shared, PAGE, READ_WRITE), EACCES);
+	CHECK_EQ(shared[0], 't');
+	CHECK_EQ(set_rights(private, PAGE, READ_WRITE), 0);
+}
+
+/* ---- mremap ---- */
+
+TEST(mremap_einval)
+{
+	volatile char *memory = pages_new(8), *to = pages_new(8);
+	int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
+
+	CHECK_ERRNO(remap(ODD(memory), PAGE, PAGE, 0, NULL), EINVAL);
+	CHECK_ERRNO(remap(memory, PAGE, 0, 0, NULL), EINVAL);
+	CHECK_ERRNO(remap(memory, PAGE, PAGE, 64, NULL), EINVAL);
+	CHECK_ERRNO(remap(memory, PAGE, PAGE, MREMAP_FIXED, to), EINVAL);
+	CHECK_ERRNO(remap(memory, PAGE, PAGE, fixed, ODD(to)), EINVAL);
+	CHECK_ERRNO(remap(memory, 4 * PAGE, 4 * PAGE, fixed, memory + 2 * PAGE), EINVAL);
+	CHECK_ERRNO(remap(memory + 2 * PAGE, 4 * PAGE, 4 * PAGE, fixed, memory), EINVAL);
+	CHECK_ERRNO(remap(memory, PAGE, PAGE, fixed, (void *)(USER_END + PAGE)), EINVAL);
+	CHECK_ERRNO(remap(memory, 0, PAGE, MREMAP_MAYMOVE, NULL), EINVAL);
+}
+
+TEST(mremap_efault)
+{
+	volatile char *memory = pages_new(8);
+
+	CHECK_EQ(protect(memory + 4 * PAGE, 4, PROT_READ), 0);
+	CHECK_ERRNO(remap(memory, 8 * PAGE, 9 * PAGE, MREMAP_MAYMOVE, NULL), EFAULT);
+	pages_free(memory, 1);
+	CHECK_ERRNO(remap(memory, PAGE, 2 * PAGE, MREMAP_MAYMOVE, NULL), EFAULT);
+	CHECK_ERRNO(remap(NOWHERE, PAGE, 2 * PAGE, MREMAP_MAYMOVE, NULL), EFAULT);
+}
+
+TEST(mremap_enomem)
+{
+	volatile char *memory = pages_new(8);
+
+	memory[0] = 1;
+	CHECK_EQ(protect(memory + 4 * PAGE, 4, PROT_READ), 0);
+	CHECK_ERRNO(remap(memory, 4 * PAGE, 5 * PAGE, 0, NULL), ENOMEM);
+	CHECK_ERRNO(remap(memory, 4 * PAGE, USER_END - PAGE, MREMAP_MAYMOVE, NULL), ENOMEM);
+	CHECK_EQ(memory[0], 1);
+}
+
+/* ---- madvise ---- */
+
+DIR_TEST(madvise_einval)
+{
+	volatile char *memory = pages_new(2);
+
+	CHECK_ERRNO(advise(ODD(memory), PAGE, MADV_DONTNEED), EINVAL);
+	CHECK_ERRNO(advise(memory, PAGE, 12345), EINVAL);
+	CHECK_ERRNO(advise(memory, 0, 12345), EINVAL);
+	CHECK_ERRNO(advise(memory, SIZE_MAX, MADV_DONTNEED), EINVAL);
+	CHECK_ERRNO(advise(memory, PAGE, MADV_REMOVE), EINVAL);
+	CHECK_EQ(advise(memory, 0, MADV_DONTNEED), 0);
+}
+
+/* Done where there is something; told nevertheless. */
+TEST(madvise_enomem)
+{
+	volatile char *memory = pages_new(8);
+
+	pages_mark(memory, 8, 1);
+	pages_free(memory + 4 * PAGE, 1);
+	CHECK_ERRNO(advise(memory, 8 * PAGE, MADV_DONTNEED), ENOMEM);
+	CHECK(bytes_are(memory, 4 * PAGE, 0));
+	CHECK(bytes_are(memory + 5 * PAGE, 3 * PAGE, 0));
+	CHECK_ERRNO(advise(memory + 4 * PAGE, PAGE, MADV_DONTNEED), ENOMEM);
+	CHECK_ERRNO(advise(NOWHERE, PAGE, MADV_WILLNEED), ENOMEM);
+	CHECK_ERRNO(advise(NOWHERE, PAGE, MADV_DONTFORK), ENOMEM);
+}
+
+/* ---- the rest ---- */
+
+TEST(mincore_errors)
+{
+	volatile char *memory = pages_new(4);
+	unsigned char present[4];
+
+	CHECK_ERRNO(syscall(SYS_mincore, ODD(memory), PAGE, present), EINVAL);
+	CHECK_ERRNO(syscall(SYS_mincore, memory, PAGE, 1), EFAULT);
+	pages_free(memory + 2 * PAGE, 1);
+	CHECK_ERRNO(syscall(SYS_mincore, memory, 4 * PAGE, present), ENOMEM);
+	CHECK_ERRNO(syscall(SYS_mincore, memory, SIZE_MAX - 2 * PAGE, present), ENOMEM);
+}
+
+TEST(msync_errors)
+{
+	volatile char *memory = pages_new(4);
+
+	CHECK_ERRNO(syscall(SYS_msync, ODD(memory), PAGE, MS_SYNC), EINVAL);
+	CHECK_ERRNO(syscall(SYS_msync, memory, PAGE, MS_SYNC | MS_ASYNC), EINVAL);
+	CHECK_ERRNO(syscall(SYS_msync, memory, PAGE, 64), EINVAL);
+	pages_free(memory + 2 * PAGE, 1);
+	CHECK_ERRNO(syscall(SYS_msync, memory, 4 * PAGE, MS_SYNC), ENOMEM);
+	CHECK_EQ(syscall(SYS_msync, memory, 2 * PAGE, MS_SYNC), 0);
+}
+
+/* Rights that are not known are ignored when mapping, and refused when changing. */
+TEST(unknown_rights)
+{
+	long at = map(NULL, PAGE, READ_WRITE | 0x80, ANONYMOUS, -1, 0);
+	volatile char *memory = (volatile char *)at;
+
+	CHECK(at != -1);
+	memory[0] = 1;
+	CHECK_ERRNO(set_rights(memory, PAGE, READ_WRITE | 0x80), EINVAL);
+}
+
+/* Write without read: x86 cannot tell them apart. */
+TEST(write_only_can_be_read)
+{
+	volatile char *memory = memory_map(PAGE, PROT_WRITE, MAP_PRIVATE);
+
+	memory[0] = 1;
+	CHECK_EQ(memory[0], 1);
+}
