@@ -69,13 +69,15 @@ USER_PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
 USER_TESTS    := $(patsubst tests/user/%.c,build/tests/user/%,$(sort $(wildcard tests/user/*.c)))
 INIT_PROGRAMS := $(patsubst tests/user/init/%.c,build/tests/init/%,\
 	$(sort $(wildcard tests/user/init/*.c)))
+METRICS       := $(patsubst tests/bench/%.c,%,$(sort $(wildcard tests/bench/*.c)))
 
 # --- the kernel -------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check figures loc deps clean help \
+.PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check figures profile loc \
+	deps clean help \
 	user-programs user-tests
 
 all: $(BUILD)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
@@ -149,6 +151,12 @@ build/tests/user/%: tests/user/%.c $(wildcard tests/user/*.h)
 	$(Q)$(MUSL_CC) $(USER_CFLAGS) -Itests/user -o $@ $<
 
 build/tests/init/%: tests/user/init/%.c
+	$(call say,MUSL,$<)
+	$(Q)tools/need musl-gcc
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -o $@ $<
+
+build/tests/bench/%: tests/bench/%.c tests/bench/bench.h
 	$(call say,MUSL,$<)
 	$(Q)tools/need musl-gcc
 	$(Q)mkdir -p $(@D)
@@ -246,6 +254,9 @@ lint: $(OFFSETS)                                ## warnings of gcc, clang and cp
 
 figures: all                                    ## start-up time, instructions of fork
 	$(Q)tools/figures
+
+profile: all $(METRICS:%=build/tests/bench/%)    ## where the instructions of T go: T=fork_exit_wait
+	$(Q)tools/profile -k $(BUILD)/cowbell.elf $(or $(T),fork_exit_wait)
 
 loc:                                            ## lines of code by folder, longest functions
 	$(Q)tools/loc

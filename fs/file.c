@@ -300,12 +300,17 @@ static const struct file_ops *open_ops(struct inode *inode, uint32_t flags)
 /* Generated files have no size: truncating them is asking for nothing. */
 static int open_finish(struct file *file, uint32_t flags)
 {
-	bool is_sizable = inode_is(file->inode, S_IFREG) && file->ops->truncate;
-	int err = file->ops->open ? file->ops->open(file) : 0;
+	struct inode *inode = file->inode;
+	bool is_file = inode_is(inode, S_IFREG) && !(flags & O_PATH);
+	int err = 0;
 
+	if (is_file && inode->ops->own && (file_can_write(file) || (flags & O_TRUNC)))
+		err = inode->ops->own(inode);
+	if (!err && file->ops->open)
+		err = file->ops->open(file);
 	if (err)
 		return err;
-	if ((flags & O_TRUNC) && is_sizable)
+	if ((flags & O_TRUNC) && is_file && file->ops->truncate)
 		err = file->ops->truncate(file, 0);
 	if (err && file->ops->release)
 		file->ops->release(file);

@@ -102,6 +102,12 @@ static inline bool file_can_write(const struct file *file)
 	return (file->flags & O_ACCMODE) != O_RDONLY;
 }
 
+/* The file as its name means it: an overlay's, where the bytes are another file system's. */
+static inline struct inode *file_named_inode(const struct file *file)
+{
+	return file->path.dentry ? file->path.dentry->inode : file->inode;
+}
+
 /* MS_ flags of the mount it is on. */
 static inline uint64_t file_mount_flags(const struct file *file)
 {

@@ -93,6 +93,15 @@ void inode_get(struct inode *inode)
 	atomic_inc(&inode->refs);
 }
 
+bool inode_try_get(struct inode *inode)
+{
+	uint32_t refs = atomic_load_relaxed(&inode->refs);
+
+	while (refs && !atomic_cmpxchg(&inode->refs, &refs, refs + 1))
+		;
+	return refs != 0;
+}
+
 void inode_put(struct inode *inode)
 {
 	struct file_system *fs = inode->fs;
@@ -142,6 +151,8 @@ int inode_change(struct inode *inode, const struct attr_change *change)
 {
 	int err = change_check(inode, change);
 
+	if (!err && inode->ops->own)
+		err = inode->ops->own(inode);
 	if (err)
 		return err;
 	mutex_lock(&inode->lock);

@@ -52,6 +52,9 @@ struct inode_ops {
 	 * called with the lock held.  destroy, when the last user is gone, may take no lock. */
 	int (*getattr)(struct inode *inode, struct abi_stat *stat);
 	int (*setattr)(struct inode *inode, const struct attr_change *change);
+	/* Before the first change of attributes or bytes: make it the file system's own.  No lock
+	 * is held. */
+	int (*own)(struct inode *inode);
 	void (*destroy)(struct inode *inode);
 };
 
@@ -86,6 +89,8 @@ struct inode {
 	struct list locks;              /* [fs/lock.c] byte ranges and whole-file locks */
 	struct pipe *pipe;              /* [fs/pipe.c] FIFOs, while an end is open */
 	void *data;                     /* the file system's own */
+	uint64_t origin;                /* [lock] st_ino of what an overlay copied up; 0: nothing */
+	bool is_opaque;                 /* [names_lock] overlays: nothing below shows through */
 };
 
 /* A file system instance.  May be static. */
@@ -115,6 +120,7 @@ void file_system_put(struct file_system *fs);
 struct inode *inode_create(struct file_system *fs, uint32_t mode, const struct inode_ops *ops,
 			   const struct file_ops *file_ops);
 void inode_get(struct inode *inode);
+bool inode_try_get(struct inode *inode);        /* false: its last user is gone already */
 void inode_put(struct inode *inode);    /* may sleep */
 
 static inline bool inode_is(const struct inode *inode, uint32_t kind)

@@ -9,8 +9,8 @@
 
 #include "fs/file.h"
 
-/* fcntl(2): F_ADD_SEALS and F_GET_SEALS.  -EINVAL: no such file, or no such seal; -EPERM: sealed, or
- * not open for writing; -EBUSY: F_SEAL_WRITE while somebody may write a mapping. */
+/* fcntl(2): F_ADD_SEALS and F_GET_SEALS.  -EINVAL: no such file, or no such seal; -EPERM: sealed,
+ * or not open for writing; -EBUSY: F_SEAL_WRITE while somebody may write a mapping. */
 MUST_CHECK int seals_add(struct file *file, uint64_t seals);
 int seals_get(struct file *file);
 

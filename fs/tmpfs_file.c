@@ -130,12 +130,11 @@ static int allocate_range(struct inode *inode, int mode, uint64_t offset, uint64
 {
 	struct object *object = inode->object;
 	uint64_t old_size = object_size(object);
-	bool is_write = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
 	uint64_t new_size = mode & FALLOC_FL_KEEP_SIZE ? old_size : MAX(end, old_size);
-	int err = is_write ? seal_check_write(inode, offset, 0) : seal_check_resize(inode, new_size);
+	int err = seal_check_resize(inode, new_size);
 
-	if (!err && is_write && new_size > old_size)
-		err = seal_check_resize(inode, new_size);
+	if (!err && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		err = seal_check_write(inode, 0, 0);
 	if (!err && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		err = object_punch(object, offset, MIN(end, old_size));
 	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > old_size)

@@ -40,7 +40,8 @@ static void alarm_check(struct process *process, void *argument) REQUIRES(proces
 	if (deadline_ns == 0)
 		return;
 	if (deadline_ns <= round->now_ns) {
-		deadline_ns = interval_ns ? deadline_next(deadline_ns, interval_ns, round->now_ns) : 0;
+		deadline_ns = interval_ns ? deadline_next(deadline_ns, interval_ns, round->now_ns)
+					  : 0;
 		process->alarm_deadline_ns = deadline_ns;
 		signal_send_process_locked(process, SIGALRM, NULL);
 	}

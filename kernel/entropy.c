@@ -17,10 +17,14 @@
 #include "kernel/printk.h"
 #include "kernel/spinlock.h"
 
-enum { CHUNK = 256, RDRAND_TRIES = 16 };
+enum { CHUNK = 256, RDRAND_TRIES = 16, POOL = 224, SMALL = 32 };
 
 static struct spinlock entropy_lock = SPINLOCK_INIT(RANK_ENTROPY);
 static struct csprng csprng;                    /* [entropy_lock] */
+
+/* Made in one go for those who want few: four blocks of the generator, less its next key. */
+static uint8_t pool[POOL];                      /* [entropy_lock] */
+static size_t pool_left;                        /* [entropy_lock] at its front */
 
 static bool hardware_random(uint64_t *value)
 {
@@ -49,8 +53,26 @@ void entropy_start(void)
 	csprng_seed(&csprng, (const uint8_t *)seed);
 }
 
+/* What is handed out is forgotten here. */
+static void pool_fill(void *buf, size_t len)
+{
+	spin_lock(&entropy_lock);
+	if (pool_left < len) {
+		csprng_fill(&csprng, pool, sizeof(pool));
+		pool_left = sizeof(pool);
+	}
+	pool_left -= len;
+	memcpy(buf, pool + pool_left, len);
+	memset(pool + pool_left, 0, len);
+	spin_unlock(&entropy_lock);
+}
+
 void entropy_fill(void *buf, size_t len)
 {
+	if (len <= SMALL) {
+		pool_fill(buf, len);
+		return;
+	}
 	for (size_t done = 0; done < len;) {
 		size_t chunk = MIN(len - done, (size_t)CHUNK);
 
@@ -73,5 +95,6 @@ void entropy_mix(const void *bytes, size_t len)
 {
 	spin_lock(&entropy_lock);
 	csprng_mix(&csprng, bytes, MIN(len, (size_t)CHUNK));
+	pool_left = 0;
 	spin_unlock(&entropy_lock);
 }

@@ -215,6 +215,7 @@ static void child_give_away(struct process *child, struct process *parent)
 		signal_send_process_locked(child, child->parent_death_signal, NULL);
 	list_remove(&child->sibling);
 	child->parent = init_process;
+	WRITE_ONCE(child->parent_pid, init_process->pid);
 	if (child->state == PROCESS_ZOMBIE)
 		list_push_front(&init_process->children, &child->sibling);
 	else

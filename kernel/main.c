@@ -45,6 +45,7 @@
 #include "fs/pipe.h"
 #include "fs/procfs.h"
 #include "fs/memfd.h"
+#include "fs/overlay.h"
 #include "fs/tmpfs.h"
 #include "fs/tty.h"
 
@@ -158,6 +159,7 @@ static void files_and_processes_start(void)
 	pipes_start();
 	tmpfs_start();
 	memfd_start();
+	overlay_start();
 	devfs_start();
 	procfs_start();
 	tty_start();

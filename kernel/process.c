@@ -105,6 +105,7 @@ struct process *process_named(int32_t pid)
 void process_enlist(struct process *process, struct process *parent)
 {
 	process->parent = parent;
+	process->parent_pid = parent ? parent->pid : 0;
 	if (parent)
 		list_push_back(&parent->children, &process->sibling);
 	list_push_back(&processes, &process->all);

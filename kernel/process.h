@@ -92,6 +92,7 @@ struct process {
 	int32_t pid;
 	enum process_state state;       /* [tree] */
 	struct process *parent;         /* [tree] */
+	int32_t parent_pid;             /* [tree; others may look] its number, 0: none */
 	struct list children;           /* [tree] by sibling; zombies first */
 	struct list_node sibling;
 	struct list threads;            /* [tree] that have not exited */

@@ -325,10 +325,10 @@ void task_wait_off_cpu(struct task *task)
 
 void task_set_context(struct mmu_context *context)
 {
-	preempt_disable();
+	uint64_t flags = irq_save();
 	current->context = context;
 	tlb_activate(context ? context : &kernel_context);
-	preempt_enable();
+	irq_restore(flags);
 }
 
 /* ---- waking --------------------------------------------------------------------------------- */
@@ -455,11 +455,6 @@ void task_wake_interruptible(struct task *task)
 	task_wake_from(task, 1u << TASK_INTERRUPTIBLE);
 }
 
-void task_prepare_sleep(enum task_state state)
-{
-	atomic_xchg(&current->state, state);
-}
-
 NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask)
 {
 	uint64_t flags = irq_save();
@@ -495,11 +490,6 @@ void task_add_work(struct task *task, uint32_t bits)
 void task_remove_work(struct task *task, uint32_t bits)
 {
 	atomic_and(&task->work, ~bits);
-}
-
-bool task_has_signal_work(const struct task *task)
-{
-	return atomic_load_relaxed(&task->work) & WORK_SIGNAL;
 }
 
 uint64_t task_run_time_ns(const struct task *task)

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "lib/atomic.h"
 #include "kernel/task.h"
 #include "arch/x86_64/cpu.h"
 
@@ -32,7 +33,10 @@ void task_wake(struct task *task);                      /* SLEEPING or INTERRUPT
 void task_wake_interruptible(struct task *task);        /* INTERRUPTIBLE only: signals */
 
 /* Set the running task's state before a sleep; the barrier makes the check after it safe. */
-void task_prepare_sleep(enum task_state state);
+static inline void task_prepare_sleep(enum task_state state)
+{
+	(void)atomic_xchg(&current->state, state);
+}
 
 /* Let another task run.  Returns when this one is chosen again.  Interrupts on; preemption on, or
  * at depth one by the caller's own preempt_disable, which holds again afterwards. */
@@ -71,7 +75,11 @@ uint64_t task_run_time_ns(const struct task *task);
 
 void task_add_work(struct task *task, uint32_t bits);   /* and kick its CPU if it runs elsewhere */
 void task_remove_work(struct task *task, uint32_t bits);
-bool task_has_signal_work(const struct task *task);
+
+static inline bool task_has_signal_work(const struct task *task)
+{
+	return atomic_load_relaxed(&task->work) & WORK_SIGNAL;
+}
 
 /* Totals since boot; `runnable` is how many run or could run now. */
 struct sched_totals { uint64_t switches, tasks_created, idle_ns; uint32_t runnable; };

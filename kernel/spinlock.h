@@ -31,6 +31,7 @@ enum lock_rank {
 	RANK_OBJECTS,           /* the list of all objects */
 	RANK_SEGMENTS,          /* the table of System V segments */
 	RANK_SPACES,            /* the list of all spaces */
+	RANK_OVERLAY,           /* which merged file stands for a real one */
 	RANK_DENTRY,            /* names in use, and where file systems are mounted */
 	RANK_RECORD,            /* locks on ranges of files */
 	RANK_PROCESS_TREE,      /* families, groups, sessions: fork, exit, wait, setpgid */
@@ -117,8 +118,14 @@ void lock_rank_enter(const void *lock, enum lock_rank rank);
 void lock_rank_note(const void *lock, enum lock_rank rank);
 void lock_rank_leave(const void *lock);
 
-/* Assert that this task may sleep here: no spinlock held, not in an interrupt. */
+/* Assert that this task may sleep here: no spinlock held, not in an interrupt.  The second only in
+ * debug builds, for places that hardly ever sleep and are passed often. */
 void assert_may_sleep(void);
+#ifdef COWBELL_DEBUG
+#define DEBUG_MAY_SLEEP() assert_may_sleep()
+#else
+#define DEBUG_MAY_SLEEP() ((void)0)
+#endif
 
 /* The slow halves of the functions below. */
 void spin_wait(uint32_t *held);

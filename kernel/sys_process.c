@@ -203,11 +203,7 @@ long sys_gettid(const struct syscall_args *args)
 
 long sys_getppid(const struct syscall_args *args)
 {
-	spin_lock(&process_tree_lock);
-	const struct process *parent = current_process()->parent;
-	long pid = parent ? parent->pid : 0;
-	spin_unlock(&process_tree_lock);
-	return pid;
+	return READ_ONCE(current_process()->parent_pid);
 }
 
 long sys_getpgid(const struct syscall_args *args)

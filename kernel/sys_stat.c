@@ -52,7 +52,7 @@ long sys_fstat(const struct syscall_args *args)
 
 	if (!file)
 		return -EBADF;
-	int err = inode_stat(file->inode, &stat);
+	int err = inode_stat(file_named_inode(file), &stat);
 
 	file_put(file);
 	return err ? err : copy_to_user(args->rsi, &stat, sizeof(stat));
@@ -189,7 +189,7 @@ static long change_file(int fd, const struct attr_change *change)
 	int err = file->path.mount ? mount_is_writable(&file->path) : 0;
 
 	if (!err)
-		err = inode_change(file->inode, change);
+		err = inode_change(file_named_inode(file), change);
 
 	file_put(file);
 	return err;
@@ -413,7 +413,7 @@ long sys_fstatfs(const struct syscall_args *args)
 
 	if (!file)
 		return -EBADF;
-	long err = statfs_inode(file->inode, file_mount_flags(file), args->rsi);
+	long err = statfs_inode(file_named_inode(file), file_mount_flags(file), args->rsi);
 
 	file_put(file);
 	return err;

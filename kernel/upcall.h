@@ -27,8 +27,8 @@ void upcall_exception(struct trap_frame *frame, uint64_t vector, int err, virt_t
 /* About to return to a program with work pending (signals, reschedule).  Interrupts are on. */
 void upcall_return_to_user(struct trap_frame *frame);
 
-/* A system call.  Its arguments are in the frame, where the entry then stores the result.  Interrupts
- * are on. */
+/* A system call.  Its arguments are in the frame, where the entry then stores the result.
+ * Interrupts are on. */
 long upcall_syscall(struct trap_frame *frame);
 
 /* A byte came in over the serial line.  Interrupt context. */

@@ -28,13 +28,12 @@
 int upcall_page_fault(virt_t addr, enum access access)
 {
 	struct space *space = current->space;
-	int err;
+	int err = -EFAULT;
 
-	if (!space)
-		return -EFAULT;
-	do {
+	if (likely(space != NULL))
 		err = fault_resolve(space, addr, access);
-	} while (err == -ENOMEM && oom_relieve() == 0);
+	while (unlikely(err == -ENOMEM) && oom_relieve() == 0)
+		err = fault_resolve(space, addr, access);
 	return err;
 }
 

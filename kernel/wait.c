@@ -101,14 +101,10 @@ static void sleep_timer_fire(struct timer *timer)
 	task_wake(container_of(timer, struct sleep_timer, timer)->task);
 }
 
-bool schedule_until(uint64_t deadline_ns)
+bool schedule_with_timer(uint64_t deadline_ns)
 {
 	struct sleep_timer sleep = { .task = current };
 
-	if (deadline_ns == WAIT_FOREVER) {
-		schedule();
-		return true;
-	}
 	timer_init(&sleep.timer, sleep_timer_fire);
 	timer_set(&sleep.timer, deadline_ns);
 	schedule();

@@ -45,7 +45,15 @@ static inline bool wait_has_signal(void)
 /* Sleep until the deadline (CLOCK_MONOTONIC ns; WAIT_FOREVER) or a wake-up, in the state prepared.
  * False: the deadline passed. */
 #define WAIT_FOREVER UINT64_MAX
-bool schedule_until(uint64_t deadline_ns);
+bool schedule_with_timer(uint64_t deadline_ns);
+
+static inline bool schedule_until(uint64_t deadline_ns)
+{
+	if (deadline_ns != WAIT_FOREVER)
+		return schedule_with_timer(deadline_ns);
+	schedule();
+	return true;
+}
 
 #define wait_loop_(queue_, condition_, state_, deadline_, signals_) \
 	({ \

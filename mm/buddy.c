@@ -29,8 +29,9 @@
 
 static struct spinlock lock = SPINLOCK_INIT(RANK_FRAME);
 static struct list free_lists[FRAME_ORDER_MAX + 1];     /* [lock] */
-static uint64_t free_frames;                            /* [lock]; read by anyone */
+uint64_t buddy_free;                                    /* [lock]; read by anyone */
 
+static unsigned lowest_order(unsigned order) REQUIRES(lock);
 static pfn_t block_take(unsigned order) REQUIRES(lock);
 static void block_give(pfn_t pfn, unsigned order) REQUIRES(lock);
 static void block_link(pfn_t pfn, unsigned order) REQUIRES(lock);
@@ -43,7 +44,7 @@ void buddy_start(void)
 {
 	for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++)
 		list_init(&free_lists[order]);
-	free_frames = 0;
+	buddy_free = 0;
 }
 
 pfn_t buddy_take(unsigned order)
@@ -62,11 +63,15 @@ unsigned buddy_take_singles(uint32_t *pfns, unsigned count)
 
 	spin_lock(&lock);
 	while (taken < count) {
-		pfn_t pfn = block_take(0);
+		unsigned order = lowest_order(0);
+		pfn_t pfn;
 
-		if (pfn == FRAME_NONE)
+		if (order > FRAME_ORDER_MAX)
 			break;
-		pfns[taken++] = pfn;
+		order = MIN(order, log2_floor(count - taken));
+		pfn = block_take(order);
+		for (unsigned i = 0; i < BIT(order); i++)
+			pfns[taken++] = pfn + i;
 	}
 	spin_unlock(&lock);
 	return taken;
@@ -99,18 +104,19 @@ void buddy_give_range(pfn_t start, pfn_t end)
 	}
 }
 
-uint64_t buddy_free_frames(void)
+/* The order of the smallest free blocks that are of at least `order`; beyond the greatest: none. */
+static unsigned lowest_order(unsigned order)
 {
-	return atomic_load_relaxed(&free_frames);
+	while (order <= FRAME_ORDER_MAX && list_is_empty(&free_lists[order]))
+		order++;
+	return order;
 }
 
 static pfn_t block_take(unsigned order)
 {
-	unsigned found = order;
+	unsigned found = lowest_order(order);
 	pfn_t pfn;
 
-	while (found <= FRAME_ORDER_MAX && list_is_empty(&free_lists[found]))
-		found++;
 	if (found > FRAME_ORDER_MAX)
 		return FRAME_NONE;
 
@@ -120,7 +126,7 @@ static pfn_t block_take(unsigned order)
 		found--;
 		block_link(pfn + BIT(found), found);
 	}
-	atomic_store_relaxed(&free_frames, free_frames - BIT(order));
+	atomic_store_relaxed(&buddy_free, buddy_free - BIT(order));
 	return pfn;
 }
 
@@ -128,7 +134,7 @@ static void block_give(pfn_t pfn, unsigned order)
 {
 	assert(is_aligned(pfn, BIT(order)) && frames[pfn].kind == FRAME_FREE);
 	frames[pfn].used = FREE_INSIDE;
-	atomic_store_relaxed(&free_frames, free_frames + BIT(order));
+	atomic_store_relaxed(&buddy_free, buddy_free + BIT(order));
 	while (order < FRAME_ORDER_MAX && block_is_free(pfn ^ BIT(order), order)) {
 		block_unlink(pfn ^ BIT(order));
 		pfn &= ~BIT(order);
@@ -171,7 +177,7 @@ const char *buddy_check(void)
 	spin_lock(&lock);
 	for (unsigned order = 0; order <= FRAME_ORDER_MAX && wrong == NULL; order++)
 		wrong = list_check(order, &seen);
-	if (wrong == NULL && seen != free_frames)
+	if (wrong == NULL && seen != buddy_free)
 		wrong = "the free lists hold more or less than their count says";
 	spin_unlock(&lock);
 	return wrong;
@@ -188,7 +194,7 @@ static const char *list_check(unsigned order, uint64_t *frames_seen)
 		if (wrong != NULL)
 			return wrong;
 		*frames_seen += BIT(order);
-		if (*frames_seen > free_frames)
+		if (*frames_seen > buddy_free)
 			return "a free list is longer than its count says";
 	}
 	return NULL;

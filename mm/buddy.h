@@ -34,7 +34,12 @@ void buddy_give_singles(const uint32_t *pfns, unsigned count);
 void buddy_give_range(pfn_t start, pfn_t end);
 
 /* Frames on the free lists. */
-uint64_t buddy_free_frames(void);
+extern uint64_t buddy_free;             /* [the lists' lock; others may look] */
+
+static inline uint64_t buddy_free_frames(void)
+{
+	return atomic_load_relaxed(&buddy_free);
+}
 
 /* For frames_check(). */
 const char *buddy_check(void);

@@ -18,6 +18,21 @@
 #include "kernel/event.h"
 #include "kernel/panic.h"
 
+/* The cursor's path through a slot that lacks the write bit. */
+static int cursor_own(struct cursor *cursor, pte_t *slot, int level)
+{
+	struct space *space = cursor->space;
+	pfn_t table = slot_table(slot);
+
+	spin_lock_byte(&frames[table].lock);
+	int err = table_own(slot, level, &cursor->gather, &space->work);
+	spin_unlock_byte(&frames[table].lock);
+	if (err)
+		space_gather_finish(space, &cursor->gather, cursor->addr,
+				    cursor->addr + PAGE_SIZE);
+	return err;
+}
+
 int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
 {
 	cursor->space = space;
@@ -25,20 +40,17 @@ int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
 	gather_init(&cursor->gather);
 
 	pfn_t table = space->mmu.root >> PAGE_SHIFT;
+#pragma GCC unroll 3
 	for (int level = PTE_LEVELS; level > 1; level--) {
 		pte_t *slot = &frame_entries(table)[pte_index(addr, level)];
 		pte_t entry = pte_load(slot);
 		if (unlikely(!pte_is_writable(entry))) {
-			spin_lock_byte(&frames[table].lock);
-			int err = table_own(slot, level, &cursor->gather, &space->work);
-			spin_unlock_byte(&frames[table].lock);
-			if (err) {
-				space_gather_finish(space, &cursor->gather, addr, addr + PAGE_SIZE);
+			int err = cursor_own(cursor, slot, level);
+			if (err)
 				return err;
-			}
 			entry = pte_load(slot);
 		}
-		table = pte_pfn(entry);
+		table = pte_present_pfn(entry);
 	}
 
 	spin_lock_byte(&frames[table].lock);
@@ -71,7 +83,7 @@ void cursor_set(struct cursor *cursor, pte_t leaf)
 	int change = pte_is_counted(leaf) - pte_is_counted(cursor_get(cursor));
 
 	entry_store(cursor->slot, leaf);
-	if (change)
+	if (change != 0)
 		space_count_resident(cursor->space, change);
 	event(entry_set, cursor->addr, leaf.bits, 1);
 }
@@ -81,15 +93,17 @@ void cursor_replace(struct cursor *cursor, pte_t leaf)
 	pte_t old = cursor_get(cursor);
 	assert(pte_is_present(old));
 
-	entry_store(cursor->slot, PTE_NONE);
-	space_flush(cursor->space, cursor->addr, cursor->addr + PAGE_SIZE);
+	pte_store(cursor->slot, PTE_NONE);      /* for so long the table's totals wait */
+	space_flush_page(cursor->space, cursor->addr);
 	cursor->gather.must_flush = false;  /* the same flush covered the tables replaced above */
-	entry_store(cursor->slot, leaf);
+	pte_store(cursor->slot, leaf);
 
-	if (pte_is_counted(old))
-		gather_add(&cursor->gather, old, 1);
-	else
+	if (pte_is_counted(old)) {
+		frame_put(pte_present_pfn(old));
+	} else {
+		frames[slot_table(cursor->slot)].resident++;
 		space_count_resident(cursor->space, 1);
+	}
 	event(entry_set, cursor->addr, leaf.bits, 1);
 }
 

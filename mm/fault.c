@@ -76,7 +76,7 @@ int fault_resolve(struct space *space, virt_t addr, enum access access)
 static int fault_once(struct space *space, virt_t addr, enum access access)
 {
 	struct fault fault = { .space = space, .addr = addr, .access = access, .page = FRAME_NONE };
-	fault.vma = vma_find(space->vmas, addr);
+	fault.vma = vma_find_near(space->vmas, addr, &space->fault_range);
 	if (!fault.vma)
 		return -EFAULT;
 	if (!vma_allows(fault.vma, access))

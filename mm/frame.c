@@ -10,6 +10,9 @@
  *   (buddy.c)  <------------------       <------------------
  *              drain, 16 at once            frame_free_block, the last put
  *
+ * Frames that are known to be zero (tables, mostly: their holder empties them entry by entry) lie
+ * apart in the cache and go to who wants zeros; to others only when there is nothing else.
+ *
  * Invariants: a frame of kind FREE is in exactly one free block or one cache; every other has
  * somebody who will free it, except RESERVED and ZERO.  Metadata of a frame changes hands with the
  * frame.
@@ -33,11 +36,13 @@
 #include "mm/frame_early.h"
 #include "mm/mmu.h"
 
-enum { CACHE_MAX = 32, CACHE_BATCH = 16 };
+enum { CACHE_MAX = 32, CACHE_BATCH = 16, ZEROED_MAX = 16 };
 
 struct frame_cache {
 	uint32_t pfns[CACHE_MAX];       /* the last one in is the first one out: it is still warm */
 	uint32_t count;                 /* [own CPU]; read by anyone */
+	uint32_t zeroed_count;          /* [own CPU]; read by anyone */
+	uint32_t zeroed[ZEROED_MAX];    /* not poisoned, all bytes zero */
 } ALIGNED(64);
 
 struct frame *frames;
@@ -58,11 +63,13 @@ static void cache_refill(struct frame_cache *cache);
 static void cache_push(struct frame_cache *cache, pfn_t pfn);
 static void cache_drain(struct frame_cache *cache, unsigned count);
 static bool cache_is_sound(const struct frame_cache *cache);
+static inline void frame_hand_out(pfn_t pfn, enum frame_kind kind);
 static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order);
 static void block_take_back(pfn_t pfn, unsigned order);
 static bool block_may_be_freed(pfn_t pfn, unsigned order);
 static void poison_write(pfn_t pfn);
 static void poison_check(pfn_t pfn);
+static void zeros_check(pfn_t pfn);
 
 void frames_start(void)
 {
@@ -91,7 +98,7 @@ void frames_start_cpu(struct cpu *cpu)
 {
 	struct frame_cache *cache = &caches[cpu->id];
 
-	cache->count = 0;
+	cache->count = cache->zeroed_count = 0;
 	cpu->frame_cache = cache;
 }
 
@@ -170,15 +177,38 @@ pfn_t frame_alloc(enum frame_kind kind)
 	preempt_disable();
 	pfn = cache_pop(this_cpu()->frame_cache);
 	preempt_enable();
-	if (pfn != FRAME_NONE)
-		block_hand_out(pfn, kind, 0);
+	if (likely(pfn != FRAME_NONE))
+		frame_hand_out(pfn, kind);
+	return pfn;
+}
+
+/* One of those that are zero already, or FRAME_NONE. */
+static pfn_t cache_pop_zeroed(void)
+{
+	struct frame_cache *cache;
+	pfn_t pfn = FRAME_NONE;
+
+	preempt_disable();
+	cache = this_cpu()->frame_cache;
+	if (likely(cache->zeroed_count > 0))
+		pfn = cache->zeroed[--cache->zeroed_count];
+	preempt_enable();
 	return pfn;
 }
 
 pfn_t frame_alloc_zeroed(enum frame_kind kind)
 {
-	pfn_t pfn = frame_alloc(kind);
+	pfn_t pfn;
 
+	if (is_kept_from(kind, 0))
+		return FRAME_NONE;
+	pfn = cache_pop_zeroed();
+	if (likely(pfn != FRAME_NONE)) {
+		zeros_check(pfn);
+		frame_hand_out(pfn, kind);
+		return pfn;
+	}
+	pfn = frame_alloc(kind);
 	if (pfn != FRAME_NONE)
 		page_zero(frame_bytes(pfn));
 	return pfn;
@@ -218,6 +248,30 @@ void frame_free_block(pfn_t pfn, unsigned order)
 	preempt_enable();
 }
 
+static bool cache_push_zeroed(struct frame_cache *cache, pfn_t pfn)
+{
+	if (cache->zeroed_count == ZEROED_MAX)
+		return false;
+	event(frame_free, pfn, frames[pfn].kind, 0);
+	zeros_check(pfn);
+	frame_refs[pfn] = 0;
+	frames[pfn] = (struct frame){ .kind = FRAME_FREE, .used = FREE_CACHED };
+	cache->zeroed[cache->zeroed_count++] = pfn;
+	return true;
+}
+
+void frame_free_zeroed(pfn_t pfn)
+{
+	bool is_kept;
+
+	assert(pfn < frame_count && block_may_be_freed(pfn, 0));
+	preempt_disable();
+	is_kept = cache_push_zeroed(this_cpu()->frame_cache, pfn);
+	preempt_enable();
+	if (!is_kept)
+		frame_free_block(pfn, 0);
+}
+
 void frame_put(pfn_t pfn)
 {
 	assert(frames[pfn].kind == FRAME_DATA || frames[pfn].kind == FRAME_KERNEL);
@@ -229,9 +283,9 @@ static pfn_t cache_pop(struct frame_cache *cache)
 {
 	if (unlikely(cache->count == 0))
 		cache_refill(cache);
-	if (unlikely(cache->count == 0))
-		return FRAME_NONE;
-	return cache->pfns[--cache->count];
+	if (likely(cache->count > 0))
+		return cache->pfns[--cache->count];
+	return cache->zeroed_count > 0 ? cache->zeroed[--cache->zeroed_count] : FRAME_NONE;
 }
 
 static void cache_refill(struct frame_cache *cache)
@@ -262,7 +316,19 @@ void frames_drain_caches(void)
 	preempt_disable();
 	cache = this_cpu()->frame_cache;
 	cache_drain(cache, cache->count);
+	buddy_give_singles(cache->zeroed, cache->zeroed_count);
+	cache->zeroed_count = 0;
 	preempt_enable();
+}
+
+/* A block of one. */
+static inline void frame_hand_out(pfn_t pfn, enum frame_kind kind)
+{
+	assert(frames[pfn].kind == FRAME_FREE && frame_refs[pfn] == 0);
+	poison_check(pfn);
+	frames[pfn] = (struct frame){ .kind = kind };
+	frame_refs[pfn] = 1;
+	event(frame_alloc, pfn, kind, 0);
 }
 
 /* Nobody else can see the frames: from FREE to held they pass through the caller's hands. */
@@ -305,7 +371,8 @@ uint64_t frames_free(void)
 	uint64_t count = buddy_free_frames();
 
 	for (unsigned i = 0; i < CPU_MAX; i++)
-		count += atomic_load_relaxed(&caches[i].count);
+		count += atomic_load_relaxed(&caches[i].count)
+			 + atomic_load_relaxed(&caches[i].zeroed_count);
 	return count;
 }
 
@@ -374,15 +441,21 @@ const char *frames_check(void)
 	return NULL;
 }
 
-static bool cache_is_sound(const struct frame_cache *cache)
+static bool cached_are_free(const uint32_t *pfns, unsigned count)
 {
-	for (unsigned i = 0; i < cache->count; i++) {
-		const struct frame *frame = &frames[cache->pfns[i]];
+	for (unsigned i = 0; i < count; i++) {
+		const struct frame *frame = &frames[pfns[i]];
 
 		if (frame->kind != FRAME_FREE || frame->used != FREE_CACHED)
 			return false;
 	}
 	return true;
+}
+
+static bool cache_is_sound(const struct frame_cache *cache)
+{
+	return cached_are_free(cache->pfns, cache->count)
+	       && cached_are_free(cache->zeroed, cache->zeroed_count);
 }
 
 /*
@@ -411,12 +484,25 @@ static void poison_check(pfn_t pfn)
 		if (words[i] != POISON)
 			panic("free frame %lx was written: %lx at %x", pfn, words[i], i * 8);
 }
+
+static void zeros_check(pfn_t pfn)
+{
+	const uint64_t *words = frame_bytes(pfn);
+
+	for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
+		if (words[i] != 0)
+			panic("frame %lx is not zero: %lx at %x", pfn, words[i], i * 8);
+}
 #else
 static void poison_write(pfn_t pfn)
 {
 }
 
 static void poison_check(pfn_t pfn)
+{
+}
+
+static void zeros_check(pfn_t pfn)
 {
 }
 #endif

@@ -69,6 +69,10 @@ MUST_CHECK pfn_t frame_alloc(enum frame_kind kind);
 MUST_CHECK pfn_t frame_alloc_zeroed(enum frame_kind kind);
 MUST_CHECK pfn_t frame_alloc_block(enum frame_kind kind, unsigned order);
 
+/* Free a single frame like that which its holder leaves full of zeros: it is handed out again, as
+ * it is, to who wants them. */
+void frame_free_zeroed(pfn_t pfn);
+
 /* Free a block that nobody but the caller holds (count 0 or 1).  The order must be the one it was
  * allocated with. */
 void frame_free_block(pfn_t pfn, unsigned order);

@@ -295,7 +295,9 @@ int space_unmap_locked(struct space *space, virt_t start, virt_t end)
 		return err;
 
 	struct vmas *vmas = space->vmas;
-	uint32_t last = vmas_search(vmas, end - 1);     /* the last range concerned, or beyond it */
+	uint32_t last = first;                          /* the last range concerned, or beyond it */
+	while (last < vmas->count && vmas->at[last].end < end)
+		last++;
 	bool cuts_first = vmas->at[first].start < start;
 	bool cuts_last =
 		last < vmas->count && vmas->at[last].start < end && vmas->at[last].end > end;
@@ -315,10 +317,11 @@ void space_remove_ranges(struct space *space, virt_t start, virt_t end)
 {
 	struct vmas *vmas = space->vmas;
 
-	vmas_split(vmas, start);
-	vmas_split(vmas, end);
-	uint32_t first = vmas_search(vmas, start), last = first;
+	uint32_t first = vmas_search(vmas, start);
+	first += vmas_split_at(vmas, first, start);
+	uint32_t last = first;
 	for (; last < vmas->count && vmas->at[last].start < end; last++) {
+		(void)vmas_split_at(vmas, last, end);
 		space_account(space, &vmas->at[last], -1);
 		space_uncharge(space, vma_promise(&vmas->at[last]));
 	}
@@ -355,8 +358,10 @@ static bool heap_grow(struct space *space, virt_t start, virt_t end) REQUIRES(sp
 		.flags = VMA_HEAP | VMA_MAYWRITE | VMA_ACCOUNTED | space->lock_future,
 	};
 
-	if (!vmas_find_gap(space->vmas, end - start, PAGE_SIZE, start, end)
-	    || space->vmas->count >= VMA_MAX || vmas_own(&space->vmas, 1))
+	uint32_t i = vmas_search(space->vmas, start);
+	bool is_free = i == space->vmas->count || space->vmas->at[i].start >= end;
+
+	if (!is_free || space->vmas->count >= VMA_MAX || vmas_own(&space->vmas, 1))
 		return false;
 	if (heap.flags & VMA_LOCKED && !space_may_lock(space, vma_pages(&heap)))
 		return false;

@@ -46,6 +46,22 @@ static inline pte_t *frame_entries(pfn_t pfn)
 	return frame_bytes(pfn);
 }
 
+/*
+ * The first slot from `i` on that may hold an entry, by lines of the cache: most tables are nearly
+ * empty.  There is one: the caller knows that the table has an entry at `i` or beyond.  Nobody
+ * changes the table meanwhile.
+ */
+static inline unsigned slots_skip_empty(const pte_t *entries, unsigned i)
+{
+	const uint64_t *line = &entries[i].bits;
+
+	if (i % PTE_PER_LINE != 0)
+		return i;
+	while (!(line[0] | line[1] | line[2] | line[3] | line[4] | line[5] | line[6] | line[7]))
+		line += PTE_PER_LINE;
+	return line - &entries[0].bits;
+}
+
 /* Whole pages, page aligned. */
 static inline void page_zero(void *page)
 {
@@ -57,8 +73,13 @@ static inline void page_copy(void *to, const void *from)
 	movsq(to, from, PAGE_SIZE / 8);
 }
 
-/* The upper half of a new root. */
+/* The upper half of a new root, which is empty; and of one that no CPU will load any more. */
 static inline void root_init(pfn_t root)
 {
-	paging_copy_kernel_half(frame_bytes(root));
+	paging_fill_kernel_half(frame_entries(root));
+}
+
+static inline void root_clear(pfn_t root)
+{
+	paging_clear_kernel_half(frame_entries(root));
 }

@@ -9,10 +9,10 @@
  * An object of kind FILE is the page cache of a tmpfs inode and its only home; absent pages are
  * holes and read as zeros.
  *
- * A snapshot shares the object's root and costs the same for every size (mm/clone.c).  W4: MAP_SHARED
- * views exist only of pages that the object owns alone, so a snapshot takes them all away first,
- * and holds the object meanwhile: no page is given out to be seen.  Private views may name a page
- * that the object has replaced since; they are read-only and keep what they showed.
+ * A snapshot shares the object's root and costs the same for every size (mm/clone.c).  W4:
+ * MAP_SHARED views exist only of pages that the object owns alone, so a snapshot takes them all
+ * away first, and holds the object meanwhile: no page is given out to be seen.  Private views may
+ * name a page that the object has replaced since; they are read-only and keep what they showed.
  *
  * Locks: `lock` guards tree, size and mapped.  Rank above the space's: a fault takes the space
  * first.

@@ -31,7 +31,7 @@ static int protect_prepare(struct protect *protect, pfn_t table, virt_t base)
 	virt_t from = MAX(base, protect->start),
 	       to = MIN(base + span * PTE_PER_TABLE, protect->end);
 
-	for (virt_t at = from - from % span; level > 1 && at < to; at += span) {
+	for (virt_t at = from - from % span; at < to; at += span) {
 		pte_t *slot = &frame_entries(table)[pte_index(at, level)];
 		if (pte_is_none(pte_load(slot)))
 			continue;
@@ -39,7 +39,7 @@ static int protect_prepare(struct protect *protect, pfn_t table, virt_t base)
 			space_gather_finish(
 				protect->space, &protect->gather, protect->start, protect->end);
 		int err = table_own(slot, level, &protect->gather, &protect->space->work);
-		if (!err)
+		if (!err && level > 2)
 			err = protect_prepare(protect, pte_pfn(pte_load(slot)), at);
 		if (err)
 			return err;
@@ -47,16 +47,48 @@ static int protect_prepare(struct protect *protect, pfn_t table, virt_t base)
 	return 0;
 }
 
-/* The leaf with no more rights than `prot` allows. */
-static pte_t leaf_tightened(pte_t leaf, uint32_t prot)
+/* No rights at all: frames are kept, out of the hardware's sight.  Was there any? */
+static bool leaves_park(pte_t *slot, const pte_t *past)
 {
-	if (!pte_is_present(leaf))
-		return leaf;
+	bool has_changed = false;
+
+	for (; slot < past; slot++) {
+		pte_t leaf = pte_load(slot);
+		if (!pte_is_present(leaf))
+			continue;
+		entry_store(slot, pte_is_counted(leaf) ? pte_park(leaf) : PTE_NONE);
+		has_changed = true;
+	}
+	return has_changed;
+}
+
+/* No more rights than these; the table's totals stay.  Has any leaf lost one? */
+static bool leaves_limit(pte_t *slot, const pte_t *past, struct pte_rights rights)
+{
+	bool has_changed = false;
+
+#pragma GCC unroll 4
+	for (; slot < past; slot++) {
+		pte_t leaf = pte_load(slot), limited = pte_limited(leaf, rights);
+		if (!pte_is_present(leaf) || limited.bits == leaf.bits)
+			continue;
+		pte_store(slot, limited);
+		has_changed = true;
+	}
+	return has_changed;
+}
+
+/* The leaves of one table. */
+static bool protect_leaves(const struct protect *protect, pfn_t table, virt_t base)
+{
+	virt_t from = MAX(base, protect->start), to = MIN(base + pte_span(2), protect->end);
+	pte_t *slot = &frame_entries(table)[pte_index(from, 1)];
+	const pte_t *past = slot + ((to - from) >> PAGE_SHIFT);
+	uint32_t prot = protect->prot;
+
 	if (!(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
-		return pte_is_counted(leaf) ? pte_park(leaf) : PTE_NONE;
-	if (!(prot & PROT_WRITE))
-		leaf = pte_without_write(leaf);
-	return prot & PROT_EXEC ? leaf : pte_without_exec(leaf);
+		return leaves_park(slot, past);
+	return leaves_limit(slot, past, pte_rights(prot & PROT_WRITE, prot & PROT_EXEC));
 }
 
 static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
@@ -71,15 +103,10 @@ static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
 		pte_t entry = pte_load(slot);
 		if (pte_is_none(entry))
 			continue;
-		if (level > 1) {
-			protect_commit(protect, pte_pfn(entry), at);
-			continue;
-		}
-		pte_t tightened = leaf_tightened(entry, protect->prot);
-		if (tightened.bits == entry.bits)
-			continue;
-		entry_store(slot, tightened);
-		protect->gather.must_flush = true;
+		if (level > 2)
+			protect_commit(protect, pte_present_pfn(entry), at);
+		else if (protect_leaves(protect, pte_present_pfn(entry), at))
+			protect->gather.must_flush = true;
 	}
 }
 

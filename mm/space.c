@@ -61,10 +61,16 @@ static struct space *space_alloc(void)
 	return space;
 }
 
+static void root_put(pfn_t root)
+{
+	root_clear(root);
+	table_put(root, NULL);
+}
+
 /* One that never was on the list, nor had ranges. */
 static void space_free(struct space *space)
 {
-	table_put(space->mmu.root >> PAGE_SHIFT, NULL);
+	root_put(space->mmu.root >> PAGE_SHIFT);
 	slab_free(&space_cache, space);
 }
 
@@ -283,7 +289,7 @@ void space_put(struct space *space)
 	spin_unlock(&spaces_lock);
 	event(space_destroy, space->mmu.id, space->mmu.root >> PAGE_SHIFT, 0);
 
-	table_put(space->mmu.root >> PAGE_SHIFT, NULL);
+	root_put(space->mmu.root >> PAGE_SHIFT);
 	vmas_put(space->vmas);
 	commit_uncharge(space->promised_pages + space->promised_tables);
 	slab_free(&space_cache, space);

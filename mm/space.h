@@ -17,6 +17,7 @@
 #include "kernel/options.h"
 #include "mm/commit.h"
 #include "mm/counters.h"
+#include "mm/mmu.h"
 #include "mm/vma.h"
 
 /* Where the program's parts lie: for /proc/PID/{cmdline,environ,stat}. */
@@ -30,6 +31,7 @@ struct space {
 	struct rwlock lock;
 	uint32_t users;                 /* atomic: tasks, and transient users */
 	struct vmas *vmas;              /* [lock] */
+	uint32_t fault_range;           /* a guess: which of them the next fault is in */
 	int64_t resident;               /* atomic: RSS, pages */
 	int64_t resident_peak;          /* atomic: VmHWM, pages; sampled when it may fall */
 	uint64_t mapped_pages;          /* [lock] VmSize */
@@ -81,6 +83,12 @@ static inline int64_t space_resident_peak(const struct space *space)
 
 /* Shoot down [start, end) on every CPU that runs in the space; counted and traced. */
 void space_flush(struct space *space, virt_t start, virt_t end);
+
+static inline void space_flush_page(struct space *space, virt_t addr)
+{
+	work_add(&space->work, shootdowns, 1);
+	tlb_flush_page(&space->mmu, addr);
+}
 
 /* Shoot down what the gather speaks of in [start, end), then put it. */
 struct gather;

@@ -19,6 +19,8 @@
 #include "kernel/panic.h"
 
 static pte_t entry_for_sharer(pte_t entry);
+static unsigned line_copy(pte_t *to, const pte_t *from, unsigned *uncounted);
+static unsigned line_regain(pte_t *slots, int level, unsigned *kept);
 static void table_free(pfn_t table, struct work_counts *work);
 
 pfn_t table_alloc(int level, struct work_counts *work)
@@ -42,26 +44,43 @@ pfn_t table_copy(pfn_t from, struct work_counts *work)
 
 	const pte_t *old = frame_entries(from);
 	pte_t *new = frame_entries(to);
-	unsigned left = source->used, counted = 0;
-	for (unsigned i = 0; left; i++) {
-		pte_t entry = pte_load(&old[i]);
-		if (pte_is_none(entry))
-			continue;
-		left--;
-		if (pte_is_counted(entry)) {
-			frame_get(pte_pfn(entry));
-			counted++;
-		}
-		pte_store(&new[i], entry_for_sharer(entry));
+	unsigned left = source->used, uncounted = 0;
+	for (unsigned line = 0; left; line += PTE_PER_LINE) {
+		line = slots_skip_empty(old, line);
+		left -= line_copy(&new[line], &old[line], &uncounted);
 	}
 
 	frames[to].used = source->used;
 	frames[to].resident = source->resident;
 	atomic_store_relaxed(&source->stale, 1);        /* our put of `from` releases it */
 	work_add(work, tables_copied, 1);
-	work_add(work, entries_shared, counted);
+	work_add(work, entries_shared, source->used - uncounted);
 	event(table_copy, from, to, source->level);
 	return to;
+}
+
+/* One line of a table, eight entries in a row.  How many there were. */
+static unsigned line_copy(pte_t *to, const pte_t *from, unsigned *uncounted)
+{
+	unsigned copied = PTE_PER_LINE;
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < PTE_PER_LINE; i++) {
+		pte_t entry = pte_load(&from[i]);
+		if (pte_is_none(entry)) {
+			copied--;
+		} else if (likely(pte_is_plain(entry))) {
+			frame_get(pte_present_pfn(entry));
+			pte_store(&to[i], pte_without_write(entry));
+		} else {
+			if (pte_is_counted(entry))
+				frame_get(pte_pfn(entry));
+			else
+				++*uncounted;
+			pte_store(&to[i], entry_for_sharer(entry));
+		}
+	}
+	return copied;
 }
 
 /* What another table may say of the same thing: not that it is its own.  Views of MAP_SHARED
@@ -71,9 +90,10 @@ static pte_t entry_for_sharer(pte_t entry)
 	return pte_is_shared(entry) ? entry : pte_without_write(entry);
 }
 
-bool entry_is_exclusive(pte_t entry, int level)
+/* Is what a certificate speaks of true: held by this entry alone? */
+static inline bool entry_is_exclusive(pte_t entry, int level)
 {
-	pfn_t named = pte_pfn(entry);
+	pfn_t named = pte_present_pfn(entry);
 	return frame_is_exclusive(named) &&
 	       (level == 1 || !atomic_load_relaxed(&frames[named].stale));
 }
@@ -87,22 +107,35 @@ void table_regain(pfn_t table, struct work_counts *work)
 	if (meta->stale) {
 		pte_t *entries = frame_entries(table);
 		unsigned left = meta->used;
-		for (unsigned i = 0; left; i++) {
-			pte_t entry = pte_load(&entries[i]);
-			if (pte_is_none(entry))
-				continue;
-			left--;
-			if (!pte_is_writable(entry) || pte_is_shared(entry))
-				continue;
-			if (entry_is_exclusive(entry, meta->level))
-				kept++;
-			else
-				pte_store(&entries[i], pte_without_write(entry));
+		for (unsigned line = 0; left; line += PTE_PER_LINE) {
+			line = slots_skip_empty(entries, line);
+			left -= line_regain(&entries[line], meta->level, &kept);
 		}
 		meta->stale = 0;
 	}
 	work_add(work, tables_regained, 1);
 	event(table_regain, table, meta->level, kept);
+}
+
+/* One line of a stale table.  How many entries there are; those that keep the write bit are added
+ * up. */
+static unsigned line_regain(pte_t *slots, int level, unsigned *kept)
+{
+	unsigned present = PTE_PER_LINE;
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < PTE_PER_LINE; i++) {
+		pte_t entry = pte_load(&slots[i]);
+		if (pte_is_none(entry))
+			present--;
+		else if (!pte_is_writable(entry) || pte_is_shared(entry))
+			continue;
+		else if (likely(entry_is_exclusive(entry, level)))
+			++*kept;
+		else
+			pte_store(&slots[i], pte_without_write(entry));
+	}
+	return present;
 }
 
 int table_own(pte_t *slot, int level, struct gather *gather, struct work_counts *work)
@@ -143,6 +176,7 @@ int table_share(pfn_t to, pfn_t from, int share_level, bool edit_source, struct 
 	int err = 0;
 
 	for (unsigned i = 0; left && !err; i++) {
+		i = slots_skip_empty(old, i);
 		pte_t entry = pte_load(&old[i]);
 		if (pte_is_none(entry))
 			continue;
@@ -195,22 +229,24 @@ void table_put(pfn_t table, struct work_counts *work)
 }
 
 /* As deep as the tree is high.  Preemption is on: a dense tree is freed with others running
- * between. */
+ * between.  The table is left empty, which saves zeroing it when it is used again. */
 static void table_free(pfn_t table, struct work_counts *work)
 {
 	int level = frames[table].level;
-	const pte_t *entries = frame_entries(table);
+	pte_t *entries = frame_entries(table);
 	unsigned left = frames[table].used;
 
 	for (unsigned i = 0; left; i++) {
+		i = slots_skip_empty(entries, i);
 		pte_t entry = pte_load(&entries[i]);
 		if (pte_is_none(entry))
 			continue;
 		left--;
+		pte_store(&entries[i], PTE_NONE);
 		entry_put(entry, level, work);
 	}
 	work_add(work, tables_freed, 1);
-	frame_free_block(table, 0);
+	frame_free_zeroed(table);
 }
 
 uint64_t entry_resident(pte_t entry, int level)
@@ -228,6 +264,7 @@ uint64_t entry_resident(pte_t entry, int level)
 	const pte_t *entries = frame_entries(table);
 	unsigned left = frames[table].used;
 	for (unsigned i = 0; left; i++) {
+		i = slots_skip_empty(entries, i);
 		pte_t below = pte_load(&entries[i]);
 		if (pte_is_none(below))
 			continue;
@@ -249,6 +286,7 @@ uint64_t entry_exclusive(pte_t entry, int level)
 	unsigned left = frames[table].used;
 	uint64_t found = 1;
 	for (unsigned i = 0; left; i++) {
+		i = slots_skip_empty(entries, i);
 		pte_t below = pte_load(&entries[i]);
 		if (pte_is_none(below))
 			continue;
@@ -256,22 +294,6 @@ uint64_t entry_exclusive(pte_t entry, int level)
 		found += entry_exclusive(below, level - 1);
 	}
 	return found;
-}
-
-pfn_t slot_table(const pte_t *slot)
-{
-	return frame_of(slot);
-}
-
-void entry_store(pte_t *slot, pte_t entry)
-{
-	struct frame *table = &frames[slot_table(slot)];
-	pte_t old = pte_load(slot);
-
-	table->used += !pte_is_none(entry) - !pte_is_none(old);
-	if (table->level == 1)
-		table->resident += pte_is_counted(entry) - pte_is_counted(old);
-	pte_store(slot, entry);
 }
 
 void gather_add(struct gather *gather, pte_t entry, int level)

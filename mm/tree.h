@@ -88,15 +88,24 @@ uint64_t entry_resident(pte_t entry, int level);
  * holds it. */
 uint64_t entry_exclusive(pte_t entry, int level);
 
-/* Is the thing a certificate speaks of true: held by this entry alone? */
-bool entry_is_exclusive(pte_t entry, int level);
+/* The table in which a slot lies. */
+static inline pfn_t slot_table(const pte_t *slot)
+{
+	return frame_of(slot);
+}
 
 /* Store a leaf or a table entry into a table that is the caller's, keeping its totals.  [table
  * lock] */
-void entry_store(pte_t *slot, pte_t entry);
+static inline void entry_store(pte_t *slot, pte_t entry)
+{
+	struct frame *table = &frames[slot_table(slot)];
+	pte_t old = pte_load(slot);
 
-/* The table in which a slot lies. */
-pfn_t slot_table(const pte_t *slot);
+	table->used += !pte_is_none(entry) - !pte_is_none(old);
+	if (table->level == 1)
+		table->resident += pte_is_counted(entry) - pte_is_counted(old);
+	pte_store(slot, entry);
+}
 
 static inline void gather_init(struct gather *gather)
 {

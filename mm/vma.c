@@ -162,22 +162,25 @@ void vmas_insert(struct vmas *vmas, struct vma vma)
 	uint32_t i = vmas_search(vmas, vma.start);
 	assert(i == vmas->count || vma.end <= vmas->at[i].start);
 
-	memmove(&vmas->at[i + 1], &vmas->at[i], (vmas->count - i) * sizeof(struct vma));
-	vmas->at[i] = vma;
-	vmas->count++;
 	if (vma.object)
 		vma_count(&vma);
-	vmas_join(vmas, i);
-	if (i)
+	if (i && vma_continues(&vmas->at[i - 1], &vma)) {
+		vmas->at[i - 1].end = vma.end;
+		vma_put(&vma);
 		vmas_join(vmas, i - 1);
+	} else if (i < vmas->count && vma_continues(&vma, &vmas->at[i])) {
+		vmas->at[i].start = vma.start;
+		vmas->at[i].offset = vma.offset;
+		vma_put(&vma);
+	} else {
+		memmove(&vmas->at[i + 1], &vmas->at[i], (vmas->count - i) * sizeof(struct vma));
+		vmas->at[i] = vma;
+		vmas->count++;
+	}
 }
 
-void vmas_split(struct vmas *vmas, virt_t addr)
+void vmas_cut(struct vmas *vmas, uint32_t i, virt_t addr)
 {
-	uint32_t i = vmas_search(vmas, addr);
-	if (i == vmas->count || vmas->at[i].start >= addr)
-		return;
-
 	assert(vmas->refs == 1 && vmas->count < vmas->capacity);
 	memmove(&vmas->at[i + 1], &vmas->at[i], (vmas->count - i) * sizeof(struct vma));
 	vmas->count++;

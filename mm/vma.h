@@ -63,6 +63,19 @@ uint32_t vmas_search(const struct vmas *vmas, virt_t addr);
 /* The range that contains addr, or NULL. */
 struct vma *vma_find(const struct vmas *vmas, virt_t addr);
 
+/* The same; looks first at index *guess, which need not be right, and keeps there what it found. */
+static inline struct vma *vma_find_near(const struct vmas *vmas, virt_t addr, uint32_t *guess)
+{
+	const struct vma *vma = &vmas->at[READ_ONCE(*guess)];
+
+	if (likely(vma < vmas->at + vmas->count && vma->start <= addr && addr < vma->end))
+		return (struct vma *)vma;
+	vma = vma_find(vmas, addr);
+	if (vma)
+		WRITE_ONCE(*guess, vma - vmas->at);
+	return (struct vma *)vma;
+}
+
 static inline bool vma_is_private(const struct vma *vma)   { return !(vma->flags & VMA_SHARED); }
 static inline uint64_t vma_pages(const struct vma *vma)
 {
@@ -89,7 +102,21 @@ MUST_CHECK int vmas_own(struct vmas **vmas, uint32_t room);
 /* On an owned array with room.  insert merges with its neighbours where all properties agree and
  * takes over the caller's references.  split cuts the range so that one begins at addr. */
 void vmas_insert(struct vmas *vmas, struct vma vma);
-void vmas_split(struct vmas *vmas, virt_t addr);
+void vmas_cut(struct vmas *vmas, uint32_t i, virt_t addr);      /* range i, which has it inside */
+
+/* Range i, if addr is inside; true: the range that begins there is i + 1 now. */
+static inline bool vmas_split_at(struct vmas *vmas, uint32_t i, virt_t addr)
+{
+	if (i == vmas->count || vmas->at[i].start >= addr || vmas->at[i].end <= addr)
+		return false;
+	vmas_cut(vmas, i, addr);
+	return true;
+}
+
+static inline void vmas_split(struct vmas *vmas, virt_t addr)
+{
+	(void)vmas_split_at(vmas, vmas_search(vmas, addr), addr);
+}
 /* Remove the ranges from..to-1 (indexes) and drop their references; merge what now touches. */
 void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to);
 void vmas_merge_around(struct vmas *vmas, virt_t start, virt_t end);

@@ -8,8 +8,8 @@
 #include "mm/cursor.h"
 #include "mm/tree.h"
 
-/* An object without a name goes with the last range that names it: each has its part of the
- * pages. */
+/* An object without a name goes with the last range that names it: each has its part of the pages.
+ * Not if somebody else holds it, as a System V segment holds its own. */
 static uint64_t shared_part(const struct vmas *vmas)
 {
 	uint64_t pages = 0;
@@ -18,8 +18,10 @@ static uint64_t shared_part(const struct vmas *vmas)
 		const struct object *object = vmas->at[i].object;
 		if (!object || !object->is_anonymous)
 			continue;
-		uint64_t holders = (uint64_t)atomic_load_relaxed(&vmas->refs)
-				   * atomic_load_relaxed(&object->mapped);
+		uint32_t mapped = atomic_load_relaxed(&object->mapped);
+		if (atomic_load_relaxed(&object->refs) > mapped)
+			continue;
+		uint64_t holders = (uint64_t)atomic_load_relaxed(&vmas->refs) * mapped;
 		pages += READ_ONCE(object->resident) / MAX(holders, (uint64_t)1);
 	}
 	return pages;

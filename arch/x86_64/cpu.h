@@ -63,12 +63,12 @@ static inline struct cpu *this_cpu(void)
 	return cpu;
 }
 
-/* Add to one of this CPU's counters: one instruction, so that a change of CPU cannot lose it. */
-static inline void cpu_counter_add(unsigned index, uint64_t n)
-{
-	uint64_t offset = offsetof(struct cpu, counters) + index * sizeof(uint64_t);
-	__asm__ volatile("addq %0, %%gs:(%1)" : : "r"(n), "r"(offset) : "memory", "cc");
-}
+/* Add to one of this CPU's counters, a constant one: one instruction, so that a change of CPU
+ * cannot lose it. */
+#define cpu_counter_add(index, n) \
+	__asm__ volatile("addq %0, %%gs:%c1" : : "er"((uint64_t)(n)), \
+			 "i"(offsetof(struct cpu, counters) + (index) * sizeof(uint64_t)) \
+			 : "memory", "cc")
 
 /* The running task.  Always stable: a task reads itself. */
 static inline struct task *current_task(void)

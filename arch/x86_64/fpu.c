@@ -85,7 +85,8 @@ void fpu_save_first(void *state)
 	struct fpu_state *fpu = state;
 
 	if (cpu_features.xsave)
-		memset(&fpu->parts, 0, sizeof(fpu->parts) + sizeof(fpu->compact) + sizeof(fpu->reserved));
+		memset(&fpu->parts, 0,
+		       sizeof(fpu->parts) + sizeof(fpu->compact) + sizeof(fpu->reserved));
 	fpu_save(state);
 }
 

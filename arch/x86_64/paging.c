@@ -45,6 +45,12 @@ static phys_t (*table_alloc)(void);
 static uint64_t table_pages;            /* since paging_set_allocator */
 static virt_t next_device = WINDOW_DEVICES;
 
+/* Which slots of a root's upper half are in use: a few of many. */
+enum { ROOT_SLOTS_MAX = 16 };
+static uint16_t root_slots[ROOT_SLOTS_MAX];
+static unsigned root_slot_count;
+
+static void root_slots_note(void);
 static void map_image(void);
 static void map_memory(phys_t ram_end);
 static bool is_firmware_memory(const struct boot_memory *memory);
@@ -83,7 +89,18 @@ void paging_start(phys_t (*alloc)(void), phys_t ram_end)
 	map_memory(ram_end);
 	if (!slot_make(WINDOW_DEVICES, 3) || !slot_make(WINDOW_STACKS, 3))
 		panic("no memory for the kernel window");
+	root_slots_note();
 	write_cr3(kernel_root);
+}
+
+static void root_slots_note(void)
+{
+	for (unsigned slot = KERNEL_SLOT; slot < PTE_PER_TABLE; slot++) {
+		if (pte_is_none(table_at(kernel_root)[slot]))
+			continue;
+		assert(root_slot_count < ROOT_SLOTS_MAX);
+		root_slots[root_slot_count++] = (uint16_t)slot;
+	}
 }
 
 void paging_set_allocator(phys_t (*alloc)(void))
@@ -130,9 +147,16 @@ phys_t paging_unmap_window(virt_t addr)
 	return phys;
 }
 
-void paging_copy_kernel_half(uint64_t *root)
+void paging_fill_kernel_half(pte_t *root)
 {
-	movsq(root + KERNEL_SLOT, table_at(kernel_root) + KERNEL_SLOT, PTE_PER_TABLE - KERNEL_SLOT);
+	for (unsigned i = 0; i < root_slot_count; i++)
+		root[root_slots[i]] = table_at(kernel_root)[root_slots[i]];
+}
+
+void paging_clear_kernel_half(pte_t *root)
+{
+	for (unsigned i = 0; i < root_slot_count; i++)
+		root[root_slots[i]] = PTE_NONE;
 }
 
 /* ---- what is mapped ---- */

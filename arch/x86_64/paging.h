@@ -8,6 +8,7 @@
 #pragma once
 
 #include "lib/types.h"
+#include "arch/x86_64/pte.h"
 
 /* The kernel's root table; its upper half is in every root. */
 extern phys_t kernel_root;
@@ -36,8 +37,9 @@ bool paging_is_mapped(const void *at, size_t len);
 MUST_CHECK int paging_map_window(virt_t addr, phys_t phys);
 phys_t paging_unmap_window(virt_t addr);
 
-/* Copy the kernel half into a fresh root table. */
-void paging_copy_kernel_half(uint64_t *root);
+/* Put the kernel half into a root table where it is empty, and make it empty again. */
+void paging_fill_kernel_half(pte_t *root);
+void paging_clear_kernel_half(pte_t *root);
 
 /* Walk the kernel's tables; print and count pages that are writable and executable, or reachable by
  * programs.  0 when all is well. */

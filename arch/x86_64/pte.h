@@ -37,6 +37,7 @@ typedef struct { uint64_t bits; } pte_t;
 #define PTE_FRAME     0x000ffffffffff000ull
 
 enum { PTE_PER_TABLE = 512, PTE_INDEX_BITS = 9, PTE_LEVELS = 4 };
+enum { PTE_PER_LINE = 8 };              /* of the cache */
 
 #define PTE_NONE ((pte_t){ 0 })
 
@@ -56,10 +57,22 @@ static inline bool pte_is_counted(pte_t e)
 	return !pte_is_none(e) && !pte_is_uncounted(e);
 }
 
+/* An entry, not none, with nothing special about it: present, counted, not SHARED.  Most are. */
+static inline bool pte_is_plain(pte_t e)
+{
+	return !(e.bits & (PTE_SHARED | PTE_UNCOUNTED | PTE_PARKED));
+}
+
 static inline pfn_t pte_pfn(pte_t e)
 {
 	uint64_t bits = pte_is_parked(e) ? ~e.bits : e.bits;
 	return (bits & PTE_FRAME) >> PAGE_SHIFT;
+}
+
+/* The same where the entry is known to be present: one that names a table, say. */
+static inline pfn_t pte_present_pfn(pte_t e)
+{
+	return (e.bits & PTE_FRAME) >> PAGE_SHIFT;
 }
 
 /* What every present entry of a program's half has. */
@@ -87,6 +100,21 @@ static inline pte_t pte_without_view(pte_t leaf)  { return (pte_t){ leaf.bits & 
 static inline pte_t pte_as_uncounted(pte_t leaf)  { return (pte_t){ leaf.bits | PTE_UNCOUNTED }; }
 static inline pte_t pte_with_exec(pte_t leaf)     { return (pte_t){ leaf.bits & ~PTE_NX }; }
 static inline pte_t pte_without_exec(pte_t leaf)  { return (pte_t){ leaf.bits | PTE_NX }; }
+
+/* Rights that leaves may have at most, for many of them: what stays and what is added. */
+struct pte_rights {
+	uint64_t kept, added;
+};
+
+static inline struct pte_rights pte_rights(bool may_write, bool may_execute)
+{
+	return (struct pte_rights){ may_write ? ~0ull : ~PTE_WRITTEN, may_execute ? 0 : PTE_NX };
+}
+
+static inline pte_t pte_limited(pte_t leaf, struct pte_rights rights)
+{
+	return (pte_t){ (leaf.bits & rights.kept) | rights.added };
+}
 
 /* Park a present, counted leaf: not present, no rights, also not to execute when it comes back;
  * still holding its frame. */

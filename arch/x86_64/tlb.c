@@ -64,14 +64,11 @@ void tlb_start_cpu(void)
 }
 
 /* Nobody asks for the kernel context's mask: its flushes go to every CPU. */
-void tlb_activate(struct mmu_context *context)
+static void context_load(struct mmu_context *context)
 {
 	struct cpu *cpu = this_cpu();
 	struct mmu_context *old = cpu->loaded;
 
-	if (old == context)
-		return;
-	uint64_t flags = irq_save();
 	if (context != &kernel_context) {
 		atomic_or(&context->cpus, BIT(cpu->id));        /* a full barrier */
 		jitter();
@@ -80,7 +77,25 @@ void tlb_activate(struct mmu_context *context)
 	cpu->loaded = context;
 	if (old != &kernel_context)
 		atomic_and(&old->cpus, ~BIT(cpu->id));
-	irq_restore(flags);
+}
+
+void tlb_activate(struct mmu_context *context)
+{
+	if (this_cpu()->loaded != context)
+		context_load(context);
+}
+
+void tlb_flush_page(struct mmu_context *context, virt_t addr)
+{
+	preempt_disable();
+	const struct cpu *cpu = this_cpu();
+	if (cpu->loaded == context)
+		invlpg(addr);
+	memory_barrier();
+	uint64_t targets = atomic_load_relaxed(&context->cpus) & ~BIT(cpu->id);
+	if (unlikely(targets != 0))
+		shoot_down(context, targets, addr, addr + PAGE_SIZE);
+	preempt_enable();
 }
 
 void tlb_flush_local_page(virt_t addr)

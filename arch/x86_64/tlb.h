@@ -31,12 +31,13 @@ struct mmu_context {
 
 extern struct mmu_context kernel_context;
 
-/* Load `context` on this CPU (preemption off).  Does nothing if it is loaded already. */
+/* Load `context` on this CPU (interrupts off).  Does nothing if it is loaded already. */
 void tlb_activate(struct mmu_context *context);
 
 /* Drop all that any CPU may have cached of [start, end) (page aligned) in `context`, also of the
  * tables on its path; returns when every CPU has done so. */
 void tlb_flush_range(struct mmu_context *context, virt_t start, virt_t end);
+void tlb_flush_page(struct mmu_context *context, virt_t addr);
 void tlb_flush_all(struct mmu_context *context);
 
 /* The same for kernel addresses, on all CPUs. */

@@ -47,6 +47,7 @@ extern const struct fixup extable_start[], extable_end[];
 static void (*irq_handlers[IRQS])(void);
 
 static void page_fault(struct trap_frame *frame);
+static void other_trap(struct trap_frame *frame);
 static void user_page_fault(struct trap_frame *frame, virt_t addr);
 static void kernel_page_fault(struct trap_frame *frame, virt_t addr);
 static enum access fault_access(uint64_t error);
@@ -59,10 +60,16 @@ NORETURN static void kernel_died(const struct trap_frame *frame, const char *why
 
 void trap(struct trap_frame *frame)
 {
-	switch (frame->vector) {
-	case VECTOR_PAGE_FAULT:
+	if (likely(frame->vector == VECTOR_PAGE_FAULT))
 		page_fault(frame);
-		break;
+	else
+		other_trap(frame);
+}
+
+__attribute__((noinline))
+static void other_trap(struct trap_frame *frame)
+{
+	switch (frame->vector) {
 	case VECTOR_NMI:
 		nmi(frame);
 		break;
@@ -129,6 +136,7 @@ static void user_page_fault(struct trap_frame *frame, virt_t addr)
 	cli();
 }
 
+__attribute__((noinline))
 static void kernel_page_fault(struct trap_frame *frame, virt_t addr)
 {
 	virt_t fixup = fixup_find(frame->rip);

@@ -30,7 +30,7 @@ bool user_range_ok(virt_t at, size_t len)
 /* May this access be tried?  The page fault it may cause sleeps. */
 static bool may_try(virt_t at, size_t len)
 {
-	assert_may_sleep();
+	DEBUG_MAY_SLEEP();
 	return user_range_ok(at, len) && !FAULT_POINT("user_copy");
 }
 

@@ -268,7 +268,8 @@ def juggle_jobs(dialogue):
         dialogue.problems.append("jobs: still stopped after bg")
     dialogue.say("kill %2; wait %2; kill -9 %1; wait %1\n", "both killed")
     dialogue.say("cat &\n", "a reader in the background")
-    said = dialogue.say("sleep 0.3; jobs\n", "it is stopped")
+    dialogue.say("until grep -q stopped /proc/$!/status; do :; done\n", "it is stopped")
+    said = dialogue.say("jobs\n", "the shell knows")
     if "Stopped" not in said:
         dialogue.problems.append(f"a background job reads from the terminal: {said!r}")
     dialogue.partner.type("fg\n")
@@ -322,7 +323,7 @@ def init_machine(settings):
         for name, text in (("inittab", INITTAB), ("rc", RC), ("profile", "PS1='cowbell:\\w# '\n")):
             with open(f"{scratch}/{name}", "w", encoding="ascii") as file:
                 file.write(text)
-        path = build.initramfs(f"init-{os.path.basename(scratch)}", [
+        path = build.initramfs("init", [
             "link /init /bin/busybox", f"file /etc/inittab 644 {scratch}/inittab",
             f"file /etc/rc 755 {scratch}/rc", f"file /etc/profile 644 {scratch}/profile"],
             busybox=True)
@@ -361,7 +362,10 @@ def init_powers_off(_, settings):
         log_in(dialogue)
         dialogue.command("cat /proc/1/comm; echo $PPID", "init\n1")
         dialogue.command("ps | grep -c '[s]leep 1000'", "1")
-        dialogue.command("(sleep 0.1 & sleep 0.1 &) ; sleep 0.4; ps -o stat | grep -c Z", "0")
+        # It looks for dead orphans once in a second.
+        dialogue.command("(sleep 0.1 & sleep 0.1 &)", "")
+        dialogue.command("while ps | grep -q '[s]leep 0'; do :; done", "")
+        dialogue.command("while ps -o stat | grep -q Z; do :; done", "")
         start(dialogue, SLEEPER)
         dialogue.say(CTRL_C, "Ctrl-C ends the sleeper")
         dialogue.command("echo $?", "130")

@@ -77,6 +77,10 @@ WEAK void tlb_flush_range(struct mmu_context *context, virt_t start, virt_t end)
 {
 }
 
+WEAK void tlb_flush_page(struct mmu_context *context, virt_t addr)
+{
+}
+
 WEAK void tlb_flush_all(struct mmu_context *context)
 {
 }
@@ -89,9 +93,14 @@ WEAK void tlb_flush_local_page(virt_t addr)
 {
 }
 
-WEAK void paging_copy_kernel_half(uint64_t *root)
+WEAK void paging_fill_kernel_half(pte_t *root)
 {
-	memset(root + 256, 0, 256 * sizeof(*root));
+	root[511] = (pte_t){ PTE_PRESENT };
+}
+
+WEAK void paging_clear_kernel_half(pte_t *root)
+{
+	root[511] = PTE_NONE;
 }
 
 /* ---- locks: with one thread, waiting for one is a mistake ---- */

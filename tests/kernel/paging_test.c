@@ -25,14 +25,17 @@ KTEST(paging, protections_of_the_cpu_are_on)
 
 KTEST(paging, new_roots_get_the_whole_kernel_half)
 {
-	static ALIGNED(4096) uint64_t root[512];
-	const uint64_t *kernel = phys_to_virt(kernel_root);
+	static ALIGNED(4096) pte_t root[512];
+	const pte_t *kernel = phys_to_virt(kernel_root);
 
-	paging_copy_kernel_half(root);
+	paging_fill_kernel_half(root);
 	for (unsigned i = 0; i < 256; i++)
-		EXPECT_EQ(root[i], 0);
+		EXPECT_EQ(root[i].bits, 0);
 	for (unsigned i = 256; i < 512; i++)
-		EXPECT_EQ(root[i], kernel[i]);
+		EXPECT_EQ(root[i].bits, kernel[i].bits);
+	paging_clear_kernel_half(root);
+	for (unsigned i = 0; i < 512; i++)
+		EXPECT_EQ(root[i].bits, 0);
 }
 
 KTEST(paging, image_and_direct_map_show_the_same_bytes)

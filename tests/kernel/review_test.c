@@ -91,7 +91,8 @@ KTEST(review, remap_does_not_wrap_the_offset)
 	virt_t addr;
 
 	EXPECT_EQ(space_map(space, &request, &addr), 0);
-	EXPECT_EQ(space_remap(space, addr, PAGE_SIZE, 4 * PAGE_SIZE, MREMAP_MAYMOVE, &addr), -EINVAL);
+	EXPECT_EQ(space_remap(space, addr, PAGE_SIZE, 4 * PAGE_SIZE, MREMAP_MAYMOVE, &addr),
+		  -EINVAL);
 	object_put(object);
 	space_put(space);
 }

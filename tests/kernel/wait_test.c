@@ -4,7 +4,7 @@
 #include "kernel/wait.h"
 #include "tests/kernel/task_fixture.h"
 
-enum { ROUNDS = 3000, CALLS_FOR_NOTHING = 100 };
+enum { ROUNDS = 300, CALLS_FOR_NOTHING = 100 };
 #define LOST_NS (5 * NS_PER_SECOND)
 
 static struct wait_queue queue;

@@ -145,7 +145,8 @@ static inline bool utest_run(const struct utest *test)
 	else if (pid < 0)
 		dprintf(STDOUT_FILENO, "not ok - %s: cannot fork\n", test->name);
 	else if (status > 128)
-		dprintf(STDOUT_FILENO, "not ok - %s: killed by signal %d\n", test->name, status - 128);
+		dprintf(STDOUT_FILENO, "not ok - %s: killed by signal %d\n", test->name,
+			status - 128);
 	else
 		dprintf(STDOUT_FILENO, "not ok - %s: exit status %d\n", test->name, status);
 	return status == 0 || status == UTEST_SKIPPED;

@@ -46,8 +46,8 @@ MUTANTS = [mutant(*fields) for fields in (
      "pte_is_shared(entry) ? entry : pte_without_write(entry)", "entry", "mm_stress"),
 
     ("copied_table_counts_nothing", "mm/tree.c",
-     "frame_get(pte_pfn(entry));\n\t\t\tcounted++;\n\t\t}\n\t\tpte_store(&new[i]",
-     "counted++;\n\t\t}\n\t\tpte_store(&new[i]", "mm_unit"),
+     "frame_get(pte_present_pfn(entry));\n\t\t\tpte_store(&to[i]",
+     "pte_store(&to[i]", "mm_unit"),
 
     ("shared_views_lose_their_rights_in_a_copy", "mm/tree.c",
      "pte_is_shared(entry) ? entry : pte_without_write(entry)",
@@ -59,7 +59,7 @@ MUTANTS = [mutant(*fields) for fields in (
      "\t\treturn;\n\tif (is_last)", "mm_stress"),
 
     ("dead_table_does_not_put_what_it_names", "mm/tree.c",
-     "left--;\n\t\tentry_put(entry, level, work);", "left--;", "mm_unit"),
+     "PTE_NONE);\n\t\tentry_put(entry, level, work);", "PTE_NONE);", "mm_unit"),
 
     ("fork_protects_only_the_child", "mm/tree.c",
      "if (edit_source)", "if (false)", "mm_unit"),
@@ -90,12 +90,12 @@ MUTANTS = [mutant(*fields) for fields in (
      "gather_add(gather, entry, level);", "mm_stress"),
 
     ("new_page_writable_before_the_shootdown", "mm/cursor.c",
-     "entry_store(cursor->slot, PTE_NONE);\n\tspace_flush(",
-     "entry_store(cursor->slot, leaf);\n\tspace_flush(", "mm_litmus"),
+     "pte_store(cursor->slot, PTE_NONE);      /*", "pte_store(cursor->slot, leaf);      /*",
+     "mm_litmus"),
 
     ("no_shootdown_after_a_page_was_copied", "mm/cursor.c",
-     "entry_store(cursor->slot, PTE_NONE);\n\tspace_flush(cursor->space, cursor->addr, "
-     "cursor->addr + PAGE_SIZE);", ";", "mm_litmus"),
+     "totals wait */\n\tspace_flush_page(cursor->space, cursor->addr);",
+     "*/", "mm_litmus"),
 
     ("everything_put_before_it_is_flushed", "mm/space.c",
      "if (gather->must_flush)\n\t\tspace_flush(space, start, end);\n\tgather->must_flush = false;\n"
@@ -141,8 +141,8 @@ MUTANTS = [mutant(*fields) for fields in (
      "mm_stress"),
 
     ("kernel_tasks_keep_the_last_root", "arch/x86_64/tlb.c",
-     "if (old == context)\n\t\treturn;",
-     "if (old == context || context == &kernel_context)\n\t\treturn;", "mm_unit"),
+     "if (this_cpu()->loaded != context)",
+     "if (this_cpu()->loaded != context && context != &kernel_context)", "mm_unit"),
 
     ("request_is_answered_before_it_is_served", "arch/x86_64/tlb.c",
      "if (!context || cpu->loaded == context)\n"
@@ -152,8 +152,8 @@ MUTANTS = [mutant(*fields) for fields in (
     # ---- locks ------------------------------------------------------------------------------
 
     ("table_owned_without_its_lock", "mm/cursor.c",
-     "spin_lock_byte(&frames[table].lock);\n\t\t\tint err = table_own(slot, level, "
-     "&cursor->gather, &space->work);\n\t\t\tspin_unlock_byte(&frames[table].lock);",
+     "spin_lock_byte(&frames[table].lock);\n\tint err = table_own(slot, level, "
+     "&cursor->gather, &space->work);\n\tspin_unlock_byte(&frames[table].lock);",
      "int err = table_own(slot, level, &cursor->gather, &space->work);", "mm_stress"),
 
     ("foreign_memory_read_beside_faults", "mm/uaccess.c",
@@ -196,8 +196,8 @@ MUTANTS = [mutant(*fields) for fields in (
      "pte_store(slot, PTE_NONE);\n\tpfn_t copy = table_copy(pte_pfn(entry), work);", "mm_failure"),
 
     ("failed_page_copy_leaks_its_tables", "mm/cursor.c",
-     "if (err) {\n\t\t\t\tspace_gather_finish(space, &cursor->gather, addr, addr + PAGE_SIZE);",
-     "if (err) {", "mm_failure"),
+     "if (err)\n\t\tspace_gather_finish(space, &cursor->gather, cursor->addr,\n"
+     "\t\t\t\t    cursor->addr + PAGE_SIZE);", "", "mm_failure"),
 
     ("failed_fork_leaks_the_child", "mm/space.c",
      "if (err) {\n\t\tspace_put(child);", "if (err) {", "mm_failure"),

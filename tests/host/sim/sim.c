@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/types.h"
+#include "arch/x86_64/insn.h"
 #include "arch/x86_64/tlb.h"
 #include "kernel/panic.h"
 #include "tests/host/machine.h"
@@ -132,7 +133,9 @@ void sim_leave_context(void)
 	area = sim_this_cpu()->area;
 	area->preempt_depth++;
 	self->context = NULL;
+	uint64_t flags = irq_save();
 	tlb_activate(&kernel_context);
+	irq_restore(flags);
 	area->preempt_depth--;
 }
 
@@ -265,7 +268,9 @@ static void schedule(void)
 	if (next != self) {
 		if (!next->is_idle)
 			next->cpu = cpu;        /* taken: no other CPU chooses it */
+		uint64_t flags = irq_save();
 		tlb_activate(next->context ? next->context : &kernel_context);
+		irq_restore(flags);
 		cpu->running = next;
 		if (!self->is_idle)
 			self->cpu = NULL;

@@ -4,7 +4,6 @@
 
 #define this_cpu        this_cpu_by_gs
 #define current_task    current_task_by_gs
-#define cpu_counter_add cpu_counter_add_by_gs
 #include_next "arch/x86_64/cpu.h"
 #undef this_cpu
 #undef current_task

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The cost of the mark itself. */
+#include "bench.h"
+
+static void once(void)
+{
+}
+
+int main(void)
+{
+	measure(once);
+}
