@@ -231,17 +231,18 @@ static int exec_find(struct exec *exec, const struct path *start, const char *na
 static void exec_choose_ids(struct exec *exec)
 {
 	const struct process *self = current_process();
-	const struct inode *inode = path_inode(&exec->path);
 	struct credentials *ids = &exec->credentials;
+	struct abi_stat file;           /* as its layer says it is, in an overlay */
 	bool may_gain = !self->no_new_privs &&
-			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID);
+			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID) &&
+			inode_stat(path_inode(&exec->path), &file) == 0;
 
 	const struct credentials old = self->credentials;
 	*ids = old;
-	if (may_gain && inode->mode & S_ISUID)
-		ids->euid = inode->uid;
-	if (may_gain && inode->mode & S_ISGID && inode->mode & S_IXGRP)
-		ids->egid = inode->gid;
+	if (may_gain && file.st_mode & S_ISUID)
+		ids->euid = file.st_uid;
+	if (may_gain && file.st_mode & S_ISGID && file.st_mode & S_IXGRP)
+		ids->egid = file.st_gid;
 	exec->gains_rights = ids->euid != old.euid || ids->egid != old.egid;
 	ids->suid = ids->fsuid = ids->euid;
 	ids->sgid = ids->fsgid = ids->egid;

@@ -55,7 +55,9 @@ static void reschedule(enum switch_reason reason);
 static struct task *queue_choose(struct cpu *cpu, enum switch_reason reason);
 static void queue_pull(struct cpu *cpu);
 static void switch_to(struct cpu *cpu, struct task *next, enum switch_reason reason);
-static void switch_finish(void);
+static inline void switch_finish(void);
+static void task_move_on(struct run_queue *queue);
+static void task_bury(struct task *dead);
 static struct run_queue *task_lock_queue(const struct task *task);
 static void queue_add(struct run_queue *queue, struct task *task);
 static void task_place(struct task *task, struct run_queue *queue);
@@ -278,23 +280,37 @@ static void switch_to(struct cpu *cpu, struct task *next, enum switch_reason rea
 }
 
 /* On the new stack: let go of the old one. */
-static void switch_finish(void)
+static inline void switch_finish(void)
 {
 	struct run_queue *queue = this_cpu()->queue;
-	struct task *leaving = queue->leaving, *moving = queue->moving;
+	struct task *leaving = queue->leaving;
 	bool is_dead = leaving->state == TASK_DEAD;
 
-	queue->moving = NULL;
 	if (leaving != this_cpu()->idle)
 		atomic_store_release(&leaving->on_cpu, false);
-	if (unlikely(moving != NULL))
-		task_place(moving, task_lock_queue(moving));
-	if (unlikely(is_dead)) {
-		/* Behind locks whose holders may be stopped: who waits for us must reach us. */
-		sti();
-		upcall_task_dead(leaving);
-		cli();
-	}
+	if (unlikely(queue->moving != NULL))
+		task_move_on(queue);
+	if (unlikely(is_dead))
+		task_bury(leaving);
+}
+
+/* It may not run here any more. */
+__attribute__((noinline))
+static void task_move_on(struct run_queue *queue)
+{
+	struct task *moving = queue->moving;
+
+	queue->moving = NULL;
+	task_place(moving, task_lock_queue(moving));
+}
+
+/* Behind locks whose holders may be stopped: who waits for us must reach us. */
+__attribute__((noinline))
+static void task_bury(struct task *dead)
+{
+	sti();
+	upcall_task_dead(dead);
+	cli();
 }
 
 /* A new task's first act. */

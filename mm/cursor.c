@@ -18,8 +18,7 @@
 #include "kernel/event.h"
 #include "kernel/panic.h"
 
-/* The cursor's path through a slot that lacks the write bit. */
-static int cursor_own(struct cursor *cursor, pte_t *slot, int level)
+int cursor_own(struct cursor *cursor, pte_t *slot, int level)
 {
 	struct space *space = cursor->space;
 	pfn_t table = slot_table(slot);
@@ -33,31 +32,6 @@ static int cursor_own(struct cursor *cursor, pte_t *slot, int level)
 	return err;
 }
 
-int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
-{
-	cursor->space = space;
-	cursor->addr = addr;
-	gather_init(&cursor->gather);
-
-	pfn_t table = space->mmu.root >> PAGE_SHIFT;
-#pragma GCC unroll 3
-	for (int level = PTE_LEVELS; level > 1; level--) {
-		pte_t *slot = &frame_entries(table)[pte_index(addr, level)];
-		pte_t entry = pte_load(slot);
-		if (unlikely(!pte_is_writable(entry))) {
-			int err = cursor_own(cursor, slot, level);
-			if (err)
-				return err;
-			entry = pte_load(slot);
-		}
-		table = pte_present_pfn(entry);
-	}
-
-	spin_lock_byte(&frames[table].lock);
-	cursor->slot = &frame_entries(table)[pte_index(addr, 1)];
-	return 0;
-}
-
 pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather *gather)
 {
 	pfn_t table = space->mmu.root >> PAGE_SHIFT;
@@ -68,24 +42,6 @@ pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather
 		table = pte_pfn(pte_load(slot));
 	}
 	return &frame_entries(table)[pte_index(addr, to_level)];
-}
-
-void cursor_close(struct cursor *cursor)
-{
-	spin_unlock_byte(&frames[slot_table(cursor->slot)].lock);
-	if (cursor->gather.count || cursor->gather.must_flush)
-		space_gather_finish(cursor->space, &cursor->gather, cursor->addr,
-				    cursor->addr + PAGE_SIZE);
-}
-
-void cursor_set(struct cursor *cursor, pte_t leaf)
-{
-	int change = pte_is_counted(leaf) - pte_is_counted(cursor_get(cursor));
-
-	entry_store(cursor->slot, leaf);
-	if (change != 0)
-		space_count_resident(cursor->space, change);
-	event(entry_set, cursor->addr, leaf.bits, 1);
 }
 
 void cursor_replace(struct cursor *cursor, pte_t leaf)
@@ -120,6 +76,27 @@ pte_t cursor_peek(const struct space *space, virt_t addr)
 			return PTE_NONE;
 		is_writable = is_writable && pte_is_writable(entry);
 		table = pte_pfn(entry);
+	}
+}
+
+/* As far as both ends go through the same entries; where they part, what lies between.  A table
+ * left without entries is not passed over: it may have to go. */
+bool cursor_range_is_empty(const struct space *space, virt_t start, virt_t end)
+{
+	pfn_t table = space->mmu.root >> PAGE_SHIFT;
+
+	for (int level = PTE_LEVELS;; level--) {
+		const pte_t *entries = frame_entries(table);
+		unsigned first = pte_index(start, level), last = pte_index(end - 1, level);
+		pte_t entry = pte_load(&entries[first]);
+		if (first == last && level > 1 && !pte_is_none(entry)) {
+			table = pte_present_pfn(entry);
+			continue;
+		}
+		while (first < last && pte_is_none(pte_load(&entries[first])))
+			first++;
+		bool is_worn_out = level < PTE_LEVELS && frames[table].used == 0;
+		return !is_worn_out && first == last && pte_is_none(pte_load(&entries[last]));
 	}
 }
 

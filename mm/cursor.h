@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "kernel/event.h"
 #include "mm/space.h"
 #include "mm/tree.h"
 
@@ -22,11 +23,14 @@ struct cursor {
 };
 
 /* 0, or -ENOMEM; then all is closed and what was replaced is disposed of. */
-MUST_CHECK int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
+MUST_CHECK static inline int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
 	REQUIRES_SHARED(space->lock);
 
 /* Unlock; shoot down and put what was replaced. */
-void cursor_close(struct cursor *cursor);
+static inline void cursor_close(struct cursor *cursor);
+
+/* On the way down: own what a slot without the write bit names.  Failures as above. */
+MUST_CHECK int cursor_own(struct cursor *cursor, pte_t *slot, int level);
 
 static inline pte_t cursor_get(const struct cursor *cursor)
 {
@@ -34,7 +38,15 @@ static inline pte_t cursor_get(const struct cursor *cursor)
 }
 
 /* Store the leaf; keeps the table's totals and the space's RSS. */
-void cursor_set(struct cursor *cursor, pte_t leaf);
+static inline void cursor_set(struct cursor *cursor, pte_t leaf)
+{
+	int change = pte_is_counted(leaf) - pte_is_counted(cursor_get(cursor));
+
+	entry_store(cursor->slot, leaf);
+	if (change != 0)
+		space_count_resident(cursor->space, change);
+	event(entry_set, cursor->addr, leaf.bits, 1);
+}
 
 /* Replace a present leaf by another frame's: not present, shoot down, then the new one; the old
  * frame is put after that (invariant T3). */
@@ -54,6 +66,10 @@ pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather
  * writing. */
 pte_t cursor_peek(const struct space *space, virt_t addr) REQUIRES(space->lock);
 
+/* Does no entry cover any of [start, end)?  False may also mean: not worth the search. */
+bool cursor_range_is_empty(const struct space *space, virt_t start, virt_t end)
+	REQUIRES(space->lock);
+
 /* Visit every leaf that is not none in [start, end) in order, without owning anything either.
  * Skips absent subtrees.  `effective` has the write bit as above; is_exclusive: no table or frame
  * on the path is shared. */
@@ -66,3 +82,37 @@ struct leaf_visit {
 void cursor_for_each(const struct space *space, virt_t start, virt_t end,
 		     void (*visit)(const struct leaf_visit *leaf, void *argument), void *argument)
 	REQUIRES(space->lock);
+
+/* Every fault comes this way. */
+static inline int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
+{
+	cursor->space = space;
+	cursor->addr = addr;
+	gather_init(&cursor->gather);
+
+	pfn_t table = space->mmu.root >> PAGE_SHIFT;
+#pragma GCC unroll 3
+	for (int level = PTE_LEVELS; level > 1; level--) {
+		pte_t *slot = &frame_entries(table)[pte_index(addr, level)];
+		pte_t entry = pte_load(slot);
+		if (unlikely(!pte_is_writable(entry))) {
+			int err = cursor_own(cursor, slot, level);
+			if (err)
+				return err;
+			entry = pte_load(slot);
+		}
+		table = pte_present_pfn(entry);
+	}
+
+	spin_lock_byte(&frames[table].lock);
+	cursor->slot = &frame_entries(table)[pte_index(addr, 1)];
+	return 0;
+}
+
+static inline void cursor_close(struct cursor *cursor)
+{
+	spin_unlock_byte(&frames[slot_table(cursor->slot)].lock);
+	if (unlikely(cursor->gather.count || cursor->gather.must_flush))
+		space_gather_finish(cursor->space, &cursor->gather, cursor->addr,
+				    cursor->addr + PAGE_SIZE);
+}

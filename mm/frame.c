@@ -238,11 +238,14 @@ void frame_free_block(pfn_t pfn, unsigned order)
 {
 	assert(pfn < frame_count && block_may_be_freed(pfn, order));
 	event(frame_free, pfn, frames[pfn].kind, order);
-	block_take_back(pfn, order);
-	if (order > 0) {
+	if (unlikely(order > 0)) {
+		block_take_back(pfn, order);
 		buddy_give(pfn, order);
 		return;
 	}
+	frame_refs[pfn] = 0;
+	frames[pfn] = (struct frame){ .kind = FRAME_FREE };
+	poison_write(pfn);
 	preempt_disable();
 	cache_push(this_cpu()->frame_cache, pfn);
 	preempt_enable();
@@ -354,16 +357,12 @@ static void block_take_back(pfn_t pfn, unsigned order)
 
 static bool block_may_be_freed(pfn_t pfn, unsigned order)
 {
-	switch (frames[pfn].kind) {
-	case FRAME_TABLE:
-		return order == 0 && frame_refs[pfn] <= 1;
-	case FRAME_KERNEL:
-	case FRAME_SLAB:
-	case FRAME_DATA:
-		return order == frames[pfn].level && frame_refs[pfn] <= 1;
-	default:
-		return false;
-	}
+	const unsigned freeable = 1u << FRAME_TABLE | 1u << FRAME_KERNEL | 1u << FRAME_SLAB
+				  | 1u << FRAME_DATA;
+	const struct frame *frame = &frames[pfn];
+	unsigned own_order = frame->kind == FRAME_TABLE ? 0 : frame->level;
+
+	return freeable >> frame->kind & 1 && order == own_order && frame_refs[pfn] <= 1;
 }
 
 uint64_t frames_free(void)

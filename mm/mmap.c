@@ -260,7 +260,11 @@ static void space_drain(struct detach *detach)
 
 /* Take the entries of [start, end) out; subtrees inside [floor, ceiling) as a whole. */
 static int space_detach(struct space *space, virt_t start, virt_t end, virt_t floor, virt_t ceiling)
+	REQUIRES(space->lock)
 {
+	if (cursor_range_is_empty(space, start, end))
+		return 0;
+
 	struct gather gather;
 	gather_init(&gather);
 	struct detach detach = {

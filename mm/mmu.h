@@ -46,6 +46,12 @@ static inline pte_t *frame_entries(pfn_t pfn)
 	return frame_bytes(pfn);
 }
 
+static inline bool line_is_empty(const pte_t *line)
+{
+	return !(line[0].bits | line[1].bits | line[2].bits | line[3].bits
+		 | line[4].bits | line[5].bits | line[6].bits | line[7].bits);
+}
+
 /*
  * The first slot from `i` on that may hold an entry, by lines of the cache: most tables are nearly
  * empty.  There is one: the caller knows that the table has an entry at `i` or beyond.  Nobody
@@ -53,13 +59,10 @@ static inline pte_t *frame_entries(pfn_t pfn)
  */
 static inline unsigned slots_skip_empty(const pte_t *entries, unsigned i)
 {
-	const uint64_t *line = &entries[i].bits;
-
-	if (i % PTE_PER_LINE != 0)
-		return i;
-	while (!(line[0] | line[1] | line[2] | line[3] | line[4] | line[5] | line[6] | line[7]))
-		line += PTE_PER_LINE;
-	return line - &entries[0].bits;
+	if (i % PTE_PER_LINE == 0)
+		while (line_is_empty(&entries[i]))
+			i += PTE_PER_LINE;
+	return i;
 }
 
 /* Whole pages, page aligned. */

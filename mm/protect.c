@@ -19,6 +19,7 @@ struct protect {
 	struct space *space;
 	virt_t start, end;
 	uint32_t prot;
+	uint32_t first;                 /* the range that has `start` in it */
 	uint64_t promise;               /* pages that become writable for the first time */
 	struct gather gather;
 };
@@ -115,33 +116,36 @@ static int protect_check(const struct space *space, struct protect *protect, boo
 	REQUIRES(space->lock)
 {
 	const struct vmas *vmas = space->vmas;
-	if (!space_range_is_mapped(space, protect->start, protect->end))
-		return -ENOMEM;
+	uint32_t i = vmas_search(vmas, protect->start);
+	virt_t mapped = protect->start;
+	int err = vmas->count + 2 > VMA_MAX ? -ENOMEM : 0;
 
 	*is_tighter = false;
 	protect->promise = 0;
-	for (uint32_t i = vmas_search(vmas, protect->start);
-	     i < vmas->count && vmas->at[i].start < protect->end; i++) {
+	for (protect->first = i; mapped < protect->end; i++) {
 		const struct vma *vma = &vmas->at[i];
+		if (i == vmas->count || vma->start > mapped)
+			return -ENOMEM;
+		mapped = vma->end;
 		if (protect->prot & PROT_WRITE && !(vma->flags & VMA_MAYWRITE))
-			return -EACCES;
+			err = -EACCES;
 		if (protect->prot & PROT_WRITE && vma_is_accountable(vma))
 			protect->promise += (MIN(vma->end, protect->end)
 					     - MAX(vma->start, protect->start)) >> PAGE_SHIFT;
 		if (vma->prot & ~protect->prot)
 			*is_tighter = true;
 	}
-	return vmas->count + 2 > VMA_MAX ? -ENOMEM : 0;
+	return err;
 }
 
 static void protect_ranges(struct space *space, const struct protect *protect) REQUIRES(space->lock)
 {
 	struct vmas *vmas = space->vmas;
+	uint32_t i = protect->first;
 
-	vmas_split(vmas, protect->start);
-	vmas_split(vmas, protect->end);
-	for (uint32_t i = vmas_search(vmas, protect->start);
-	     i < vmas->count && vmas->at[i].start < protect->end; i++) {
+	i += vmas_split_at(vmas, i, protect->start);
+	for (; i < vmas->count && vmas->at[i].start < protect->end; i++) {
+		(void)vmas_split_at(vmas, i, protect->end);
 		struct vma *vma = &vmas->at[i];
 		if (protect->prot & PROT_WRITE && vma_is_accountable(vma))
 			vma->flags |= VMA_ACCOUNTED;    /* and stays so: its pages do, too */

@@ -150,15 +150,23 @@ void *slab_alloc_zeroed(struct slab_cache *cache)
 	return object;
 }
 
+/* To the slab it came from. */
+static void object_free(struct slab *slab, void *object)
+{
+	struct slab_cache *cache = slab->cache;
+
+	spin_lock(&cache->lock);
+	slab_push(cache, slab, object);
+	slab_relist(cache, slab);
+	spin_unlock(&cache->lock);
+}
+
 void slab_free(struct slab_cache *cache, void *object)
 {
 	struct slab *slab = slab_of(object);
 
 	assert(slab->cache == cache);
-	spin_lock(&cache->lock);
-	slab_push(cache, slab, object);
-	slab_relist(cache, slab);
-	spin_unlock(&cache->lock);
+	object_free(slab, object);
 }
 
 void *kmalloc(size_t size)
@@ -191,7 +199,7 @@ void kfree(void *memory)
 	pfn = frame_of(memory);
 	assert(pfn < frame_count);
 	if (frames[pfn].kind == FRAME_SLAB) {
-		slab_free(slab_of(memory)->cache, memory);
+		object_free(slab_of(memory), memory);
 		return;
 	}
 	assert(frames[pfn].kind == FRAME_KERNEL && is_page_aligned((virt_t)memory));
@@ -322,7 +330,7 @@ static void slab_relist(struct slab_cache *cache, struct slab *slab)
 {
 	if (!list_node_is_linked(&slab->node))
 		list_push_front(&cache->partial, &slab->node);
-	if (slab->used > 0)
+	if (likely(slab->used > 0))
 		return;
 	list_remove(&slab->node);
 	list_push_back(&cache->partial, &slab->node);

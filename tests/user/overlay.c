@@ -204,6 +204,31 @@ OVERLAY_TEST(mapping_of_a_copied_file)
 	close(fd);
 }
 
+/* Whoever writes to a program takes its set-id bits, in the merged tree too. */
+OVERLAY_TEST(writing_takes_set_id_bits)
+{
+	int fd = open("file", O_RDWR);
+
+	CHECK_EQ(fchmod(fd, 06777), 0);
+	close(fd);
+	int dir = open(".", O_RDONLY | O_DIRECTORY);
+	CHECK_EQ(stat_of("file").st_mode & 07777, 06777);
+	CHECK_EQ(chmod(temp_name, 0755), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(setgid(1000), 0);
+		CHECK_EQ(setuid(1000), 0);
+		CHECK_EQ(fchdir(dir), 0);
+		fd = openat(dir, "file", O_WRONLY);
+		CHECK(fd >= 0);
+		CHECK_EQ(write(fd, "x", 1), 1);
+		_exit(0);
+	}
+	CHECK_EXIT(pid, 0);
+	close(dir);
+	CHECK_EQ(stat_of("file").st_mode & 07777, 0777);
+}
+
 /* ---- making and removing ---- */
 
 OVERLAY_TEST(new_files_are_in_the_upper_layer)
