@@ -12,6 +12,7 @@
 #include "lib/abi/errno.h"
 #include "lib/bits.h"
 #include "kernel/event.h"
+#include "kernel/panic.h"
 #include "mm/cursor.h"
 #include "mm/mmap.h"
 
@@ -104,6 +105,7 @@ static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
 		pte_t entry = pte_load(slot);
 		if (pte_is_none(entry))
 			continue;
+		assert(pte_is_writable(entry));         /* prepared: what it names is ours */
 		if (level > 2)
 			protect_commit(protect, pte_present_pfn(entry), at);
 		else if (protect_leaves(protect, pte_present_pfn(entry), at))
