@@ -6,6 +6,7 @@ from .build import call, make
 CHECKS = {
     "map": lambda: call(["tools/check-map"]),
     "lengths": lambda: call(["tools/check-style"]),
+    "docs": lambda: call(["tools/check-docs"]),
     "lint": lambda: make("lint"),
 }
 
