@@ -101,7 +101,7 @@ int proc_show_ledger(struct proc_text *text, const struct proc_node *node)
 {
 	struct ledger ledger;
 
-	ledger_settle(&ledger);
+	ledger_take(&ledger);
 	proc_print(text, "free_frames %lu\nslab_objects %lu\nspaces %lu\nobjects %lu\n",
 		ledger.free_frames, ledger.slab_objects, ledger.spaces, ledger.objects);
 	proc_print(text, "pids %u\nopen_files %lu\n", pids_in_use(), files_count());

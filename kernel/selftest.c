@@ -11,8 +11,6 @@
 #include "kernel/options.h"
 #include "kernel/selftest.h"
 #include "mm/audit.h"
-#include "mm/kstack.h"
-#include "mm/slab.h"
 
 static struct ledger before;
 
@@ -31,7 +29,7 @@ void selftest_and_leave(void *unused)
 
 static void note_before(void)
 {
-	ledger_settle(&before);
+	ledger_take(&before);
 }
 
 /* NULL, or what is wrong. */
@@ -43,7 +41,7 @@ static const char *check_after(void)
 
 	if (difference)
 		return difference;
-	ledger_settle(&after);
+	ledger_take(&after);
 	if (after.free_frames == before.free_frames && after.slab_objects == before.slab_objects &&
 	    after.spaces == before.spaces && after.objects == before.objects)
 		return NULL;
@@ -53,11 +51,4 @@ static const char *check_after(void)
 		      (long)(after.slab_objects - before.slab_objects),
 		      (long)(after.spaces - before.spaces), (long)(after.objects - before.objects));
 	return complaint;
-}
-
-void ledger_settle(struct ledger *ledger)
-{
-	kstacks_trim();
-	slabs_trim();
-	ledger_take(ledger);
 }

@@ -15,7 +15,3 @@ int selftest_run(const char *globs);
 
 /* selftest= on the command line: run them, then leave QEMU with a status.  A task's function. */
 void selftest_and_leave(void *unused);
-
-/* What must be the same before and after a test; what is kept for reuse counts as free. */
-struct ledger;
-void ledger_settle(struct ledger *ledger);

@@ -17,4 +17,6 @@ const char *audit(void);
 struct ledger {
 	uint64_t free_frames, slab_objects, spaces, objects;
 };
+
+/* Gives back first what is only kept at hand (free stacks, empty slabs).  May sleep. */
 void ledger_take(struct ledger *out);
