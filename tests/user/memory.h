@@ -10,6 +10,7 @@
 #include "utest.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <sys/mman.h>
 
@@ -149,6 +150,24 @@ static inline void gate_open(struct gate gate)
 {
 	close(gate.fd[1]);
 	close(gate.fd[0]);
+}
+
+/* Until the child has come to where it sleeps: then it changes nothing more by itself. */
+static inline void child_settle(pid_t pid)
+{
+	char path[32], text[256], *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	do {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = read(fd, text, sizeof(text) - 1);
+
+		close(fd);
+		CHECK(n > 0);
+		text[n] = '\0';
+		state = strrchr(text, ')');
+		sched_yield();
+	} while (state && state[2] != 'S');
 }
 
 /* ---- what /proc says ---- */

@@ -398,6 +398,7 @@ TEST(fork_costs_the_pages_written)
 		gate_pass(gate);
 		_exit(0);
 	}
+	child_settle(pid);
 	anonymous_kib();
 	memory[0] = 'x';
 	bool is_shared = !(pagemap(memory + PAGE) & EXCLUSIVE);
