@@ -69,16 +69,17 @@ USER_PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
 USER_TESTS    := $(patsubst tests/user/%.c,build/tests/user/%,$(sort $(wildcard tests/user/*.c)))
 INIT_PROGRAMS := $(patsubst tests/user/init/%.c,build/tests/init/%,\
 	$(sort $(wildcard tests/user/init/*.c)))
-METRICS       := $(patsubst tests/bench/%.c,%,$(sort $(wildcard tests/bench/*.c)))
+BENCH_SOURCES := $(filter-out %/nop.c,$(sort $(wildcard tests/bench/*.c)))
+BENCH         := build/tests/bench/bench build/tests/bench/nop
 
 # --- the kernel -------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check figures profile loc \
-	deps clean help \
-	user-programs user-tests
+.PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check loc deps clean help \
+	bench bench-share bench-linux bench-wall bench-locks bench-record plots profile figures footprint \
+	user-programs user-tests bench-programs
 
 all: $(BUILD)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
 
@@ -137,6 +138,7 @@ FORCE:
 
 user-programs: $(USER_PROGRAMS)
 user-tests: $(USER_TESTS) $(INIT_PROGRAMS)
+bench-programs: $(BENCH)
 
 build/user/%: user/%.c $(wildcard user/*.h)
 	$(call say,MUSL,$<)
@@ -156,11 +158,21 @@ build/tests/init/%: tests/user/init/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSL_CC) $(USER_CFLAGS) -o $@ $<
 
-build/tests/bench/%: tests/bench/%.c tests/bench/bench.h
-	$(call say,MUSL,$<)
+# No position independence and no calls to memset behind our back: it is the kernel that is measured.
+BENCH_CFLAGS := $(USER_CFLAGS) -s -fno-pie -no-pie -fno-stack-protector -fcf-protection=none \
+	-fno-tree-loop-distribute-patterns
+
+build/tests/bench/bench: $(BENCH_SOURCES) tests/bench/bench.h
+	$(call say,MUSL,$@)
 	$(Q)tools/need musl-gcc
 	$(Q)mkdir -p $(@D)
-	$(Q)$(MUSL_CC) $(USER_CFLAGS) -o $@ $<
+	$(Q)$(MUSL_CC) $(BENCH_CFLAGS) -o $@ $(BENCH_SOURCES)
+
+build/tests/bench/nop: tests/bench/nop.c
+	$(call say,MUSL,$@)
+	$(Q)tools/need musl-gcc
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(BENCH_CFLAGS) -o $@ $<
 
 # A small Linux userland: busybox, our programs and the tests.
 build/initramfs.cpio: user/init.sh tools/make-initramfs $(USER_PROGRAMS) $(USER_TESTS)
@@ -237,6 +249,7 @@ check:                                          ## the map, lengths of files and
 	$(Q)tools/check-map
 	$(Q)tools/check-style
 	$(Q)tools/check-docs
+	$(Q)tools/plots --check
 
 CLANG_FLAGS = --target=x86_64-linux-gnu $(MACHINE) $(WARNINGS) \
 	-isystem $(shell clang -print-resource-dir)/include
@@ -252,11 +265,44 @@ lint: $(OFFSETS)                                ## warnings of gcc, clang and cp
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
 		--suppressions-list=tools/cppcheck.txt --error-exitcode=1 -I. $(C_SOURCES)
 
-figures: all                                    ## start-up time, instructions of fork
+# --- measuring --------------------------------------------------------------------------------
+
+# Which metrics (shell patterns), and which fork_share: make bench ONLY='fork_*,redis' SHARE=page
+ONLY  ?=
+SHARE ?= $(FORK_SHARE)
+
+bench_words = $(if $(ONLY),--only '$(ONLY)') $(if $(SHARE),--share $(SHARE))
+
+bench: all $(BENCH)                             ## costs in instructions, beside what was recorded and Linux
+	$(Q)tools/bench table $(bench_words)
+
+bench-share: all $(BENCH)                       ## the costs of fork under each fork_share
+	$(Q)tools/bench share $(if $(ONLY),--only '$(ONLY)')
+
+bench-linux: all $(BENCH)                       ## the same program on Debian's kernel, beside Cowbell
+	$(Q)tools/bench linux $(bench_words)
+
+bench-wall: all $(BENCH)                        ## in time, not instructions: ratios to Debian's kernel
+	$(Q)tools/bench wall $(bench_words)
+
+bench-locks: all $(BENCH)                       ## the share of work that SMP=4 processors spend spinning for locks
+	$(Q)tools/bench locks --smp $(SMP) $(bench_words)
+
+bench-record: all $(BENCH)                      ## measure all again, and write it to tests/bench/figures.json
+	$(Q)tools/bench record $(if $(LINUX),--linux)
+	$(Q)tools/plots
+
+plots:                                          ## docs/img and the tables of docs/BENCH.md, from what is recorded
+	$(Q)tools/plots
+
+profile: all $(BENCH)                           ## where the instructions of T go: T=fork_exit_wait_0m
+	$(Q)tools/profile -k $(BUILD)/cowbell.elf $(or $(T),fork_exit_wait_0m)
+
+figures: all                                    ## seconds until the shell's prompt
 	$(Q)tools/figures
 
-profile: all $(METRICS:%=build/tests/bench/%)    ## where the instructions of T go: T=fork_exit_wait
-	$(Q)tools/profile -k $(BUILD)/cowbell.elf $(or $(T),fork_exit_wait)
+footprint: all                                  ## KiB for each live child, and of what kind
+	$(Q)tools/footprint
 
 loc:                                            ## lines of code by folder, longest functions
 	$(Q)tools/loc
@@ -276,7 +322,7 @@ clean:                                          ## remove build/
 	$(Q)rm -rf build
 
 help:                                           ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  SMP=n MEM=mebibytes FORK_SHARE=none|page|table|dir|root SEED=n APPEND="words"'
 	@echo '  T=pattern chooses tests, V=1 shows commands, DEBUG=1 and HOOKS=1 are test builds'

@@ -106,6 +106,8 @@ struct file_system {
 	struct dentry *root_dentry;     /* [dentry_lock] its name in use, or NULL */
 	uint64_t next_number;           /* atomic */
 	int (*statfs)(struct file_system *fs, struct abi_statfs *out);  /* NULL: magic, zeros */
+	/* New options, by mount(2) with MS_REMOUNT.  NULL: they change nothing. */
+	int (*change)(struct file_system *fs, const char *options);
 	void (*unmounted)(struct file_system *fs);  /* the last mount is gone; may be NULL */
 	void (*destroy)(struct file_system *fs);        /* nobody uses the memory; NULL: static */
 	void *data;

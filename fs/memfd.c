@@ -2,13 +2,15 @@
 /*
  * Files in memory without a name.
  *
- * Owns: an instance of tmpfs that is mounted nowhere.
+ * Owns: an instance of tmpfs that is mounted nowhere.  It has no limits of its own: promises of
+ *   memory (mm/commit.h) are the only ones.
  * See: memfd_create(2).
  */
 #include "fs/memfd.h"
 #include "lib/format.h"
 #include "kernel/panic.h"
 #include "fs/tmpfs.h"
+#include "fs/tmpfs_mount.h"
 
 enum { LABEL_MAX = NAME_MAX + 1 };
 
@@ -17,7 +19,9 @@ static struct path anchor;              /* stands in it for ever, so that it sta
 
 void memfd_start(void)
 {
-	if (tmpfs_create("tmpfs", S_ISVTX | 0777, &memfds) != 0 ||
+	const struct tmpfs_options no_limits = { .mode = S_ISVTX | 0777 };
+
+	if (tmpfs_create_with("tmpfs", &no_limits, &memfds) != 0 ||
 	    path_make_nameless(memfds->root, "", &anchor) != 0)
 		panic("no memory for files without a name");
 }

@@ -189,12 +189,21 @@ int mount_bind(const struct path *at, const struct path *from)
 	return mount ? mount_attach(mount, at) : -ENOMEM;
 }
 
-int mount_change(const struct path *at, unsigned long flags)
+int mount_change(const struct path *at, unsigned long flags, const char *options)
 {
+	struct file_system *fs = at->mount->fs;
+	int err = 0;
+
 	if (at->dentry != at->mount->root)
 		return -EINVAL;
-	atomic_store_relaxed(&at->mount->flags, flags & MOUNT_FLAGS);
-	return 0;
+	if (options && fs->change) {
+		mutex_lock(&mount_mutex);
+		err = fs->change(fs, options);
+		mutex_unlock(&mount_mutex);
+	}
+	if (!err)
+		atomic_store_relaxed(&at->mount->flags, flags & MOUNT_FLAGS);
+	return err;
 }
 
 /* Put a fresh mount in its place; if that fails it is gone. */

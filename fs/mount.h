@@ -38,7 +38,8 @@ int mount_add(const struct path *at, struct file_system *fs, const char *source,
 	      unsigned long flags);
 /* Show the tree below `from` at `at` as well. */
 int mount_bind(const struct path *at, const struct path *from);
-int mount_change(const struct path *at, unsigned long flags);   /* MS_REMOUNT */
+/* MS_REMOUNT: its flags, and the options of what is mounted (NULL: as they are). */
+int mount_change(const struct path *at, unsigned long flags, const char *options);
 /* -EINVAL: `at` is not the root of a mount; -EBUSY: in use (without MNT_DETACH). */
 int mount_remove(const struct path *at, unsigned long flags);
 

@@ -161,9 +161,9 @@ static int copy_bytes(struct inode *to, struct inode *from)
 	mutex_unlock(&from->lock);
 	if (err)
 		return err;
-	object_adopt(to->object, snapshot);
+	err = object_adopt(to->object, snapshot);
 	object_put(snapshot);
-	return 0;
+	return err;
 }
 
 static void copy_attributes(struct inode *to, const struct inode *from)

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fs/proc_cow.c - /proc/{cow,audit,ledger,selftest,trace} and /proc/PID/cow: Cowbell's own files.
+ * fs/proc_cow.c - /proc/{cow,audit,ledger,selftest} and /proc/PID/cow: Cowbell's own files.
  *
  * cow       exact counts of the work done, and what sharing saves now: `name value` lines
  * audit     recounts everything: "clean", or the first difference
  * ledger    what must be the same before and after a test: `name value` lines
  * selftest  write a list of globs to run those kernel tests; KTAP goes to the console
- * trace     the events since the last look; write a list as in events= to choose which
  *
- * Owns: where the readers of trace are, and the last self-test's result.
+ * Owns: the last self-test's result.
  */
 
 #include "fs/procfs.h"
-#include "kernel/event.h"
 #include "kernel/options.h"
 #include "kernel/selftest.h"
 #include "mm/audit.h"
@@ -20,14 +18,12 @@
 #include "mm/frame.h"
 #include "mm/space.h"
 
-enum { TRACE_LINES_MAX = 8192 };
-
 /* ---- cow ---- */
 
-static void print_work(struct proc_text *text, const struct work_counts *work)
+static void print_work(struct text *text, const struct work_counts *work)
 {
 	for (unsigned kind = 0; kind < WORK_KINDS; kind++)
-		proc_print(text, "%s %lu\n", work_name(kind), work->of[kind]);
+		text_print(text, "%s %lu\n", work_name(kind), work->of[kind]);
 }
 
 /* Frames with more than one holder, and how many copies that saves. */
@@ -47,7 +43,7 @@ static void count_sharing(uint64_t *shared, uint64_t *saved)
 	}
 }
 
-int proc_show_cow(struct proc_text *text, const struct proc_node *node)
+int proc_show_cow(struct text *text, const struct text_node *node)
 {
 	struct work_counts work;
 	uint64_t shared, saved;
@@ -55,11 +51,11 @@ int proc_show_cow(struct proc_text *text, const struct proc_node *node)
 	work_totals(&work);
 	print_work(text, &work);
 	count_sharing(&shared, &saved);
-	proc_print(text, "frames_shared_now %lu\nbytes_saved_by_sharing %llu\n", shared,
+	text_print(text, "frames_shared_now %lu\nbytes_saved_by_sharing %llu\n", shared,
 		saved * PAGE_SIZE);
-	proc_print(text, "shootdowns_sent %lu\nshootdowns_received %lu\n", tlb_shootdowns_sent(),
+	text_print(text, "shootdowns_sent %lu\nshootdowns_received %lu\n", tlb_shootdowns_sent(),
 		tlb_shootdowns_received());
-	proc_print(text, "fork_share %s\n", fork_share_name(READ_ONCE(options.fork_share)));
+	text_print(text, "fork_share %s\n", fork_share_name(READ_ONCE(options.fork_share)));
 	return 0;
 }
 
@@ -71,7 +67,7 @@ static void count_exclusive(const struct leaf_visit *leaf, void *argument)
 		pages[leaf->is_exclusive]++;
 }
 
-int proc_show_process_cow(struct proc_text *text, const struct proc_node *node)
+int proc_show_process_cow(struct text *text, const struct text_node *node)
 {
 	struct space *space = proc_space(node);
 	uint64_t pages[2] = { 0 };      /* by is_exclusive */
@@ -79,32 +75,34 @@ int proc_show_process_cow(struct proc_text *text, const struct proc_node *node)
 	if (!space)
 		return -ESRCH;
 	print_work(text, &space->work);
+	text_print(text, "space_lock_writes %lu\nspace_lock_waits %lu\n",
+		   READ_ONCE(space->lock.writes), READ_ONCE(space->lock.waits));
 	write_lock(&space->lock);
 	cursor_for_each(space, 0, USER_END, count_exclusive, pages);
 	write_unlock(&space->lock);
-	proc_print(text, "pages_shared_now %lu\npages_own_now %lu\n", pages[false], pages[true]);
+	text_print(text, "pages_shared_now %lu\npages_own_now %lu\n", pages[false], pages[true]);
 	space_put(space);
 	return 0;
 }
 
 /* ---- audit and ledger ---- */
 
-int proc_show_audit(struct proc_text *text, const struct proc_node *node)
+int proc_show_audit(struct text *text, const struct text_node *node)
 {
 	const char *difference = audit();
 
-	proc_print(text, "%s\n", difference ? difference : "clean");
+	text_print(text, "%s\n", difference ? difference : "clean");
 	return 0;
 }
 
-int proc_show_ledger(struct proc_text *text, const struct proc_node *node)
+int proc_show_ledger(struct text *text, const struct text_node *node)
 {
 	struct ledger ledger;
 
 	ledger_take(&ledger);
-	proc_print(text, "free_frames %lu\nslab_objects %lu\nspaces %lu\nobjects %lu\n",
+	text_print(text, "free_frames %lu\nslab_objects %lu\nspaces %lu\nobjects %lu\n",
 		ledger.free_frames, ledger.slab_objects, ledger.spaces, ledger.objects);
-	proc_print(text, "pids %u\nopen_files %lu\n", pids_in_use(), files_count());
+	text_print(text, "pids %u\nopen_files %lu\n", pids_in_use(), files_count());
 	return 0;
 }
 
@@ -129,7 +127,7 @@ static void selftest_task(void *argument)
 	task_exit();
 }
 
-int proc_store_selftest(const struct proc_node *node, char *globs)
+int proc_store_selftest(const struct text_node *node, char *globs)
 {
 	struct task *task;
 
@@ -146,38 +144,13 @@ int proc_store_selftest(const struct proc_node *node, char *globs)
 	return task ? 0 : -ENOMEM;
 }
 
-int proc_show_selftest(struct proc_text *text, const struct proc_node *node)
+int proc_show_selftest(struct text *text, const struct text_node *node)
 {
 	int failures = atomic_load_relaxed(&last_failures);
 
 	if (failures < 0)
-		proc_print(text, "not run\n");
+		text_print(text, "not run\n");
 	else
-		proc_print(text, "%d failed\n", failures);
+		text_print(text, "%d failed\n", failures);
 	return 0;
-}
-
-/* ---- trace ---- */
-
-static uint64_t trace_after;            /* atomic: the last event shown */
-
-/* order time_ns cpu pid name a b c */
-int proc_show_trace(struct proc_text *text, const struct proc_node *node)
-{
-	uint64_t after = atomic_load_relaxed(&trace_after);
-	struct event event;
-
-	for (int i = 0; i < TRACE_LINES_MAX && event_next(&after, &event); i++)
-		proc_print(text, "%lu %lu %u %u %s %#lx %#lx %#lx\n", event.order, event.time_ns,
-			event.cpu, event.pid, event_name(event.type), event.a, event.b, event.c);
-	atomic_store_relaxed(&trace_after, after);
-	return 0;
-}
-
-int proc_store_trace(const struct proc_node *node, char *list)
-{
-	uint64_t mask;
-	int err = event_mask_parse(list, &mask);
-
-	return err ? err : event_mask_set(mask);
 }

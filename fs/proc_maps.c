@@ -7,14 +7,17 @@
  * writing: a fault of the process, which holds it for reading, could replace a table under our
  * eyes.
  *
- * What is private and what is shared is exact; Pss is at most too low, see fs/proc_page.c.
+ * How many see a page, which is what Pss, Shared_* and Private_* are about, is counted beforehand
+ * for the whole system (mm/census.h): exact while nothing moves.
  * See: proc(5).
  */
 
 #include "fs/procfs.h"
 #include "lib/abi/mman.h"
 #include "lib/string.h"
+#include "mm/census.h"
 #include "mm/cursor.h"
+#include "mm/huge.h"
 #include "mm/slab.h"
 
 enum { PSS_SHIFT = 12, KIB_PER_PAGE = PAGE_SIZE / KIB, NAME_COLUMN = 73 };
@@ -33,37 +36,40 @@ static struct vmas *space_vmas(struct space *space)
 }
 
 struct sums {
+	const struct census *census;    /* who else sees a page; constant */
 	const struct vma *vma;          /* the range being swept */
 	uint64_t pages[PAGE_SHARED + 1];        /* by kind */
 	/* bytes << PSS_SHIFT */
 	uint64_t pss, pss_dirty, pss_locked, pss_by_kind[PAGE_SHARED + 1];
 	uint64_t clean[2], dirty[2];    /* pages, by is_shared */
-	uint64_t tables;
-	pfn_t path[PTE_LEVELS];         /* tables that were counted last, by level */
+	uint64_t huge, hugetlb[2];      /* pages of huge leaves; of MAP_HUGETLB, by is_shared */
 };
 
 static void sum_leaf(const struct leaf_visit *leaf, void *argument)
 {
 	struct sums *sums = argument;
 	struct proc_page page = proc_page_look(sums->vma, leaf);
-	uint64_t share = (PAGE_SIZE << PSS_SHIFT) / page.holders;
-	bool is_shared = page.holders > 1;
+	uint32_t holders;
+	uint64_t share;
 
-	for (int level = 1; level < PTE_LEVELS; level++) {
-		sums->tables += sums->path[level] != leaf->tables[level];
-		sums->path[level] = leaf->tables[level];
+	holders = MAX(census_mapped(sums->census, pte_pfn(leaf->leaf)), 1u);
+	if (sums->vma->flags & VMA_HUGETLB) {
+		sums->hugetlb[holders > 1]++;
+		return;
 	}
 	sums->pages[page.kind]++;
 	if (page.kind == PAGE_UNCOUNTED)
 		return;
+	share = (PAGE_SIZE << PSS_SHIFT) / holders;
+	sums->huge += leaf->level > 1;
 	sums->pss += share;
 	sums->pss_by_kind[page.kind] += share;
 	sums->pss_locked += sums->vma->flags & VMA_LOCKED ? share : 0;
 	if (page.is_dirty) {
 		sums->pss_dirty += share;
-		sums->dirty[is_shared]++;
+		sums->dirty[holders > 1]++;
 	} else {
-		sums->clean[is_shared]++;
+		sums->clean[holders > 1]++;
 	}
 }
 
@@ -80,19 +86,41 @@ static uint64_t sums_resident(const struct sums *sums)
 	return sums->pages[PAGE_ANONYMOUS] + sums->pages[PAGE_FILE] + sums->pages[PAGE_SHARED];
 }
 
+/* ---- by kind ---- */
+
+struct kinds {
+	const struct vma *vma;
+	uint64_t pages[PAGE_SHARED + 1];
+};
+
+static void count_kind(const struct leaf_visit *leaf, void *argument)
+{
+	struct kinds *kinds = argument;
+
+	kinds->pages[proc_page_look(kinds->vma, leaf).kind]++;
+}
+
+/* Only ranges with an object need a look: all other pages are anonymous. */
 void proc_measure(struct space *space, struct proc_memory *memory)
 {
-	struct vmas *vmas = space_vmas(space);
-	struct sums sums = { .tables = 1 };
+	struct kinds kinds = { 0 };
+	uint64_t resident, theirs;
 
-	for (uint32_t i = 0; i < vmas->count; i++)
-		sum_range(space, &vmas->at[i], &sums);
-	vmas_put(vmas);
+	write_lock(&space->lock);
+	for (uint32_t i = 0; i < space->vmas->count; i++) {
+		kinds.vma = &space->vmas->at[i];
+		if (kinds.vma->object)
+			cursor_for_each(space, kinds.vma->start, kinds.vma->end, count_kind,
+				&kinds);
+	}
+	resident = (uint64_t)atomic_load_relaxed(&space->resident);
+	write_unlock(&space->lock);
+	theirs = kinds.pages[PAGE_FILE] + kinds.pages[PAGE_SHARED];
+	assert(theirs <= resident);
 	*memory = (struct proc_memory){
-		.anonymous = sums.pages[PAGE_ANONYMOUS],
-		.file = sums.pages[PAGE_FILE],
-		.shared = sums.pages[PAGE_SHARED],
-		.tables = sums.tables,
+		.anonymous = resident - theirs,
+		.file = kinds.pages[PAGE_FILE],
+		.shared = kinds.pages[PAGE_SHARED],
 	};
 }
 
@@ -110,7 +138,7 @@ static const char *range_name(const struct vma *vma, char *buf)
 	return vma->object ? "/dev/zero (deleted)" : "";
 }
 
-static void print_range(struct proc_text *text, const struct vma *vma, char *name_buf)
+static void print_range(struct text *text, const struct vma *vma, char *name_buf)
 {
 	const struct inode *inode = vma->name ? vma->name->inode : NULL;
 	uint64_t device = inode ? inode->fs->device : 0;
@@ -123,14 +151,17 @@ static void print_range(struct proc_text *text, const struct vma *vma, char *nam
 		inode ? inode->number : 0);
 
 	if (*name)
-		proc_print(text, "%-*s%s\n", NAME_COLUMN, line, name);
+		text_print(text, "%-*s%s\n", NAME_COLUMN, line, name);
 	else
-		proc_print(text, "%.*s\n", len, line);
+		text_print(text, "%.*s\n", len, line);
 }
 
-/* For each range: its line, and what `more` adds. */
-static int show_ranges(struct proc_text *text, const struct proc_node *node,
-	void (*more)(struct proc_text *text, struct space *space, const struct vma *vma))
+static void print_smaps(struct text *text, struct space *space, const struct vma *vma,
+	const struct census *census);
+
+/* For each range: its line; with a census, what smaps tells of it. */
+static int show_ranges(
+	struct text *text, const struct text_node *node, const struct census *census)
 {
 	struct space *space = proc_space(node);
 	char *name = kmalloc(PATH_MAX);
@@ -140,8 +171,8 @@ static int show_ranges(struct proc_text *text, const struct proc_node *node,
 		vmas = space_vmas(space);
 		for (uint32_t i = 0; i < vmas->count && !text->err; i++) {
 			print_range(text, &vmas->at[i], name);
-			if (more)
-				more(text, space, &vmas->at[i]);
+			if (census)
+				print_smaps(text, space, &vmas->at[i], census);
 		}
 		vmas_put(vmas);
 	}
@@ -151,16 +182,16 @@ static int show_ranges(struct proc_text *text, const struct proc_node *node,
 	return name ? 0 : -ENOMEM;
 }
 
-int proc_show_maps(struct proc_text *text, const struct proc_node *node)
+int proc_show_maps(struct text *text, const struct text_node *node)
 {
 	return show_ranges(text, node, NULL);
 }
 
 /* ---- smaps ---- */
 
-static void print_kib(struct proc_text *text, const char *name, uint64_t kib)
+static void print_kib(struct text *text, const char *name, uint64_t kib)
 {
-	proc_print(text, "%-16s%8lu kB\n", name, kib);
+	text_print(text, "%-16s%8lu kB\n", name, kib);
 }
 
 static uint64_t pss_kib(uint64_t pss)
@@ -168,7 +199,7 @@ static uint64_t pss_kib(uint64_t pss)
 	return pss >> PSS_SHIFT >> 10;
 }
 
-static void print_sums(struct proc_text *text, const struct sums *sums)
+static void print_sums(struct text *text, const struct sums *sums)
 {
 	print_kib(text, "Shared_Clean:", sums->clean[true] * KIB_PER_PAGE);
 	print_kib(text, "Shared_Dirty:", sums->dirty[true] * KIB_PER_PAGE);
@@ -177,17 +208,17 @@ static void print_sums(struct proc_text *text, const struct sums *sums)
 	print_kib(text, "Referenced:", sums_resident(sums) * KIB_PER_PAGE);
 	print_kib(text, "Anonymous:", sums->pages[PAGE_ANONYMOUS] * KIB_PER_PAGE);
 	print_kib(text, "LazyFree:", 0);
-	print_kib(text, "AnonHugePages:", 0);
+	print_kib(text, "AnonHugePages:", sums->huge * KIB_PER_PAGE);
 	print_kib(text, "ShmemPmdMapped:", 0);
 	print_kib(text, "FilePmdMapped:", 0);
-	print_kib(text, "Shared_Hugetlb:", 0);
-	print_kib(text, "Private_Hugetlb:", 0);
+	print_kib(text, "Shared_Hugetlb:", sums->hugetlb[1] * KIB_PER_PAGE);
+	print_kib(text, "Private_Hugetlb:", sums->hugetlb[0] * KIB_PER_PAGE);
 	print_kib(text, "Swap:", 0);
 	print_kib(text, "SwapPss:", 0);
 	print_kib(text, "Locked:", pss_kib(sums->pss_locked));
 }
 
-static void print_flags(struct proc_text *text, const struct vma *vma)
+static void print_flags(struct text *text, const struct vma *vma)
 {
 	const struct { bool is_set; const char *code; } flags[] = {
 		{ vma->prot & PROT_READ, "rd" },
@@ -206,46 +237,57 @@ static void print_flags(struct proc_text *text, const struct vma *vma)
 		{ vma->flags & VMA_NORESERVE, "nr" },
 		{ vma->flags & VMA_DONTDUMP, "dd" },
 		{ vma->flags & VMA_WIPEONFORK, "wf" },
+		{ vma->flags & VMA_HUGEPAGE, "hg" },
+		{ vma->flags & VMA_NOHUGEPAGE, "nh" },
+		{ vma->flags & VMA_HUGETLB, "ht" },
 	};
 
-	proc_print(text, "VmFlags: ");
+	text_print(text, "VmFlags: ");
 	for (size_t i = 0; i < COUNT(flags); i++) {
 		if (flags[i].is_set)
-			proc_print(text, "%s ", flags[i].code);
+			text_print(text, "%s ", flags[i].code);
 	}
-	proc_print(text, "\n");
+	text_print(text, "\n");
 }
 
-static void print_smaps(struct proc_text *text, struct space *space, const struct vma *vma)
+static void print_smaps(struct text *text, struct space *space, const struct vma *vma,
+	const struct census *census)
 {
 	uint64_t size_kib = (vma->end - vma->start) / KIB;
-	struct sums sums = { 0 };
+	struct sums sums = { .census = census };
 
 	sum_range(space, vma, &sums);
 	print_kib(text, "Size:", size_kib);
-	print_kib(text, "KernelPageSize:", KIB_PER_PAGE);
-	print_kib(text, "MMUPageSize:", KIB_PER_PAGE);
+	print_kib(text, "KernelPageSize:", pte_span(vma_leaf_level(vma)) / KIB);
+	print_kib(text, "MMUPageSize:", pte_span(vma_leaf_level(vma)) / KIB);
 	print_kib(text, "Rss:", sums_resident(&sums) * KIB_PER_PAGE);
 	print_kib(text, "Pss:", pss_kib(sums.pss));
 	print_kib(text, "Pss_Dirty:", pss_kib(sums.pss_dirty));
 	print_sums(text, &sums);
-	proc_print(text, "THPeligible:    0\n");
+	text_print(text, "THPeligible:    %d\n", huge_is_wanted(vma));
 	print_flags(text, vma);
 }
 
-int proc_show_smaps(struct proc_text *text, const struct proc_node *node)
+int proc_show_smaps(struct text *text, const struct text_node *node)
 {
-	return show_ranges(text, node, print_smaps);
+	struct census *census;
+	int err = census_take(&census);
+
+	if (err)
+		return err;
+	err = show_ranges(text, node, census);
+	census_free(census);
+	return err;
 }
 
-static void print_rollup(struct proc_text *text, const struct vmas *vmas, const struct sums *sums)
+static void print_rollup(struct text *text, const struct vmas *vmas, const struct sums *sums)
 {
 	virt_t start = vmas->count ? vmas->at[0].start : 0;
 	virt_t end = vmas->count ? vmas->at[vmas->count - 1].end : 0;
 	char line[128];
 
 	format_buffer(line, sizeof(line), "%08lx-%08lx ---p 00000000 00:00 0 ", start, end);
-	proc_print(text, "%-*s[rollup]\n", NAME_COLUMN, line);
+	text_print(text, "%-*s[rollup]\n", NAME_COLUMN, line);
 	print_kib(text, "Rss:", sums_resident(sums) * KIB_PER_PAGE);
 	print_kib(text, "Pss:", pss_kib(sums->pss));
 	print_kib(text, "Pss_Dirty:", pss_kib(sums->pss_dirty));
@@ -255,26 +297,35 @@ static void print_rollup(struct proc_text *text, const struct vmas *vmas, const 
 	print_sums(text, sums);
 }
 
-int proc_show_smaps_rollup(struct proc_text *text, const struct proc_node *node)
+static void show_rollup(
+	struct text *text, struct space *space, const struct census *census)
 {
-	struct space *space = proc_space(node);
-	struct sums sums = { 0 };
-	struct vmas *vmas;
+	struct vmas *vmas = space_vmas(space);
+	struct sums sums = { .census = census };
 
-	if (!space)
-		return -ESRCH;
-	vmas = space_vmas(space);
 	for (uint32_t i = 0; i < vmas->count; i++)
 		sum_range(space, &vmas->at[i], &sums);
 	print_rollup(text, vmas, &sums);
 	vmas_put(vmas);
-	space_put(space);
-	return 0;
+}
+
+int proc_show_smaps_rollup(struct text *text, const struct text_node *node)
+{
+	struct space *space = proc_space(node);
+	struct census *census = NULL;
+	int err = space ? census_take(&census) : -ESRCH;
+
+	if (!err)
+		show_rollup(text, space, census);
+	census_free(census);
+	if (space)
+		space_put(space);
+	return err;
 }
 
 /* ---- statm ---- */
 
-int proc_show_statm(struct proc_text *text, const struct proc_node *node)
+int proc_show_statm(struct text *text, const struct text_node *node)
 {
 	struct space *space = proc_space(node);
 	uint64_t code = 0, data = 0;
@@ -282,7 +333,7 @@ int proc_show_statm(struct proc_text *text, const struct proc_node *node)
 	struct vmas *vmas;
 
 	if (!space) {
-		proc_print(text, "0 0 0 0 0 0 0\n");
+		text_print(text, "0 0 0 0 0 0 0\n");
 		return 0;
 	}
 	proc_measure(space, &memory);
@@ -295,7 +346,7 @@ int proc_show_statm(struct proc_text *text, const struct proc_node *node)
 		data += vma_is_private(vma) && vma->prot & PROT_WRITE ? pages : 0;
 	}
 	vmas_put(vmas);
-	proc_print(text, "%lu %lu %lu %lu 0 %lu 0\n", READ_ONCE(space->mapped_pages),
+	text_print(text, "%lu %lu %lu %lu 0 %lu 0\n", READ_ONCE(space->mapped_pages),
 		memory.anonymous + memory.file + memory.shared, memory.file + memory.shared, code,
 		data);
 	space_put(space);
@@ -305,7 +356,7 @@ int proc_show_statm(struct proc_text *text, const struct proc_node *node)
 /* ---- tree ---- */
 
 struct tree_sweep {
-	struct proc_text *text;
+	struct text *text;
 	const struct vma *vma;
 };
 
@@ -320,7 +371,7 @@ static const char *leaf_word(
 		return "view";
 	if (page->kind != PAGE_ANONYMOUS)
 		return "file";
-	return page->holders > 1 ? "shared" : "own";
+	return page->is_exclusive ? "own" : "shared";
 }
 
 static void print_leaf(const struct leaf_visit *leaf, void *argument)
@@ -330,7 +381,7 @@ static void print_leaf(const struct leaf_visit *leaf, void *argument)
 	pfn_t pfn = pte_pfn(leaf->leaf);
 	bool is_present = pte_is_present(leaf->leaf);
 
-	proc_print(sweep->text, "%012lx frame %6lu count %2u tables %u %u %u %c%c%c %s\n",
+	text_print(sweep->text, "%012lx frame %6lu count %2u tables %u %u %u %c%c%c %s\n",
 		leaf->addr, pfn, pfn == zero_frame ? 0 : frame_refs[pfn],
 		frame_refs[leaf->tables[1]], frame_refs[leaf->tables[2]],
 		frame_refs[leaf->tables[3]], is_present ? 'r' : '-',
@@ -347,7 +398,7 @@ static void print_leaf(const struct leaf_visit *leaf, void *argument)
  *   shared  private, copied when written       file    a file's page, copied when written
  *   view    MAP_SHARED                         parked  kept behind PROT_NONE
  */
-int proc_show_tree(struct proc_text *text, const struct proc_node *node)
+int proc_show_tree(struct text *text, const struct text_node *node)
 {
 	struct tree_sweep sweep = { .text = text };
 	struct space *space = proc_space(node);

@@ -11,39 +11,39 @@
 
 enum { OLD_NEVER = -17, OLD_MAX = 15 };
 
-int proc_show_oom_score(struct proc_text *text, const struct proc_node *node)
+int proc_show_oom_score(struct text *text, const struct text_node *node)
 {
-	proc_print(text, "%d\n", oom_score(node->process));
+	text_print(text, "%d\n", oom_score(node->process));
 	return 0;
 }
 
-int proc_show_oom_score_adj(struct proc_text *text, const struct proc_node *node)
+int proc_show_oom_score_adj(struct text *text, const struct text_node *node)
 {
-	proc_print(text, "%d\n", READ_ONCE(node->process->oom_score_adj));
+	text_print(text, "%d\n", READ_ONCE(node->process->oom_score_adj));
 	return 0;
 }
 
-int proc_store_oom_score_adj(const struct proc_node *node, char *text)
+int proc_store_oom_score_adj(const struct text_node *node, char *text)
 {
 	int64_t value;
-	int err = proc_parse_number(text, OOM_ADJUST_MIN, OOM_ADJUST_MAX, &value);
+	int err = text_parse_number(text, OOM_ADJUST_MIN, OOM_ADJUST_MAX, &value);
 
 	return err ? err : oom_set_adjust(node->process, (int)value);
 }
 
-int proc_show_oom_adj(struct proc_text *text, const struct proc_node *node)
+int proc_show_oom_adj(struct text *text, const struct text_node *node)
 {
 	int adjust = READ_ONCE(node->process->oom_score_adj);
 	int old = adjust == OOM_ADJUST_MAX ? (int)OLD_MAX : adjust * -OLD_NEVER / OOM_ADJUST_MAX;
 
-	proc_print(text, "%d\n", MIN(old, (int)OLD_MAX));
+	text_print(text, "%d\n", MIN(old, (int)OLD_MAX));
 	return 0;
 }
 
-int proc_store_oom_adj(const struct proc_node *node, char *text)
+int proc_store_oom_adj(const struct text_node *node, char *text)
 {
 	int64_t value;
-	int err = proc_parse_number(text, OLD_NEVER, OLD_MAX, &value);
+	int err = text_parse_number(text, OLD_NEVER, OLD_MAX, &value);
 
 	if (err)
 		return err;

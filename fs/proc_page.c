@@ -2,10 +2,8 @@
 /*
  * fs/proc_page.c - one page of a process; /proc/PID/{pagemap,clear_refs}, /proc/kpage{count,flags}.
  *
- * How many spaces hold a page is counted as the product of the counts on its path.  It is one
- * exactly when the page is the space's alone.  It is exact while each level is shared as a whole,
- * which is what fork does, and too high when copies of a table share tables below them: what is
- * computed from it (Pss) is then too low, never too high.
+ * A page is a space's alone exactly when every count on its path is one.  How many others see it is
+ * not told by its path: see mm/census.h.
  *
  * Binary files: one 64-bit word per page, at eight times its number.  What cannot be told here is
  * zero: no page is ever swapped out, and soft-dirty bits would be stores to shared tables.
@@ -16,6 +14,7 @@
 #include "lib/abi/mman.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+#include "mm/census.h"
 #include "mm/cursor.h"
 #include "mm/slab.h"
 
@@ -36,26 +35,28 @@ static bool is_of_object(const struct vma *vma, virt_t addr, pfn_t pfn)
 	return theirs == pfn;
 }
 
-/* Without the hold that an object has on its page. */
-static uint32_t page_holders(const struct leaf_visit *leaf, pfn_t pfn, bool has_keeper)
+/* The object's own hold on its page does not count. */
+static bool page_is_exclusive(const struct leaf_visit *leaf, pfn_t pfn, bool has_keeper)
 {
-	uint64_t holders = MAX(atomic_load_relaxed(&frame_refs[pfn]) - has_keeper, 1u);
-
-	for (int level = 1; level < PTE_LEVELS; level++)
-		holders *= MAX(atomic_load_relaxed(&frame_refs[leaf->tables[level]]), 1u);
-	return (uint32_t)MIN(holders, (uint64_t)UINT32_MAX);
+	if (leaf->level > 1)
+		return leaf->is_exclusive;
+	for (int level = 1; level < PTE_LEVELS; level++) {
+		if (!frame_is_exclusive(leaf->tables[level]))
+			return false;
+	}
+	return atomic_load_relaxed(&frame_refs[pfn]) <= 1u + has_keeper;
 }
 
 struct proc_page proc_page_look(const struct vma *vma, const struct leaf_visit *leaf)
 {
-	struct proc_page page = { .kind = PAGE_UNCOUNTED, .holders = 1 };
+	struct proc_page page = { .kind = PAGE_UNCOUNTED };
 	pfn_t pfn = pte_pfn(leaf->leaf);
 	bool has_keeper;
 
 	if (!pte_is_counted(leaf->leaf))
 		return page;
 	has_keeper = is_of_object(vma, leaf->addr, pfn);
-	page.holders = page_holders(leaf, pfn, has_keeper);
+	page.is_exclusive = page_is_exclusive(leaf, pfn, has_keeper);
 	if (!has_keeper)
 		page.kind = PAGE_ANONYMOUS;
 	else
@@ -127,7 +128,7 @@ static void pagemap_leaf(const struct leaf_visit *leaf, void *argument) NO_LOCK_
 		word |= pte_pfn(leaf->leaf);
 	if (page.kind == PAGE_FILE || page.kind == PAGE_SHARED)
 		word |= PAGEMAP_FILE;
-	if (page.kind != PAGE_UNCOUNTED && page.holders == 1)
+	if (page.is_exclusive)
 		word |= PAGEMAP_EXCLUSIVE;
 	map->words[(leaf->addr >> PAGE_SHIFT) - map->first] = word;
 }
@@ -144,7 +145,7 @@ static void pagemap_fill(uint64_t *words, uint64_t first, uint64_t count, void *
 	write_unlock(&map->space->lock);
 }
 
-ssize_t proc_read_pagemap(const struct proc_node *node, buffer_t to, size_t len, uint64_t *offset)
+ssize_t proc_read_pagemap(const struct text_node *node, buffer_t to, size_t len, uint64_t *offset)
 {
 	struct pagemap map = { .space = proc_space(node), .shows_frames = process_is_privileged() };
 	ssize_t done;
@@ -160,12 +161,12 @@ ssize_t proc_read_pagemap(const struct proc_node *node, buffer_t to, size_t len,
 
 /* 1 to 4 would clear accessed and soft-dirty bits.  Accessed is always set, so that the processor
  * never stores to a shared table; soft-dirty is not kept.  5: the peak begins anew. */
-int proc_store_clear_refs(const struct proc_node *node, char *text)
+int proc_store_clear_refs(const struct text_node *node, char *text)
 {
 	enum { CLEAR_FIRST = 1, CLEAR_PEAK = 5 };
 	struct space *space;
 	int64_t what;
-	int err = proc_parse_number(text, CLEAR_FIRST, CLEAR_PEAK, &what);
+	int err = text_parse_number(text, CLEAR_FIRST, CLEAR_PEAK, &what);
 
 	if (err)
 		return err;
@@ -180,21 +181,34 @@ int proc_store_clear_refs(const struct proc_node *node, char *text)
 
 /* ---- frames ---- */
 
+/* Words by frame, for which all spaces and files are looked at first. */
+static ssize_t frame_words_read(buffer_t to, size_t len, uint64_t *offset,
+	void (*fill)(uint64_t *words, uint64_t first, uint64_t count, void *argument))
+{
+	struct census *census;
+	ssize_t done;
+	int err = census_take(&census);
+
+	if (err)
+		return err;
+	done = words_read(frame_count, to, len, offset, fill, census);
+	census_free(census);
+	return done;
+}
+
 static void count_fill(uint64_t *words, uint64_t first, uint64_t count, void *argument)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		enum frame_kind kind = frames[first + i].kind;
-
-		if (kind == FRAME_DATA || kind == FRAME_TABLE)
-			words[i] = atomic_load_relaxed(&frame_refs[first + i]);
+		if (READ_ONCE(frames[first + i].kind) == FRAME_DATA)
+			words[i] = census_mapped(argument, first + i);
 	}
 }
 
-/* How many entries name each frame, an object's own included. */
+/* How often programs have each frame mapped.  Their tables and other frames have no such number. */
 ssize_t proc_read_kpagecount(
-	const struct proc_node *node, buffer_t to, size_t len, uint64_t *offset)
+	const struct text_node *node, buffer_t to, size_t len, uint64_t *offset)
 {
-	return words_read(frame_count, to, len, offset, count_fill, NULL);
+	return frame_words_read(to, len, offset, count_fill);
 }
 
 #define KPF_UPTODATE  (1ull << 3)
@@ -202,6 +216,8 @@ ssize_t proc_read_kpagecount(
 #define KPF_SLAB      (1ull << 7)
 #define KPF_BUDDY     (1ull << 10)
 #define KPF_MMAP      (1ull << 11)
+#define KPF_ANON      (1ull << 12)
+#define KPF_SWAPBACKED (1ull << 14)
 #define KPF_ZERO_PAGE (1ull << 24)
 #define KPF_PGTABLE   (1ull << 26)
 #define KPF_RESERVED  (1ull << 32)
@@ -213,16 +229,23 @@ static void flags_fill(uint64_t *words, uint64_t first, uint64_t count, void *ar
 		[FRAME_RESERVED] = KPF_RESERVED,
 		[FRAME_SLAB] = KPF_SLAB,
 		[FRAME_TABLE] = KPF_PGTABLE,
-		[FRAME_DATA] = KPF_UPTODATE | KPF_LRU | KPF_MMAP,
+		[FRAME_DATA] = KPF_UPTODATE | KPF_LRU | KPF_SWAPBACKED,
 		[FRAME_ZERO] = KPF_ZERO_PAGE,
 	};
 
-	for (uint64_t i = 0; i < count; i++)
-		words[i] = flags[frames[first + i].kind];
+	for (uint64_t i = 0; i < count; i++) {
+		enum frame_kind kind = READ_ONCE(frames[first + i].kind);
+
+		words[i] = flags[kind];
+		if (kind != FRAME_DATA || !census_mapped(argument, first + i))
+			continue;
+		words[i] |= KPF_MMAP;
+		words[i] |= census_is_of_file(argument, first + i) ? 0 : KPF_ANON;
+	}
 }
 
 ssize_t proc_read_kpageflags(
-	const struct proc_node *node, buffer_t to, size_t len, uint64_t *offset)
+	const struct text_node *node, buffer_t to, size_t len, uint64_t *offset)
 {
-	return words_read(frame_count, to, len, offset, flags_fill, NULL);
+	return frame_words_read(to, len, offset, flags_fill);
 }

@@ -36,7 +36,7 @@ static void consider_process(struct process *process, void *argument)
 	consider(argument, process->pid);
 }
 
-bool proc_next_process(const struct proc_node *dir, int32_t *number)
+bool proc_next_process(const struct text_node *dir, int32_t *number)
 {
 	struct search search = { .from = *number };
 
@@ -47,13 +47,13 @@ bool proc_next_process(const struct proc_node *dir, int32_t *number)
 	return search.found != 0;
 }
 
-int proc_find_process(const struct proc_node *dir, int32_t number, struct proc_node *child)
+int proc_find_process(const struct text_node *dir, int32_t number, struct text_node *child)
 {
 	child->process = process_find(number);
 	return child->process ? 0 : -ENOENT;
 }
 
-static int find_thread(const struct proc_node *dir, int32_t number, struct proc_node *child)
+static int find_thread(const struct text_node *dir, int32_t number, struct text_node *child)
 {
 	struct thread *thread;
 
@@ -68,7 +68,7 @@ static int find_thread(const struct proc_node *dir, int32_t number, struct proc_
 	return child->process ? 0 : -ENOENT;
 }
 
-static bool next_thread(const struct proc_node *dir, int32_t *number)
+static bool next_thread(const struct text_node *dir, int32_t *number)
 {
 	struct search search = { .from = *number };
 	struct thread *thread;
@@ -91,7 +91,7 @@ static struct thread *any_thread(const struct process *process) REQUIRES(process
 	return first ? list_entry(first, struct thread, node) : NULL;
 }
 
-struct space *proc_space(const struct proc_node *node)
+struct space *proc_space(const struct text_node *node)
 {
 	struct space *space = NULL;
 	struct thread *thread;
@@ -108,7 +108,7 @@ struct space *proc_space(const struct proc_node *node)
 	return space;
 }
 
-struct fdtable *proc_files(const struct proc_node *node)
+struct fdtable *proc_files(const struct text_node *node)
 {
 	struct fdtable *files = NULL;
 	struct thread *thread;
@@ -123,7 +123,7 @@ struct fdtable *proc_files(const struct proc_node *node)
 	return files;
 }
 
-struct fs_context *proc_context(const struct proc_node *node)
+struct fs_context *proc_context(const struct text_node *node)
 {
 	struct fs_context *context = NULL;
 	struct thread *thread;
@@ -141,7 +141,7 @@ struct fs_context *proc_context(const struct proc_node *node)
 /* ---- links ---- */
 
 /* What a magic link says: the name of the place it leads to. */
-static ssize_t link_name(const struct proc_node *node, char *buf, size_t size)
+static ssize_t link_name(const struct text_node *node, char *buf, size_t size)
 {
 	struct path place;
 	ssize_t len;
@@ -154,7 +154,7 @@ static ssize_t link_name(const struct proc_node *node, char *buf, size_t size)
 	return len > 0 ? len - 1 : len;
 }
 
-static int exe_follow(const struct proc_node *node, struct path *out)
+static int exe_follow(const struct text_node *node, struct path *out)
 {
 	struct path *executable;
 
@@ -169,7 +169,7 @@ static int exe_follow(const struct proc_node *node, struct path *out)
 	return 0;
 }
 
-static int context_follow(const struct proc_node *node, bool is_root, struct path *out)
+static int context_follow(const struct text_node *node, bool is_root, struct path *out)
 {
 	struct fs_context *context = proc_context(node);
 
@@ -183,12 +183,12 @@ static int context_follow(const struct proc_node *node, bool is_root, struct pat
 	return 0;
 }
 
-static int cwd_follow(const struct proc_node *node, struct path *out)
+static int cwd_follow(const struct text_node *node, struct path *out)
 {
 	return context_follow(node, false, out);
 }
 
-static int root_follow(const struct proc_node *node, struct path *out)
+static int root_follow(const struct text_node *node, struct path *out)
 {
 	return context_follow(node, true, out);
 }
@@ -196,7 +196,7 @@ static int root_follow(const struct proc_node *node, struct path *out)
 /* ---- descriptors ---- */
 
 /* The file with the node's number, counted. */
-static struct file *node_file(const struct proc_node *node)
+static struct file *node_file(const struct text_node *node)
 {
 	struct fdtable *files = proc_files(node);
 	struct file *file;
@@ -208,9 +208,9 @@ static struct file *node_file(const struct proc_node *node)
 	return file;
 }
 
-static int find_fd(const struct proc_node *dir, int32_t number, struct proc_node *child)
+static int find_fd(const struct text_node *dir, int32_t number, struct text_node *child)
 {
-	struct proc_node wanted = { .process = dir->process, .number = number };
+	struct text_node wanted = { .process = dir->process, .number = number };
 	struct file *file = node_file(&wanted);
 
 	if (!file)
@@ -222,7 +222,7 @@ static int find_fd(const struct proc_node *dir, int32_t number, struct proc_node
 	return 0;
 }
 
-static bool next_fd(const struct proc_node *dir, int32_t *number)
+static bool next_fd(const struct text_node *dir, int32_t *number)
 {
 	struct fdtable *files = proc_files(dir);
 	struct file *file = NULL;
@@ -239,7 +239,7 @@ static bool next_fd(const struct proc_node *dir, int32_t *number)
 	return true;
 }
 
-static int fd_follow(const struct proc_node *node, struct path *out)
+static int fd_follow(const struct text_node *node, struct path *out)
 {
 	struct file *file = node_file(node);
 	int err;
@@ -252,7 +252,7 @@ static int fd_follow(const struct proc_node *node, struct path *out)
 }
 
 /* A nameless file is told by its kind and number. */
-static ssize_t fd_readlink(const struct proc_node *node, char *buf, size_t size)
+static ssize_t fd_readlink(const struct text_node *node, char *buf, size_t size)
 {
 	struct file *file = node_file(node);
 	bool has_name = file && file->path.mount;
@@ -267,13 +267,13 @@ static ssize_t fd_readlink(const struct proc_node *node, char *buf, size_t size)
 	return has_name ? link_name(node, buf, size) : len;
 }
 
-static int show_fdinfo(struct proc_text *text, const struct proc_node *node)
+static int show_fdinfo(struct text *text, const struct text_node *node)
 {
 	struct file *file = node_file(node);
 
 	if (!file)
 		return -ENOENT;
-	proc_print(text, "pos:\t%lu\nflags:\t0%o\nino:\t%lu\n", READ_ONCE(file->offset),
+	text_print(text, "pos:\t%lu\nflags:\t0%o\nino:\t%lu\n", READ_ONCE(file->offset),
 		file->flags, file->inode->number);
 	file_put(file);
 	return 0;
@@ -282,7 +282,7 @@ static int show_fdinfo(struct proc_text *text, const struct proc_node *node)
 /* ---- small files ---- */
 
 /* A piece of the program's memory as it is. */
-static int show_memory(struct proc_text *text, struct space *space, virt_t from, virt_t to)
+static int show_memory(struct text *text, struct space *space, virt_t from, virt_t to)
 {
 	char *page = kmalloc(PAGE_SIZE);
 
@@ -294,14 +294,14 @@ static int show_memory(struct proc_text *text, struct space *space, virt_t from,
 
 		if (space_read(space, from, page, chunk))
 			break;
-		proc_put(text, page, chunk);
+		text_put(text, page, chunk);
 		from += chunk;
 	}
 	kfree(page);
 	return 0;
 }
 
-static int show_cmdline(struct proc_text *text, const struct proc_node *node)
+static int show_cmdline(struct text *text, const struct text_node *node)
 {
 	struct space *space = proc_space(node);
 	int err;
@@ -313,7 +313,7 @@ static int show_cmdline(struct proc_text *text, const struct proc_node *node)
 	return err;
 }
 
-static int show_environ(struct proc_text *text, const struct proc_node *node)
+static int show_environ(struct text *text, const struct text_node *node)
 {
 	struct space *space = proc_space(node);
 	int err;
@@ -326,14 +326,14 @@ static int show_environ(struct proc_text *text, const struct proc_node *node)
 }
 
 /* The thread with the node's number, or else the leader.  Tree locked; NULL: gone. */
-struct thread *proc_thread(const struct proc_node *node)
+struct thread *proc_thread(const struct text_node *node)
 {
 	struct thread *thread = node->number ? pid_thread(node->number) : node->process->leader;
 
 	return thread && thread->process == node->process ? thread : NULL;
 }
 
-static int show_comm(struct proc_text *text, const struct proc_node *node)
+static int show_comm(struct text *text, const struct text_node *node)
 {
 	char name[TASK_NAME_MAX];
 	struct thread *thread;
@@ -343,11 +343,11 @@ static int show_comm(struct proc_text *text, const struct proc_node *node)
 	strlcpy(name, thread && node->number ? thread->task->name : node->process->name,
 		sizeof(name));
 	spin_unlock(&process_tree_lock);
-	proc_print(text, "%s\n", name);
+	text_print(text, "%s\n", name);
 	return 0;
 }
 
-static int store_comm(const struct proc_node *node, char *name)
+static int store_comm(const struct text_node *node, char *name)
 {
 	struct thread *thread;
 
@@ -364,17 +364,17 @@ static int store_comm(const struct proc_node *node, char *name)
 }
 
 /* How many fault points are still to be passed before one fails; 0: none will, or it did. */
-static int show_fail_nth(struct proc_text *text, const struct proc_node *node)
+static int show_fail_nth(struct text *text, const struct text_node *node)
 {
-	proc_print(text, "%lu\n", node->process == current_process() ? current->fault_point_at : 0);
+	text_print(text, "%lu\n", node->process == current_process() ? current->fault_point_at : 0);
 	return 0;
 }
 
 /* The n-th fault point from now on that the running thread passes fails: test builds only. */
-static int store_fail_nth(const struct proc_node *node, char *text)
+static int store_fail_nth(const struct text_node *node, char *text)
 {
 	int64_t nth;
-	int err = proc_parse_number(text, 0, INT32_MAX, &nth);
+	int err = text_parse_number(text, 0, INT32_MAX, &nth);
 
 	if (err)
 		return err;
@@ -384,15 +384,15 @@ static int store_fail_nth(const struct proc_node *node, char *text)
 	return 0;
 }
 
-static void print_limit(struct proc_text *text, uint64_t limit)
+static void print_limit(struct text *text, uint64_t limit)
 {
 	if (limit == RLIM_INFINITY)
-		proc_print(text, "%-20s ", "unlimited");
+		text_print(text, "%-20s ", "unlimited");
 	else
-		proc_print(text, "%-20lu ", limit);
+		text_print(text, "%-20lu ", limit);
 }
 
-static int show_limits(struct proc_text *text, const struct proc_node *node)
+static int show_limits(struct text *text, const struct text_node *node)
 {
 	static const struct { const char *name, *unit; } names[RLIMITS] = {
 		[RLIMIT_CPU] = { "Max cpu time", "seconds" },
@@ -413,14 +413,14 @@ static int show_limits(struct proc_text *text, const struct proc_node *node)
 		[RLIMIT_RTTIME] = { "Max realtime timeout", "us" },
 	};
 
-	proc_print(text, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	text_print(text, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
 	for (int i = 0; i < RLIMITS; i++) {
 		const struct abi_rlimit *limit = &node->process->limits[i];
 
-		proc_print(text, "%-25s ", names[i].name);
+		text_print(text, "%-25s ", names[i].name);
 		print_limit(text, limit->rlim_cur);
 		print_limit(text, limit->rlim_max);
-		proc_print(text, "%-10s\n", names[i].unit);
+		text_print(text, "%-10s\n", names[i].unit);
 	}
 	return 0;
 }
@@ -431,25 +431,39 @@ static int show_limits(struct proc_text *text, const struct proc_node *node)
 #define LINK(name_, follow_) \
 	{ .name = name_, .mode = S_IFLNK | 0777, .readlink = link_name, .follow = follow_ }
 
-static const struct proc_entry fd_entry = {
+static const struct text_entry fd_entry = {
 	.mode = S_IFLNK | 0700, .readlink = fd_readlink, .follow = fd_follow,
 };
-static const struct proc_entry fdinfo_entry = { .mode = S_IFREG | 0400, .show = show_fdinfo };
+static const struct text_entry fdinfo_entry = { .mode = S_IFREG | 0400, .show = show_fdinfo };
 
-static const struct proc_entry thread_children[] = {
+static const struct text_entry thread_children[] = {
 	FILE("stat", 0444, proc_show_stat),
 	FILE("status", 0444, proc_show_status),
 	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm },
+	FILE("statm", 0444, proc_show_statm),
+	FILE("cmdline", 0444, show_cmdline),
+	FILE("environ", 0400, show_environ),
+	FILE("auxv", 0400, proc_show_auxv),
+	FILE("cgroup", 0444, proc_show_cgroup),
+	FILE("wchan", 0444, proc_show_wchan),
+	FILE("personality", 0400, proc_show_personality),
+	FILE("limits", 0444, show_limits),
+	FILE("oom_score", 0444, proc_show_oom_score),
 	FILE("maps", 0400, proc_show_maps),
+	FILE("smaps", 0400, proc_show_smaps),
+	FILE("smaps_rollup", 0400, proc_show_smaps_rollup),
+	{.name = "pagemap", .mode = S_IFREG | 0400, .read = proc_read_pagemap},
 	{ 0 }
 };
-static const struct proc_entry thread_entry = {.mode = S_IFDIR | 0555, .children = thread_children};
+static const struct text_entry thread_entry = {.mode = S_IFDIR | 0555, .children = thread_children};
 
-static const struct proc_entry process_children[] = {FILE("stat", 0444, proc_show_stat),
+static const struct text_entry process_children[] = {FILE("stat", 0444, proc_show_stat),
 	FILE("status", 0444, proc_show_status), FILE("statm", 0444, proc_show_statm),
 	FILE("maps", 0400, proc_show_maps), FILE("smaps", 0400, proc_show_smaps),
 	FILE("smaps_rollup", 0400, proc_show_smaps_rollup), FILE("cmdline", 0444, show_cmdline),
-	FILE("environ", 0400, show_environ),
+	FILE("environ", 0400, show_environ), FILE("auxv", 0400, proc_show_auxv),
+	FILE("cgroup", 0444, proc_show_cgroup), FILE("wchan", 0444, proc_show_wchan),
+	FILE("personality", 0400, proc_show_personality),
 	{.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},
 	FILE("limits", 0444, show_limits), FILE("mounts", 0444, proc_show_mounts),
 	FILE("mountinfo", 0444, proc_show_mountinfo), FILE("oom_score", 0444, proc_show_oom_score),
@@ -485,4 +499,4 @@ static const struct proc_entry process_children[] = {FILE("stat", 0444, proc_sho
 		.next = next_thread},
 	FILE("cow", 0444, proc_show_process_cow), FILE("tree", 0400, proc_show_tree), {0}};
 
-const struct proc_entry proc_process_entry = {.mode = S_IFDIR | 0555, .children = process_children};
+const struct text_entry proc_process_entry = {.mode = S_IFDIR | 0555, .children = process_children};

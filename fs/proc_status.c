@@ -13,6 +13,7 @@
 #include "lib/abi/linux.h"
 #include "lib/string.h"
 #include "kernel/signal.h"
+#include "mm/census.h"
 #include "mm/space.h"
 
 #define NS_PER_TICK ((uint64_t)1000000000 / USER_HZ)
@@ -76,7 +77,7 @@ static void look_at_signals(const struct process *process, const struct thread *
 	spin_unlock(lock);
 }
 
-static void look_at_thread(const struct proc_node *node, const struct thread *thread,
+static void look_at_thread(const struct text_node *node, struct thread *thread,
 			   struct status *status) REQUIRES(process_tree_lock)
 {
 	const struct process *process = node->process;
@@ -97,10 +98,10 @@ static void look_at_thread(const struct proc_node *node, const struct thread *th
 }
 
 /* -ESRCH: it has been waited for. */
-static int look(const struct proc_node *node, struct status *status)
+static int look(const struct text_node *node, struct status *status)
 {
 	const struct process *process = node->process;
-	const struct thread *thread;
+	struct thread *thread;
 
 	*status = (struct status){ .tty_group = -1 };
 	spin_lock(&process_tree_lock);
@@ -126,12 +127,12 @@ static int look(const struct proc_node *node, struct status *status)
 /* ---- stat ---- */
 
 static void print_stat_memory(
-	struct proc_text *text, const struct proc_node *node, struct space *space)
+	struct text *text, const struct text_node *node, struct space *space)
 {
 	static const struct program nothing;
 	const struct program *program = space ? &space->program : &nothing;
 
-	proc_print(text, " %lu %ld %lu %lu %lu %lu 0 0",
+	text_print(text, " %lu %ld %lu %lu %lu %lu 0 0",
 		space ? READ_ONCE(space->mapped_pages) << PAGE_SHIFT : 0,
 		space ? (long)READ_ONCE(space->resident) : 0,
 		node->process->limits[RLIMIT_RSS].rlim_cur, program->code_start, program->code_end,
@@ -139,17 +140,17 @@ static void print_stat_memory(
 }
 
 static void print_stat_layout(
-	struct proc_text *text, const struct space *space, int32_t exit_status)
+	struct text *text, const struct space *space, int32_t exit_status)
 {
 	static const struct program nothing;
 	const struct program *program = space ? &space->program : &nothing;
 
-	proc_print(text, " %lu %lu %lu %lu %lu %lu %lu %d\n", program->data_start,
+	text_print(text, " %lu %lu %lu %lu %lu %lu %lu %d\n", program->data_start,
 		program->data_end, space ? READ_ONCE(space->brk_start) : 0, program->args_start,
 		program->args_end, program->env_start, program->env_end, exit_status);
 }
 
-int proc_show_stat(struct proc_text *text, const struct proc_node *node)
+int proc_show_stat(struct text *text, const struct text_node *node)
 {
 	const struct process *process = node->process;
 	struct status s;
@@ -159,15 +160,15 @@ int proc_show_stat(struct proc_text *text, const struct proc_node *node)
 	if (err)
 		return err;
 	space = proc_space(node);
-	proc_print(text, "%d (%s) %c %d %d %d %lu %d 0 %lu %lu 0 0 %lu %lu %lu %lu", s.tid, s.name,
+	text_print(text, "%d (%s) %c %d %d %d %lu %d 0 %lu %lu 0 0 %lu %lu %lu %lu", s.tid, s.name,
 		s.state, s.parent, s.group, s.session, s.tty_device, s.tty_group,
 		s.times.min_faults, s.children_faults, s.times.user_ns / NS_PER_TICK,
 		s.times.kernel_ns / NS_PER_TICK, s.children_user_ns / NS_PER_TICK,
 		s.children_kernel_ns / NS_PER_TICK);
-	proc_print(text, " %d %d %u 0 %lu", 20 + s.nice, s.nice, s.threads,
+	text_print(text, " %d %d %u 0 %lu", 20 + s.nice, s.nice, s.threads,
 		process->start_ns / NS_PER_TICK);
 	print_stat_memory(text, node, space);
-	proc_print(text, " %lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0", s.signals.pending & INT32_MAX,
+	text_print(text, " %lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0", s.signals.pending & INT32_MAX,
 		s.signals.blocked & INT32_MAX, s.signals.ignored & INT32_MAX,
 		s.signals.caught & INT32_MAX, process->exit_signal, s.cpu);
 	print_stat_layout(text, space, process->exit_status);
@@ -196,7 +197,7 @@ static const char *state_name(char state)
 	}
 }
 
-static uint32_t umask_of(const struct proc_node *node)
+static uint32_t umask_of(const struct text_node *node)
 {
 	struct fs_context *context = proc_context(node);
 	uint32_t umask = 0;
@@ -208,7 +209,7 @@ static uint32_t umask_of(const struct proc_node *node)
 	return umask;
 }
 
-static uint32_t table_size_of(const struct proc_node *node)
+static uint32_t table_size_of(const struct text_node *node)
 {
 	struct fdtable *files = proc_files(node);
 	uint32_t size = 0;
@@ -221,21 +222,21 @@ static uint32_t table_size_of(const struct proc_node *node)
 }
 
 static void print_identity(
-	struct proc_text *text, const struct proc_node *node, const struct status *s)
+	struct text *text, const struct text_node *node, const struct status *s)
 {
 	const struct process *process = node->process;
 	const struct credentials *who = &process->credentials;
 
-	proc_print(text, "Name:\t%s\nUmask:\t%04o\nState:\t%s\n", s->name, umask_of(node),
+	text_print(text, "Name:\t%s\nUmask:\t%04o\nState:\t%s\n", s->name, umask_of(node),
 		state_name(s->state));
-	proc_print(text, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", process->pid,
+	text_print(text, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", process->pid,
 		s->tid, s->parent);
-	proc_print(text, "Uid:\t%u\t%u\t%u\t%u\n", who->uid, who->euid, who->suid, who->fsuid);
-	proc_print(text, "Gid:\t%u\t%u\t%u\t%u\n", who->gid, who->egid, who->sgid, who->fsgid);
-	proc_print(text, "FDSize:\t%u\nGroups:\t", table_size_of(node));
+	text_print(text, "Uid:\t%u\t%u\t%u\t%u\n", who->uid, who->euid, who->suid, who->fsuid);
+	text_print(text, "Gid:\t%u\t%u\t%u\t%u\n", who->gid, who->egid, who->sgid, who->fsgid);
+	text_print(text, "FDSize:\t%u\nGroups:\t", table_size_of(node));
 	for (uint32_t i = 0; i < MIN(who->group_count, (uint32_t)GROUPS_MAX); i++)
-		proc_print(text, "%u ", who->groups[i]);
-	proc_print(text, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", process->pid,
+		text_print(text, "%u ", who->groups[i]);
+	text_print(text, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", process->pid,
 		s->tid, s->group, s->session);
 }
 
@@ -262,12 +263,12 @@ static void sum_ranges(struct space *space, struct range_sums *sums)
 	read_unlock(&space->lock);
 }
 
-static void print_kib(struct proc_text *text, const char *name, uint64_t pages)
+static void print_kib(struct text *text, const char *name, uint64_t pages)
 {
-	proc_print(text, "%s:\t%8lu kB\n", name, pages * KIB_PER_PAGE);
+	text_print(text, "%s:\t%8lu kB\n", name, pages * KIB_PER_PAGE);
 }
 
-static void print_memory(struct proc_text *text, struct space *space)
+static void print_memory(struct text *text, struct space *space)
 {
 	uint64_t resident, peak = (uint64_t)READ_ONCE(space->resident_peak);
 	uint64_t mapped = READ_ONCE(space->mapped_pages);
@@ -292,43 +293,43 @@ static void print_memory(struct proc_text *text, struct space *space)
 	print_kib(text, "VmStk", sums.stack);
 	print_kib(text, "VmExe", MIN(own_code, sums.code));
 	print_kib(text, "VmLib", sums.code - MIN(own_code, sums.code));
-	print_kib(text, "VmPTE", memory.tables);
+	print_kib(text, "VmPTE", space_tables(space));
 	print_kib(text, "VmSwap", 0);
 }
 
 static void print_signals(
-	struct proc_text *text, const struct proc_node *node, const struct status *s)
+	struct text *text, const struct text_node *node, const struct status *s)
 {
 	const struct signal_sets *sets = &s->signals;
 
-	proc_print(text, "Threads:\t%u\nSigQ:\t%u/%lu\n", s->threads, sets->queued,
+	text_print(text, "Threads:\t%u\nSigQ:\t%u/%lu\n", s->threads, sets->queued,
 		node->process->limits[RLIMIT_SIGPENDING].rlim_cur);
-	proc_print(text,
+	text_print(text,
 		"SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%"
 	        "016lx\n",
 		sets->pending, sets->shared_pending, sets->blocked, sets->ignored, sets->caught);
 }
 
 /* Capabilities are not built: the superuser has all. */
-static void print_rights(struct proc_text *text, const struct process *process)
+static void print_rights(struct text *text, const struct process *process)
 {
 	uint64_t all = (2ull << CAP_LAST_CAP) - 1;
 	uint64_t effective = process->credentials.euid == 0 ? all : 0;
 
-	proc_print(text,
+	text_print(text,
 		"CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%"
 	        "016lx\n",
 		0ul, effective, effective, all, 0ul);
-	proc_print(text, "NoNewPrivs:\t%d\nSeccomp:\t0\n", process->no_new_privs);
+	text_print(text, "NoNewPrivs:\t%d\nSeccomp:\t0\n", process->no_new_privs);
 }
 
-static void print_cpus(struct proc_text *text, uint64_t allowed)
+static void print_cpus(struct text *text, uint64_t allowed)
 {
 	const char *separator = "";
 	uint64_t online = cpu_count == CPU_MAX ? ~0ull : (1ull << cpu_count) - 1;
 
 	allowed &= online;
-	proc_print(text, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", allowed);
+	text_print(text, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", allowed);
 	for (uint32_t first = 0; first < cpu_count; first++) {
 		uint32_t last = first;
 
@@ -336,14 +337,14 @@ static void print_cpus(struct proc_text *text, uint64_t allowed)
 			continue;
 		while (last + 1 < cpu_count && allowed >> (last + 1) & 1)
 			last++;
-		proc_print(text, last > first ? "%s%u-%u" : "%s%u", separator, first, last);
+		text_print(text, last > first ? "%s%u-%u" : "%s%u", separator, first, last);
 		separator = ",";
 		first = last;
 	}
-	proc_print(text, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
+	text_print(text, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
 }
 
-int proc_show_status(struct proc_text *text, const struct proc_node *node)
+int proc_show_status(struct text *text, const struct text_node *node)
 {
 	struct status s;
 	struct space *space;
@@ -360,7 +361,7 @@ int proc_show_status(struct proc_text *text, const struct proc_node *node)
 	print_signals(text, node, &s);
 	print_rights(text, node->process);
 	print_cpus(text, s.allowed_cpus);
-	proc_print(text, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+	text_print(text, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
 		s.times.switches_voluntary, s.times.switches_forced);
 	return 0;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files in memory: directories, links, nodes, and whole file systems of them.
+ * Files in memory: directories, links, nodes.
  *
  * Owns: the inodes of each instance; a directory's names (fs/tmpfs_index.h), a link's target.
- * Invariants: every name counts its inode, and the instance counts its root.  nlink of a directory
- *   is 2 plus the directories in it; 0 when it has been removed, and then nothing can be made in
- *   it.
+ * Invariants: every name counts its inode, and the instance counts its root.  Each inode, and each
+ *   further name of one, is a file in the instance's budget; a long link takes a block of it, as
+ *   its page does elsewhere.  nlink of a directory is 2 plus the directories in it; 0 when it has
+ *   been removed, and then nothing can be made in it.
  * Locks: all names of an instance are under its names_lock.  Times are under the inode's own lock.
- * See: fs/tmpfs_file.c for regular files, rename(2), link(2).
+ * See: fs/tmpfs_file.c for regular files, fs/tmpfs_mount.c for instances, rename(2), link(2).
  */
 #include "fs/tmpfs.h"
 #include "lib/atomic.h"
@@ -19,7 +20,10 @@
 #include "fs/seal.h"
 #include "fs/tmpfs_file.h"
 #include "fs/tmpfs_index.h"
+#include "fs/tmpfs_mount.h"
 #include "mm/slab.h"
+
+enum { SHORT_LINK_BYTES = 128 };        /* a target as long as that is a block */
 
 static const struct inode_ops tmpfs_inode_ops, tmpfs_dir_ops;
 static const struct file_ops tmpfs_dir_file_ops;
@@ -37,7 +41,21 @@ static struct tmpfs_index *dir_index(const struct inode *dir)
 
 /* ---- making ---- */
 
-/* A file of any kind, with no name yet: nlink 0 (2 for directories).  NULL: no memory. */
+/* The pages of a regular file; they count in its instance, which they keep. */
+static struct object *file_object_create(struct file_system *fs)
+{
+	struct object *object = object_create(0, false);
+
+	if (!object)
+		return NULL;
+	object->budget = &tmpfs_of(fs)->blocks;
+	object->on_free = tmpfs_object_gone;
+	object->owner = fs;
+	file_system_get(fs);
+	return object;
+}
+
+/* A file of any kind, with no name yet: nlink 0 (2 for directories).  NULL: no room for it. */
 static struct inode *node_create(struct inode *dir, struct file_system *fs, uint32_t mode,
 				 uint64_t rdev)
 {
@@ -46,11 +64,15 @@ static struct inode *node_create(struct inode *dir, struct file_system *fs, uint
 	const struct file_ops *file_ops = is_dir ? &tmpfs_dir_file_ops : is_file ? &tmpfs_file_ops :
 		S_ISFIFO(mode) ? &pipe_file_ops : &no_ops;
 	const struct credentials *who = upcall_credentials();
-	struct inode *inode = inode_create(fs, mode, is_dir ? &tmpfs_dir_ops : &tmpfs_inode_ops,
-					   file_ops);
+	struct inode *inode;
 
-	if (!inode)
+	if (!budget_take(&tmpfs_of(fs)->files, 1))
 		return NULL;
+	inode = inode_create(fs, mode, is_dir ? &tmpfs_dir_ops : &tmpfs_inode_ops, file_ops);
+	if (!inode) {
+		budget_return(&tmpfs_of(fs)->files, 1);
+		return NULL;
+	}
 	inode->nlink = is_dir ? 2 : 0;
 	inode->rdev = rdev;
 	inode->seals = F_SEAL_SEAL;
@@ -61,7 +83,7 @@ static struct inode *node_create(struct inode *dir, struct file_system *fs, uint
 		inode->mode |= is_dir ? S_ISGID : 0;
 	}
 	if (is_file)
-		inode->object = object_create(0, false);
+		inode->object = file_object_create(fs);
 	if (is_dir)
 		inode->data = index_create();
 	if ((is_file && !inode->object) || (is_dir && !inode->data)) {
@@ -105,13 +127,39 @@ static int tmpfs_make_node(struct inode *dir, const char *name, size_t len, uint
 	return err;
 }
 
+/* Blocks that a link's target takes. */
+static uint64_t link_blocks(const char *target)
+{
+	return strlen(target) >= SHORT_LINK_BYTES;
+}
+
+/* NULL: no room for it. */
+static char *link_target_create(struct file_system *fs, const char *target)
+{
+	struct budget *blocks = &tmpfs_of(fs)->blocks;
+
+	if (!budget_take(blocks, link_blocks(target)))
+		return NULL;
+	char *copy = kstrdup(target);
+
+	if (!copy)
+		budget_return(blocks, link_blocks(target));
+	return copy;
+}
+
+static void link_target_destroy(struct file_system *fs, char *target)
+{
+	budget_return(&tmpfs_of(fs)->blocks, link_blocks(target));
+	kfree(target);
+}
+
 static int tmpfs_symlink(struct inode *dir, const char *name, size_t len, const char *target)
 {
 	struct inode *inode = node_create(dir, dir->fs, S_IFLNK | 0777, 0);
 
 	if (!inode)
 		return -ENOSPC;
-	inode->data = kstrdup(target);
+	inode->data = link_target_create(dir->fs, target);
 	int err = inode->data ? name_add(dir, name, len, inode) : -ENOSPC;
 
 	inode_put(inode);
@@ -120,11 +168,17 @@ static int tmpfs_symlink(struct inode *dir, const char *name, size_t len, const 
 
 static int tmpfs_link(struct inode *dir, const char *name, size_t len, struct inode *inode)
 {
+	struct budget *files = &tmpfs_of(dir->fs)->files;
+
 	if (inode->nlink == 0)
 		return -ENOENT;
+	if (!budget_take(files, 1))
+		return -ENOSPC;
 	int err = name_add(dir, name, len, inode);
 
-	if (!err)
+	if (err)
+		budget_return(files, 1);
+	else
 		touch(inode, false);
 	return err;
 }
@@ -166,6 +220,7 @@ static void link_drop(struct inode *dir, struct inode *inode)
 		dir->nlink--;
 	} else {
 		inode->nlink--;
+		budget_return(&tmpfs_of(dir->fs)->files, inode->nlink > 0);
 	}
 	touch(inode, false);
 }
@@ -317,8 +372,9 @@ static void tmpfs_destroy_inode(struct inode *inode)
 {
 	if (inode_is(inode, S_IFDIR) && inode->data)
 		index_destroy(inode->data);
-	else if (inode_is(inode, S_IFLNK))
-		kfree(inode->data);
+	else if (inode_is(inode, S_IFLNK) && inode->data)
+		link_target_destroy(inode->fs, inode->data);
+	budget_return(&tmpfs_of(inode->fs)->files, 1);
 }
 
 /* ---- listing ---- */
@@ -371,99 +427,3 @@ static const struct file_ops tmpfs_dir_file_ops = {
 	.seek = file_seek_plain,
 	.sync = sync_directory,
 };
-
-/* ---- instances ---- */
-
-static int tmpfs_statfs(struct file_system *fs, struct abi_statfs *out)
-{
-	out->f_blocks = frames_total();
-	out->f_bfree = out->f_bavail = frames_free();
-	out->f_files = frames_total();
-	out->f_ffree = frames_free();
-	return 0;
-}
-
-/* Nobody is in it any more: take it apart.  Directories give their names to the root before they
- * go, so that no depth of tree is too deep for the stack. */
-static void tmpfs_unmounted(struct file_system *fs)
-{
-	struct tmpfs_index *root = dir_index(fs->root);
-	struct list_node *node;
-
-	while ((node = list_pop_front(&root->order))) {
-		struct tmpfs_name *name = list_entry(node, struct tmpfs_name, node);
-		struct inode *inode = name->inode;
-
-		if (inode_is(inode, S_IFDIR)) {
-			list_splice_back(&root->order, &dir_index(inode)->order);
-			dir_index(inode)->count = 0;
-		}
-		kfree(name);
-		inode_put(inode);
-	}
-	root->count = 0;
-	inode_put(fs->root);
-}
-
-static void tmpfs_destroy(struct file_system *fs)
-{
-	kfree(fs);
-}
-
-int tmpfs_create(const char *type, uint32_t mode, struct file_system **fs)
-{
-	struct file_system *made = kzalloc(sizeof(*made));
-
-	if (!made)
-		return -ENOMEM;
-	file_system_init(made, type, TMPFS_MAGIC);
-	made->statfs = tmpfs_statfs;
-	made->unmounted = tmpfs_unmounted;
-	made->destroy = tmpfs_destroy;
-	made->root = node_create(NULL, made, S_IFDIR | (mode & ~(uint32_t)S_IFMT), 0);
-	if (!made->root) {
-		file_system_put(made);
-		return -ENOMEM;
-	}
-	*fs = made;
-	return 0;
-}
-
-/* mode=NNNN is heeded; size= and the rest promise what memory decides anyway. */
-static uint32_t mode_option(const char *text)
-{
-	static const char key[] = "mode=";
-	uint32_t mode = 0;
-
-	while (text && *text && !string_starts_with(text, key)) {
-		text = strchr(text, ',');
-		text = text ? text + 1 : NULL;
-	}
-	if (!text || !*text)
-		return S_ISVTX | 0777;
-	for (text += sizeof(key) - 1; *text >= '0' && *text <= '7'; text++)
-		mode = mode * 8 + (uint32_t)(*text - '0');
-	return mode & 07777;
-}
-
-static int tmpfs_mount(const char *mount_options, struct file_system **fs)
-{
-	return tmpfs_create("tmpfs", mode_option(mount_options), fs);
-}
-
-static int ramfs_mount(const char *mount_options, struct file_system **fs)
-{
-	return tmpfs_create("ramfs", 0755, fs);
-}
-
-void tmpfs_start(void)
-{
-	static struct file_system_type tmpfs = { .name = "tmpfs", .create = tmpfs_mount };
-	static struct file_system_type ramfs = { .name = "ramfs", .create = ramfs_mount };
-	struct file_system *root;
-
-	file_system_register(&tmpfs);
-	file_system_register(&ramfs);
-	if (tmpfs_create("rootfs", 0755, &root) != 0 || mount_root(root) != 0)
-		panic("no memory for the root file system");
-}

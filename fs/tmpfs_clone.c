@@ -67,8 +67,8 @@ static int64_t cloning_apply(struct inode *to, struct object *snapshot, struct c
 	if (err || !job->len)
 		return err;
 	if (is_whole(job) && job->to_size <= job->len) {
-		object_adopt(to->object, snapshot);
-		return (int64_t)job->len;
+		err = object_adopt(to->object, snapshot);
+		return err ? err : (int64_t)job->len;
 	}
 	struct graft graft = {
 		.from = snapshot,

@@ -125,6 +125,21 @@ static int allocate_pages(struct object *object, uint64_t offset, uint64_t end)
 	return 0;
 }
 
+/* Is there room for all that a range lacks?  Asked first, so that what cannot be takes nothing. */
+static bool may_allocate(struct object *object, uint64_t offset, uint64_t end)
+{
+	const struct budget *blocks = object->budget;
+	uint64_t limit = atomic_load_relaxed(&blocks->limit), last = div_round_up(end, PAGE_SIZE);
+	uint64_t lacks = 0;
+
+	for (uint64_t at = offset / PAGE_SIZE, data; limit && at < last; at = data) {
+		uint64_t hole = MIN(object_next(object, at, true), last);
+		data = MIN(object_next(object, hole, false), last);
+		lacks += data - hole;
+	}
+	return !limit || atomic_load_relaxed(&blocks->used) + lacks <= limit;
+}
+
 static int allocate_range(struct inode *inode, int mode, uint64_t offset, uint64_t end)
 	REQUIRES(inode->lock)
 {
@@ -133,6 +148,9 @@ static int allocate_range(struct inode *inode, int mode, uint64_t offset, uint64
 	uint64_t new_size = mode & FALLOC_FL_KEEP_SIZE ? old_size : MAX(end, old_size);
 	int err = seal_check_resize(inode, new_size);
 
+	if (!err && !(mode & FALLOC_FL_PUNCH_HOLE) &&
+	    !may_allocate(object, offset, MIN(end, new_size)))
+		err = -ENOSPC;
 	if (!err && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		err = seal_check_write(inode, 0, 0);
 	if (!err && mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))

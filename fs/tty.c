@@ -271,9 +271,11 @@ static ssize_t tty_put(struct file *file, buffer_t from, size_t len)
 		if (err)
 			break;
 		spin_lock(&tty->lock);
-		line_output(&tty->line, bytes, chunk);
+		bool is_stopped = tty->line.is_stopped; /* since we looked */
+		if (!is_stopped)
+			line_output(&tty->line, bytes, chunk);
 		spin_unlock(&tty->lock);
-		done += chunk;
+		done += is_stopped ? 0 : chunk;
 	}
 	return done > 0 ? (ssize_t)done : err;
 }
@@ -403,8 +405,10 @@ static int set_flow(struct tty *tty, uint64_t what)
 		return err;
 	if (what > TCION)
 		return -EINVAL;
+	spin_lock(&tty->lock);
 	if (what == TCOOFF || what == TCOON)
-		WRITE_ONCE(tty->line.is_stopped, what == TCOOFF);
+		line_set_stopped(&tty->line, what == TCOOFF);
+	spin_unlock(&tty->lock);
 	wake_all(&tty->write_wait);
 	return 0;
 }

@@ -170,7 +170,7 @@ void line_set_termios(struct tty_line *line, const struct abi_termios *termios)
 	line->termios = *termios;
 	line->is_literal = false;
 	if (!line_takes(line, IXON))
-		line->is_stopped = false;
+		line_set_stopped(line, false);
 	if (was_canonical == line_is_canonical(line))
 		return;
 	memset(line->ends, 0, sizeof(line->ends));
@@ -181,11 +181,30 @@ void line_set_termios(struct tty_line *line, const struct abi_termios *termios)
 
 /* ---- output ---- */
 
+static void out_hold(struct tty_line *line)
+{
+	uint32_t len = MIN(line->out_len, LINE_HELD_BYTES - line->held_len);
+
+	memcpy(&line->held[line->held_len], line->out, len);
+	line->held_len += len;
+}
+
 static void out_flush(struct tty_line *line)
 {
-	if (line->out_len > 0)
+	if (line->is_stopped)
+		out_hold(line);
+	else if (line->out_len > 0)
 		line->screen->put(line->screen, line->out, line->out_len);
 	line->out_len = 0;
+}
+
+void line_set_stopped(struct tty_line *line, bool is_stopped)
+{
+	line->is_stopped = is_stopped;
+	if (is_stopped || !line->held_len)
+		return;
+	line->screen->put(line->screen, line->held, line->held_len);
+	line->held_len = 0;
 }
 
 static void out_put(struct tty_line *line, uint8_t byte)
@@ -448,11 +467,11 @@ static bool input_flow(struct tty_line *line, uint8_t byte)
 	if (!line_takes(line, IXON))
 		return false;
 	if (line_is_char(line, VSTART, byte) || line_is_char(line, VSTOP, byte)) {
-		line->is_stopped = !line_is_char(line, VSTART, byte);
+		line_set_stopped(line, !line_is_char(line, VSTART, byte));
 		return true;
 	}
 	if (line_takes(line, IXANY))
-		line->is_stopped = false;
+		line_set_stopped(line, false);
 	return false;
 }
 
@@ -470,9 +489,11 @@ static int input_signal(struct tty_line *line, uint8_t byte)
 		signal = SIGTSTP;
 	if (!signal)
 		return 0;
-	if (!line_has(line, NOFLSH))
+	if (!line_has(line, NOFLSH)) {
 		line_flush_input(line);
-	line->is_stopped = false;
+		line->held_len = 0;
+	}
+	line_set_stopped(line, false);
 	echo(line, byte);
 	return signal;
 }

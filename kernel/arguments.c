@@ -304,6 +304,9 @@ int stack_build(struct space *space, struct stack_plan *plan)
 	space->program.args_end = parts.strings + plan->arguments->args_used;
 	space->program.env_start = space->program.args_end;
 	space->program.env_end = parts.strings + plan->arguments->used;
+	space->program.auxv_end = parts.vectors + parts.words * sizeof(uint64_t);
+	space->program.auxv_start =
+		space->program.auxv_end - plan->auxv_count * sizeof(plan->auxv[0]);
 	plan->rsp = parts.vectors;
 	return 0;
 }

@@ -4,8 +4,9 @@
  *
  * Owns:        each CPU's sorted list of timers, and what its hardware timer is set to.
  * Invariants:  armed_ns is when this CPU will be interrupted; never later than its first timer and
- *              the end of the running slice.  It may be earlier: cancelling and switching do not
- *              touch the hardware; an interrupt that finds nothing due sets it anew.
+ *              the end of the running slice, nor CLOCK_LOOK_NS away while a program runs.  It may
+ *              be earlier: cancelling and switching do not touch the hardware; an interrupt that
+ *              finds nothing due sets it anew.
  * Locks:       clock_cpu.lock for the list and `firing`, with interrupts off.  Not held while a
  *              timer fires; timer_cancel() waits for that.
  */
@@ -89,6 +90,11 @@ void clock_arm(uint64_t slice_end_ns)
 	clock_arm_for(clock, clock->slice_end_ns);
 }
 
+void clock_look_at(uint64_t deadline_ns)
+{
+	clock_arm_for(&clocks[this_cpu()->id], deadline_ns);
+}
+
 /* Take the first timer off the list if it is due; else say when it will be. */
 static struct timer *timer_take_due(struct clock_cpu *clock, uint64_t now, uint64_t *next_ns)
 {
@@ -111,13 +117,14 @@ static struct timer *timer_take_due(struct clock_cpu *clock, uint64_t now, uint6
 	return due;
 }
 
-void clock_interrupt(void)
+void clock_interrupt(bool is_in_program)
 {
 	struct clock_cpu *clock = &clocks[this_cpu()->id];
 	uint64_t now = cycles_now_ns(), next_ns;
 	struct timer *timer;
 
 	clock->armed_ns = NEVER;
+	bool is_looked_at = sched_sample(is_in_program);
 	while ((timer = timer_take_due(clock, now, &next_ns)) != NULL) {
 		timer->fire(timer);
 		atomic_store_release(&clock->firing, NULL);
@@ -126,6 +133,8 @@ void clock_interrupt(void)
 		clock->slice_end_ns = NEVER;
 		sched_mark();
 	}
+	if (is_looked_at)
+		next_ns = MIN(next_ns, now + CLOCK_LOOK_NS);
 	clock_arm_for(clock, MIN(next_ns, clock->slice_end_ns));
 }
 

@@ -4,13 +4,12 @@
  *
  *      find       the file, through `#!` lines to the interpreter of a script
  *      build      an unpublished space: segments, dynamic linker, heap, stack
+ *      be alone   other threads die; who fails from here on, and had some, dies too
  *      reserve    what the process must own alone: signal actions, descriptors
- *      commit     other threads die; then nothing can fail any more: space, handlers, ids,
- *      registers
+ *      commit     nothing can fail any more: space, handlers, ids, registers
  *
  * Owns:       struct exec, a program under construction.
- * Invariants: until the commit the old program is untouched (but for its other threads, which die
- *             before the last reservations).
+ * Invariants: until the commit the old program is untouched, if it has one thread.
  *             Who gains rights by a set-user-ID file gains them together with the new space.
  * Locks:      none while building; process_tree_lock for what others see of a process.
  * See:        execve(2); kernel/loader.c for segments, kernel/arguments.c for the stack.
@@ -133,12 +132,17 @@ static int exec_run(struct exec *exec, const struct path *start, const char *nam
 	int err = exec_find(exec, start, name, at_flags);
 	if (!err)
 		err = exec_build(exec, name);
-	if (!err)
-		err = process_kill_other_threads();
-	if (!err)
-		err = exec_reserve();
+	if (err)
+		return err;
+	bool is_alone = READ_ONCE(current_process()->thread_count) == 1;
+	err = process_kill_other_threads();
+	if (err)
+		return err;
+	err = exec_reserve();
 	if (!err)
 		exec_commit(exec);
+	else if (!is_alone)
+		signal_force_fatal(SIGSEGV);    /* what the others held nobody will release */
 	return err;
 }
 
@@ -444,9 +448,11 @@ static void exec_commit(struct exec *exec)
 	struct space *space = exec->space;
 
 	exec->space = NULL;
+	thread_leave_words();
 	process_rename(exec);
 	thread_change_space(space);
-	signal_reset_handlers(thread->process);
+	signal_actions_reset(thread->process->actions);
+	thread->alternate_stack = (struct abi_stack){ .ss_flags = SS_DISABLE };
 	thread->restart = NULL;
 	fdtable_close_on_exec(thread->files);
 	registers_reset(exec);

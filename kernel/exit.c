@@ -96,9 +96,11 @@ int process_kill_other_threads(void)
 
 /* ---- what the thread held ------------------------------------------------------------------- */
 
-/* Tell those who wait for a word of memory to change, while we still have it. */
-static void thread_leave_words(struct thread *thread, const struct space *space)
+void thread_leave_words(void)
 {
+	struct thread *thread = current_thread();
+	const struct space *space = current->space;
+
 	if (thread->robust_list)
 		futex_exit_robust(thread);
 	if (thread->clear_child_tid && atomic_load_relaxed(&space->users) > 1 &&
@@ -123,7 +125,7 @@ void thread_change_space(struct space *next)
 	struct space *space = current->space;
 
 	if (space)
-		thread_leave_words(thread, space);
+		thread_leave_words();
 	spin_lock(&process_tree_lock);
 	if (space)
 		account_space(process, space);
@@ -240,6 +242,7 @@ static void process_end(struct process *process, int status)
 	list_remove(&process->sibling);
 	list_push_front(&process->parent->children, &process->sibling);
 	event(process_exit, process->pid, status, 0);
+	wake_all(&process->child_wait);
 	if (notify_end(process))
 		process_reap(process);
 }

@@ -17,8 +17,11 @@ NORETURN void process_exit(int status);
  * are to die ourselves. */
 MUST_CHECK int process_kill_other_threads(void);
 
-/* The running thread gives up its space, for another one (exec) or none.  Robust futexes, the word
- * of clear_child_tid and the parent in vfork are told; what was consumed is added to the process.
- * May sleep. */
+/* Tell those who wait for a word of memory of the running thread: robust futexes, clear_child_tid.
+ * Only once; while it is still called what those words say. */
+void thread_leave_words(void);
+
+/* The running thread gives up its space, for another one (exec) or none.  Its words
+ * and the parent in vfork are told; what was consumed is added to the process.  May sleep. */
 struct space;
 void thread_change_space(struct space *next);

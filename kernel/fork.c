@@ -3,13 +3,15 @@
  * kernel/fork.c - fork, vfork, clone: a child put together from parts.
  *
  *      check     flags that make no sense together, limits
- *      reserve   task and stack, thread, process, files, places, number, space: each new, copied or
- *      shared commit    one critical section: kill and signals are looked at once more, then the
- *      child is there
+ *      reserve   task and stack, thread, process, files, places, number, space, descriptor: each
+ *                new, copied or shared
+ *      commit    one critical section: kill and signals are looked at once more, then the child is
+ *                there
  *
  * Owns:       struct child, what is reserved and not yet anybody's.
  * Invariants: until the commit nobody can find the child, and all of it can be undone.
- *             The space comes last, so that the snapshot is as late as possible.
+ *             The space comes last, so that the snapshot is as late as possible; but for the
+ *             parent's descriptor of the child, which the child has not.
  * Locks:      process_tree_lock and the parent's signals lock for the commit.
  * See:        clone(2); mm/space.c for what sharing the space means.
  */
@@ -22,6 +24,7 @@
 #include "arch/x86_64/usercopy.h"
 #include "kernel/event.h"
 #include "kernel/panic.h"
+#include "kernel/pidfd.h"
 #include "kernel/signal.h"
 #include "fs/context.h"
 #include "fs/fdtable.h"
@@ -36,6 +39,8 @@ struct child {
 	struct thread *thread;
 	struct process *process;        /* the parent's own with CLONE_THREAD */
 	int32_t tid;
+	uint32_t group_signals;         /* of the parent, when it began to make the child */
+	int pidfd;                      /* in the parent's table; -1: none */
 };
 
 static int clone_check(const struct clone_request *request);
@@ -47,8 +52,13 @@ static void wait_for_vfork(struct thread *thread);
 
 long process_clone(const struct clone_request *request)
 {
-	struct child child = { 0 };
+	struct child child = {
+		.pidfd = -1,
+		.group_signals = READ_ONCE(current_process()->group_signals),
+	};
 
+	if (signal_is_pending())
+		return -ERESTARTNOINTR;
 	int err = clone_check(request);
 	if (err)
 		return err;
@@ -101,23 +111,45 @@ static bool may_have_another(void)
 	return left > 0;
 }
 
+/* Flags that contradict each other. */
+static bool flags_make_sense(uint64_t flags)
+{
+	static const struct {
+		uint64_t flag, needs, forbids;
+	} rules[] = {
+		{ .flag = CLONE_THREAD, .needs = CLONE_SIGHAND,
+		  .forbids = CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD },
+		{ .flag = CLONE_SIGHAND, .needs = CLONE_VM, .forbids = CLONE_CLEAR_SIGHAND },
+		{ .flag = CLONE_FS, .forbids = CLONE_NEWNS | CLONE_NEWUSER },
+		{ .flag = CLONE_PIDFD, .forbids = CLONE_DETACHED },
+		{ .flag = CLONE_SYSVSEM, .forbids = CLONE_NEWIPC },
+	};
+
+	for (unsigned i = 0; i < COUNT(rules); i++) {
+		if (!(flags & rules[i].flag))
+			continue;
+		if ((flags & rules[i].needs) != rules[i].needs || flags & rules[i].forbids)
+			return false;
+	}
+	return true;
+}
+
+/* There are no namespaces and no control groups: as in a Linux that was built without them. */
 static int clone_check(const struct clone_request *request)
 {
 	uint64_t flags = request->flags;
 
-	if (flags & CLONE_NEWNS && flags & CLONE_FS)
-		return -EINVAL;
-	if (flags & CLONE_THREAD && !(flags & CLONE_SIGHAND))
-		return -EINVAL;
-	if (flags & CLONE_SIGHAND && !(flags & CLONE_VM))
+	if (!flags_make_sense(flags) || flags & CLONE_NEWUSER)
 		return -EINVAL;
 	if (flags & CLONE_PARENT && current_process() == init_process)
 		return -EINVAL;
-	if (flags & CLONE_PIDFD || request->exit_signal > NSIG)
-		return -EINVAL;
 	if (flags & CLONE_NAMESPACES)
 		return process_is_privileged() ? -EINVAL : -EPERM;
+	if (flags & CLONE_INTO_CGROUP)
+		return -EBADF;
 	if (flags & CLONE_SETTLS && request->tls >= USER_END)
+		return -EPERM;
+	if (request->set_tid && !process_is_privileged())
 		return -EPERM;
 	return may_have_another() ? 0 : -EAGAIN;
 }
@@ -129,6 +161,7 @@ static void task_inherit(struct task *task, const struct clone_request *request)
 static void thread_inherit(struct thread *thread, const struct clone_request *request);
 static int child_take_files(struct thread *thread, uint64_t flags);
 static int child_take_space(struct child *child, const struct clone_request *request);
+static int child_take_pidfd(struct child *child, const struct clone_request *request);
 
 static int child_take_process(struct child *child, const struct clone_request *request)
 {
@@ -148,6 +181,8 @@ static int child_take_process(struct child *child, const struct clone_request *r
 		child->process->actions = signal_actions_copy(self->actions);
 		if (!child->process->actions)
 			return -ENOMEM;
+		if (request->flags & CLONE_CLEAR_SIGHAND)
+			signal_actions_reset(child->process->actions);
 	}
 	process_inherit(child->process, self);
 	child->process->exit_signal = request->flags & CLONE_PARENT ? self->exit_signal
@@ -171,11 +206,14 @@ static int child_reserve(struct child *child, const struct clone_request *reques
 	if (err)
 		return err;
 
-	child->tid = pid_alloc();
+	child->tid = request->set_tid ? pid_alloc_at(request->set_tid) : pid_alloc();
 	if (child->tid < 0)
 		return child->tid;
 	child->thread->tid = child->task->tid = child->tid;
-	return child_take_space(child, request);
+	err = child_take_space(child, request);
+	if (!err && request->flags & CLONE_PIDFD)
+		err = child_take_pidfd(child, request);
+	return err;
 }
 
 static void process_inherit(struct process *child, const struct process *parent)
@@ -260,11 +298,21 @@ static int child_take_space(struct child *child, const struct clone_request *req
 	return err == -ENOMEM ? err : 0;
 }
 
+static int child_take_pidfd(struct child *child, const struct clone_request *request)
+{
+	child->pidfd = pidfd_install(child->process, 0);
+	if (child->pidfd < 0)
+		return child->pidfd;
+	return put_user_u32(request->pidfd, (uint32_t)child->pidfd);
+}
+
 static void child_discard(struct child *child)
 {
 	struct thread *thread = child->thread;
 	struct process *process = child->process;
 
+	if (child->pidfd >= 0)
+		(void)fd_close(child->pidfd);
 	if (child->task && child->task->space)
 		space_put(child->task->space);
 	if (child->tid > 0)
@@ -281,17 +329,26 @@ static void child_discard(struct child *child)
 		return;
 	executable_put(process->executable);
 	process->executable = NULL;
+	process->state = PROCESS_REAPED;        /* for who holds its descriptor */
 	process_put(process);
 }
 
 /* ---- commit --------------------------------------------------------------------------------- */
 
-/* A thread that came too late to be told of a stop or an end must not escape it. */
-static int commit_check(const struct thread *self)
+/* Who came too late to be told of a stop, of an end, or of a signal to all its group, must not
+ * escape it.  Other signals are the parent's alone, and can wait: else a fast timer could keep a
+ * slow fork from ever happening. */
+static int commit_check(const struct child *child)
 {
+	const struct thread *self = current_thread();
+	const struct process *process = self->process;
+	bool is_thread = child->process == process;
+
 	if (self->must_die)
 		return -EINTR;
-	return task_has_signal_work(self->task) ? -ERESTARTNOINTR : 0;
+	if (process->stop_signal || process->group_signals != child->group_signals)
+		return -ERESTARTNOINTR;
+	return is_thread && task_has_signal_work(self->task) ? -ERESTARTNOINTR : 0;
 }
 
 static void process_publish(struct child *child, uint64_t flags) REQUIRES(process_tree_lock)
@@ -313,7 +370,7 @@ static int child_commit(struct child *child, const struct clone_request *request
 
 	spin_lock(&process_tree_lock);
 	spin_lock(process_signals(self->process));
-	int err = commit_check(self);
+	int err = commit_check(child);
 	if (!err) {
 		list_push_back(&process->threads, &child->thread->node);
 		process->thread_count++;
@@ -382,7 +439,7 @@ static int init_reserve(struct child *child)
 
 int process_start_init(void (*begin)(void *), void *argument)
 {
-	struct child child = { 0 };
+	struct child child = { .pidfd = -1 };
 
 	int err = init_reserve(&child);
 	if (err) {

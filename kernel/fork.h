@@ -8,9 +8,11 @@
 
 struct clone_request {
 	uint64_t flags;                 /* CLONE_, without the exit signal */
-	int exit_signal;
+	int exit_signal;                /* 0: none */
 	virt_t stack;                   /* 0: the parent's */
 	virt_t parent_tid, child_tid;
+	virt_t pidfd;                   /* where CLONE_PIDFD stores the descriptor */
+	int32_t set_tid;                /* the child's number; 0: the next one */
 	uint64_t tls;
 };
 

@@ -11,26 +11,45 @@
 
 #include "kernel/process.h"
 
-/* Sleep while the word is `value`, until a wake-up whose bitset meets ours.  0; -EAGAIN: it is not;
- * -ETIMEDOUT; -ERESTARTSYS. */
-long futex_wait(virt_t addr, uint32_t value, uint32_t bitset, bool is_shared, uint64_t deadline_ns);
+enum { FUTEX_VECTOR_MAX = 128 };
 
-/* Wake up to `count` sleepers.  How many there were. */
-long futex_wake(virt_t addr, uint32_t count, uint32_t bitset, bool is_shared);
+/* One word to wait for, as long as it has this value. */
+struct futex_word {
+	virt_t addr;
+	uint32_t value, bitset;
+	bool is_shared;
+};
+
+/* Sleep while the word is as it says, until a wake-up whose bitset meets ours.  0; -EAGAIN: it is
+ * not; -ETIMEDOUT; -ERESTARTSYS. */
+long futex_wait(const struct futex_word *word, uint64_t deadline_ns);
+
+/* The same for up to FUTEX_VECTOR_MAX words: which one was woken, or -ENOMEM. */
+long futex_wait_vector(const struct futex_word *words, unsigned count, uint64_t deadline_ns);
+
+/* Wake up to `count` sleepers, but one at least.  How many there were. */
+long futex_wake(virt_t addr, int32_t count, uint32_t bitset, bool is_shared);
 
 /* Wake up to `wake` sleepers and let up to `move` others sleep at `to` from now on, if the word is
  * *expected (NULL: in any case; else -EAGAIN).  How many were woken or moved. */
-long futex_requeue(virt_t from, virt_t to, uint32_t wake, uint32_t move, const uint32_t *expected,
-		   bool is_shared);
+struct futex_move {
+	virt_t from, to;
+	int32_t wake, move;
+	const uint32_t *expected;
+	bool is_shared;
+};
+long futex_requeue(const struct futex_move *move);
 
 /* FUTEX_WAKE_OP: change the second word as `op` says, wake at the first, and at the second if
  * its old value passed the comparison. */
 struct futex_wake_op {
 	virt_t first, second;
-	uint32_t wake_first, wake_second, op;
+	int32_t wake_first, wake_second;
+	uint32_t op;
+	bool is_shared;
 };
-long futex_wake_op(const struct futex_wake_op *request, bool is_shared);
+long futex_wake_op(const struct futex_wake_op *request);
 
-void futex_exit_robust(struct thread *thread); /* robust list of a dying thread, the running one */
-
-void futexes_start(void);                               /* once, at boot */
+/* What the running thread, which dies or executes another program, leaves locked.  See
+ * get_robust_list(2). */
+void futex_exit_robust(struct thread *thread);

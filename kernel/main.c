@@ -21,10 +21,12 @@
 #include "kernel/clock.h"
 #include "kernel/entropy.h"
 #include "kernel/event.h"
-#include "kernel/futex.h"
+#include "kernel/futex_queue.h"
 #include "kernel/init.h"
+#include "kernel/load.h"
 #include "kernel/options.h"
 #include "kernel/panic.h"
+#include "kernel/pidfd.h"
 #include "kernel/printk.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
@@ -34,6 +36,8 @@
 #include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/frame_early.h"
+#include "mm/huge_mode.h"
+#include "mm/hugetlb.h"
 #include "mm/mmap.h"
 #include "mm/object.h"
 #include "mm/slab.h"
@@ -44,6 +48,7 @@
 #include "fs/lock.h"
 #include "fs/pipe.h"
 #include "fs/procfs.h"
+#include "fs/sysfs.h"
 #include "fs/memfd.h"
 #include "fs/overlay.h"
 #include "fs/tmpfs.h"
@@ -113,6 +118,8 @@ static void memory_start(void)
 	initramfs_inflate();
 	frames_start();
 	commit_start();
+	hugetlb_start();
+	huge_mode_start();
 	paging_set_allocator(kernel_table_alloc);
 	slabs_start();
 	tlb_start_cpu();
@@ -142,6 +149,7 @@ static void tasks_start(void)
 {
 	sched_start();
 	clock_start();
+	load_start();
 	smp_start();
 	log_info("%u CPU%s online", cpu_count, cpu_count == 1 ? "" : "s");
 }
@@ -157,11 +165,13 @@ static void files_and_processes_start(void)
 	dentries_start();
 	files_start();
 	pipes_start();
+	pidfds_start();
 	tmpfs_start();
 	memfd_start();
 	overlay_start();
 	devfs_start();
 	procfs_start();
+	sysfs_start();
 	tty_start();
 	if (initramfs_unpack())
 		log_err("the initramfs is damaged; what could be read of it is there");

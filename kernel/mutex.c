@@ -83,6 +83,7 @@ void rwlock_init(struct rwlock *lock, enum lock_rank rank)
 	lock->state = 0;
 	lock->rank = rank;
 	lock->writer = NULL;
+	lock->writes = lock->waits = 0;
 	wait_queue_init(&lock->waiters);
 }
 
@@ -136,6 +137,7 @@ static void rwlock_wait(struct rwlock *lock, bool is_writer)
 
 	uint64_t flags = spin_lock_irq(&lock->waiters.lock);
 	self.waiter.queue = &lock->waiters;
+	lock->waits++;
 	list_push_back(&lock->waiters.waiters, &self.waiter.node);
 	atomic_or(&lock->state, RWLOCK_WAITING);
 	rwlock_grant(lock);

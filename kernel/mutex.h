@@ -36,6 +36,8 @@ struct CAPABILITY("rwlock") rwlock {
 	uint32_t state;                 /* atomic */
 	uint32_t rank;
 	struct task *writer;            /* [itself] */
+	uint64_t writes;                /* [itself] how often somebody held it for writing */
+	uint64_t waits;                 /* [queue] how often somebody had to wait for it */
 	struct wait_queue waiters;      /* writers are the exclusive ones */
 };
 
@@ -138,6 +140,7 @@ NO_LOCK_ANALYSIS static inline void write_lock(struct rwlock *lock)
 	if (unlikely(!write_grab(lock)))
 		write_lock_slow(lock);
 	lock->writer = current;
+	lock->writes++;
 }
 
 NO_LOCK_ANALYSIS static inline bool write_try_lock(struct rwlock *lock)
@@ -146,6 +149,7 @@ NO_LOCK_ANALYSIS static inline bool write_try_lock(struct rwlock *lock)
 		return false;
 	DEBUG_LOCK_NOTE(lock, lock->rank);
 	lock->writer = current;
+	lock->writes++;
 	return true;
 }
 

@@ -29,6 +29,7 @@ struct option {
 static bool option_set(const struct cmdline_word *word);
 static void word_for_init(struct cmdline_word *word);
 static void words_for_init(struct cmdline *rest);
+static void hugepages_settle(void);
 static int words_append(const char **words, const char *word);
 static void env_set(const char *assignment);
 
@@ -45,6 +46,7 @@ void options_parse(const char *cmdline)
 			word_for_init(&word);
 	}
 	words_for_init(&walk);
+	hugepages_settle();
 	log_set_level(options.loglevel);
 }
 
@@ -159,6 +161,71 @@ static int set_norandmaps(const char *value)
 	return 0;
 }
 
+static int set_transparent_hugepage(const char *value)
+{
+	options.transparent_hugepage = value;
+	return value ? 0 : -EINVAL;
+}
+
+/*
+ * hugepages= counts pages of the size named last before it.  Without one it counts pages of the
+ * default size, whichever that will be, and then outdoes a count for that size by name.  Of two
+ * counts for one size the first holds.
+ */
+enum { HUGE_DEFAULT = HUGE_SIZES, HUGE_UNKNOWN };
+
+static unsigned hugepagesz = HUGE_DEFAULT;              /* what the next hugepages= counts */
+static uint64_t hugepages_said[HUGE_SIZES + 1];         /* by size, or HUGE_DEFAULT */
+static bool is_hugepages_said[HUGE_SIZES + 1];
+static bool is_default_hugepagesz_said;
+
+static int set_hugepagesz(const char *value)
+{
+	uint64_t bytes = 0;
+
+	hugepagesz = HUGE_UNKNOWN;
+	if (!value || size_parse(value, &bytes, NULL) || (bytes != 2 * MIB && bytes != GIB))
+		return -EINVAL;
+	hugepagesz = bytes == GIB ? HUGE_1G : HUGE_2M;
+	return 0;
+}
+
+static int set_default_hugepagesz(const char *value)
+{
+	int err = set_hugepagesz(value);
+
+	if (err || is_default_hugepagesz_said)
+		return -EINVAL;
+	is_default_hugepagesz_said = true;
+	options.default_hugepagesz = (enum huge_size)hugepagesz;
+	return 0;
+}
+
+static int set_hugepages(const char *value)
+{
+	uint64_t pages;
+
+	if (hugepagesz == HUGE_UNKNOWN || is_hugepages_said[hugepagesz]
+	    || !value || number_parse(value, &pages, NULL))
+		return -EINVAL;
+	is_hugepages_said[hugepagesz] = true;
+	hugepages_said[hugepagesz] = pages;
+	return 0;
+}
+
+static void hugepages_settle(void)
+{
+	enum huge_size size = options.default_hugepagesz;
+
+	for (unsigned i = 0; i < HUGE_SIZES; i++)
+		options.hugepages[i] = hugepages_said[i];
+	if (!is_hugepages_said[HUGE_DEFAULT])
+		return;
+	options.hugepages[size] = hugepages_said[HUGE_DEFAULT];
+	if (is_hugepages_said[size])
+		log_warn("command line: ignored: hugepages=%lu", hugepages_said[size]);
+}
+
 static const struct option known[] = {
 	{ "init", set_init },
 	{ "rdinit", set_init },
@@ -175,6 +242,10 @@ static const struct option known[] = {
 	{ "quiet", set_quiet },
 	{ "panic", set_panic },
 	{ "norandmaps", set_norandmaps },
+	{ "transparent_hugepage", set_transparent_hugepage },
+	{ "default_hugepagesz", set_default_hugepagesz },
+	{ "hugepagesz", set_hugepagesz },
+	{ "hugepages", set_hugepages },
 };
 
 /* True if the word is ours, whether its value was good or not. */

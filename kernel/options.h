@@ -16,6 +16,9 @@ enum fork_share {
 	FORK_SHARE_NONE, FORK_SHARE_PAGE, FORK_SHARE_TABLE, FORK_SHARE_DIR, FORK_SHARE_ROOT
 };
 
+/* Sizes of huge pages, from the level of tables upwards that maps the least of them. */
+enum huge_size { HUGE_2M, HUGE_1G, HUGE_SIZES };
+
 struct options {
 	/* init=PATH; NULL: try /init, /sbin/init, /etc/init, /bin/init, /bin/sh */
 	const char *init;
@@ -27,6 +30,10 @@ struct options {
 	bool audit_each;  /* audit=each: recount after every system call that may change memory */
 	const char *selftest;           /* selftest[=glob]: run kernel tests, then leave QEMU */
 	uint64_t mem_bytes;             /* mem=N[KMG]: use no more RAM than this; 0: all */
+	/* transparent_hugepage=always|madvise|never; NULL: as it is in mm/huge_mode.c */
+	const char *transparent_hugepage;
+	enum huge_size default_hugepagesz;      /* default_hugepagesz=2M|1G */
+	uint64_t hugepages[HUGE_SIZES]; /* hugepages=N, of the size that hugepagesz= said last */
 	int loglevel;                   /* loglevel=0..8: print what is below it; quiet = 4 */
 	int panic_seconds;              /* panic=-1: leave at once; 0: stay */
 	bool no_aslr;                   /* norandmaps */

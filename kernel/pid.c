@@ -68,6 +68,22 @@ int32_t pid_alloc(void)
 	return pid != 0 ? (int32_t)pid : -EAGAIN;
 }
 
+int32_t pid_alloc_at(int32_t pid)
+{
+	if (pid <= 0 || (uint32_t)pid >= pid_max_get())
+		return -EINVAL;
+
+	struct pid_entry *entry = entry_of((uint32_t)pid);
+	spin_lock(&pid_lock);
+	bool is_free = atomic_load_acquire(&entry->uses) == 0;
+	if (is_free) {
+		entry->uses = 1;
+		atomic_inc(&in_use);
+	}
+	spin_unlock(&pid_lock);
+	return is_free ? pid : -EEXIST;
+}
+
 void pid_use(int32_t pid)
 {
 	uint32_t before = atomic_fetch_add_relaxed(&entry_of((uint32_t)pid)->uses, 1);

@@ -16,6 +16,8 @@ extern struct spinlock process_tree_lock;
 
 /* The next free number with one use; -EAGAIN: all taken. */
 MUST_CHECK int32_t pid_alloc(void);
+/* This number with one use: -EINVAL: there is none such; -EEXIST: taken. */
+MUST_CHECK int32_t pid_alloc_at(int32_t pid);
 void pid_use(int32_t pid);              /* one use more: a group or session is called by it */
 void pid_release(int32_t pid);          /* one use less; the last frees it */
 uint32_t pids_in_use(void);

@@ -146,6 +146,7 @@ void process_reap(struct process *process)
 	process_set_session(process, 0);
 	pid_set_thread(process->pid, NULL);
 	pid_release(process->pid);
+	wake_all(&process->child_wait);
 	thread_put(leader);
 	process_put(process);
 }
@@ -266,6 +267,19 @@ bool process_may_signal(const struct process *target, int signal)
 	       mine->uid == theirs->suid || mine->uid == theirs->uid;
 }
 
+/* ptrace(2): the same user in every respect, who has not just gained rights. */
+bool process_may_inspect(const struct process *target)
+{
+	const struct process *self = current_process();
+	const struct credentials *mine = &self->credentials, *theirs = &target->credentials;
+
+	if (self == target || mine->euid == 0)
+		return true;
+	return target->is_dumpable && mine->uid == theirs->uid && mine->uid == theirs->euid &&
+	       mine->uid == theirs->suid && mine->gid == theirs->gid &&
+	       mine->gid == theirs->egid && mine->gid == theirs->sgid;
+}
+
 /* ---- signal actions ------------------------------------------------------------------------- */
 
 struct signal_actions *signal_actions_create(void)
@@ -302,14 +316,26 @@ void signal_actions_put(struct signal_actions *actions)
 
 /* ---- consumption ---------------------------------------------------------------------------- */
 
-void thread_times(const struct thread *thread, struct process_times *times)
+/* The time since the last look at a thread is its program's until the next look.  Should that find
+ * it in the kernel, neither part goes back: the kernel's grows more slowly for a while. */
+static uint64_t thread_user_ns(struct thread *thread, uint64_t total_ns)
+{
+	uint64_t kernel_ns = MIN(READ_ONCE(thread->task->kernel_ns), total_ns);
+	uint64_t user_ns = total_ns - kernel_ns;
+	uint64_t told_ns = atomic_load_relaxed(&thread->user_ns_told);
+
+	while (told_ns < user_ns && !atomic_cmpxchg(&thread->user_ns_told, &told_ns, user_ns))
+		;
+	return MIN(MAX(user_ns, told_ns), total_ns);
+}
+
+void thread_times(struct thread *thread, struct process_times *times)
 {
 	const struct task *task = thread->task;
-	uint64_t total_ns = task_run_time_ns(task);
-	uint64_t kernel_ns = MIN(READ_ONCE(thread->kernel_ns), total_ns);
+	uint64_t total_ns = task_run_time_ns(task), user_ns = thread_user_ns(thread, total_ns);
 
-	times->user_ns += total_ns - kernel_ns;
-	times->kernel_ns += kernel_ns;
+	times->user_ns += user_ns;
+	times->kernel_ns += total_ns - user_ns;
 	times->switches_voluntary += task->switches_voluntary;
 	times->switches_forced += task->switches_forced;
 }

@@ -80,7 +80,7 @@ struct thread {
 	uint64_t restart_arguments[4];
 	struct fdtable *files;          /* counted */
 	struct fs_context *fs;          /* counted */
-	uint64_t kernel_ns;             /* [own] spent in the kernel, as far as measured */
+	uint64_t user_ns_told;          /* atomic: what was said last of the time in the program */
 	void (*begin)(void *argument);  /* [own] first act, in the kernel, instead of a program's */
 	void *begin_argument;
 };
@@ -106,6 +106,7 @@ struct process {
 	struct signal_actions *actions; /* counted; changes in exec, under the tree lock */
 	struct signal_queue queue;      /* [signals lock] directed at the process */
 	uint32_t queued_signals;        /* [signals lock] entries, of the threads too */
+	uint32_t group_signals;         /* [tree] how many were sent to others at once with it */
 	int32_t exit_signal;            /* sent to the parent; 0: none */
 	int32_t exit_status;            /* [tree] wait status, once a zombie */
 	bool is_exiting;                /* [signals lock] exit_group, or a fatal signal */
@@ -115,7 +116,8 @@ struct process {
 	bool is_stop_wanted;            /* [signals lock] a stop was taken; SIGCONT undoes it */
 	uint32_t stopped_threads;       /* [signals lock] */
 	bool stop_reported, continued;  /* [tree] for wait */
-	struct wait_queue child_wait;   /* for children, in exec for threads; parents in vfork */
+	struct wait_queue child_wait;   /* for children, in exec for threads; of who waits for us
+					 * in vfork or by a descriptor */
 	bool has_execed;                /* setpgid: -EACCES after exec */
 
 	struct path *executable;        /* [tree] /proc/self/exe, see executable_get; NULL: none */
@@ -192,9 +194,11 @@ uint32_t processes_count(void);
  * `after` is given back.  Also ends when `after` has been reaped meanwhile. */
 struct process *process_next(struct process *after);
 
-/* Is the running process privileged (euid 0)?  May it signal that one (tree lock held)? */
+/* Is the running process privileged (euid 0)?  May it signal that one, or look into its memory and
+ * descriptors (tree lock held)? */
 bool process_is_privileged(void);
 bool process_may_signal(const struct process *target, int signal);
+bool process_may_inspect(const struct process *target);
 
 /* All by default, or a copy; NULL: no memory. */
 struct signal_actions *signal_actions_create(void);
@@ -210,7 +214,7 @@ struct process_times {
 };
 void process_times(const struct process *process, struct process_times *times)
 	REQUIRES(process_tree_lock);
-void thread_times(const struct thread *thread, struct process_times *times);
+void thread_times(struct thread *thread, struct process_times *times);
 
 /* The program's file.  make counts *path; NULL: no memory.  get counts one more (NULL is fine). */
 struct path *executable_make(const struct path *path);

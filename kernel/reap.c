@@ -32,35 +32,54 @@ long process_wait(struct wait_request *request)
 	return err ? err : result;
 }
 
+/* The one that is asked for, if it is a child; NULL. */
+static struct process *child_named(const struct wait_request *request) REQUIRES(process_tree_lock)
+{
+	struct process *child = request->process;
+
+	if (request->which == P_PID) {
+		struct thread *thread = pid_thread(request->id);
+		child = thread ? thread->process : NULL;
+	}
+	bool is_it = child && child->state != PROCESS_REAPED && child->parent == current_process();
+	return is_it && (request->which == P_PIDFD || child->pid == request->id) ? child : NULL;
+}
+
+static long search_one(struct wait_request *request) REQUIRES(process_tree_lock)
+{
+	struct process *child = child_named(request);
+
+	if (!child || !is_eligible(child, request))
+		return -ECHILD;
+	return child_report(child, request) ? request->pid : 0;
+}
+
+static long search_all(struct wait_request *request) REQUIRES(process_tree_lock)
+{
+	struct process *child;
+	bool wants_only_exits = !(request->options & (WSTOPPED | WCONTINUED));
+	long result = -ECHILD;
+
+	list_for_each_entry(child, &current_process()->children, sibling) {
+		if (!is_eligible(child, request))
+			continue;
+		result = 0;
+		if (child_report(child, request))
+			return request->pid;
+		if (wants_only_exits && child->state == PROCESS_ALIVE)
+			break;
+	}
+	return result;
+}
+
 /* The pid of a child that has something to report, which is thereby reported.  0: not yet.
  * -ECHILD. */
 static long wait_search(struct wait_request *request)
 {
-	struct process *self = current_process(), *child;
-	bool wants_only_exits = !(request->options & (WSTOPPED | WCONTINUED));
-	long result = -ECHILD;
+	bool is_for_one = request->which == P_PID || request->which == P_PIDFD;
 
 	spin_lock(&process_tree_lock);
-	if (request->which == P_PID) {
-		struct thread *thread = pid_thread(request->id);
-		child = thread ? thread->process : NULL;
-		if (child && child->parent == self && child->pid == request->id &&
-		    is_eligible(child, request))
-			result = child_report(child, request) ? request->pid : 0;
-		spin_unlock(&process_tree_lock);
-		return result;
-	}
-	list_for_each_entry(child, &self->children, sibling) {
-		if (!is_eligible(child, request))
-			continue;
-		result = 0;
-		if (child_report(child, request)) {
-			result = request->pid;
-			break;
-		}
-		if (wants_only_exits && child->state == PROCESS_ALIVE)
-			break;
-	}
+	long result = is_for_one ? search_one(request) : search_all(request);
 	spin_unlock(&process_tree_lock);
 	return result;
 }

@@ -7,8 +7,9 @@
 #include "kernel/process.h"
 
 struct wait_request {
-	int which;                      /* P_ALL, P_PID, P_PGID */
+	int which;                      /* P_ALL, P_PID, P_PGID, P_PIDFD */
 	int32_t id;
+	struct process *process;        /* P_PIDFD: this one; the caller counts it */
 	uint32_t options;               /* WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT... */
 	bool wants_usage;
 	/* results */

@@ -257,6 +257,8 @@ static void switch_to(struct cpu *cpu, struct task *next, enum switch_reason rea
 	next->slice_end_ns = now + SLICE_NS;
 	if (queue->waiting > 0)
 		clock_arm(next->slice_end_ns);
+	if (next->thread)
+		clock_look_at(now + CLOCK_LOOK_NS);
 	if (reason == SWITCH_FORCED)
 		task->switches_forced++;
 	else
@@ -515,6 +517,19 @@ uint64_t task_run_time_ns(const struct task *task)
 	if (task->on_cpu)
 		total += cycles_now_ns() - task->run_start_ns;
 	return total;
+}
+
+bool sched_sample(bool is_in_program)
+{
+	struct task *task = current;
+
+	if (!task || !task->thread)
+		return false;
+	uint64_t total_ns = task_run_time_ns(task);
+	if (!is_in_program)
+		WRITE_ONCE(task->kernel_ns, task->kernel_ns + total_ns - task->sampled_ns);
+	task->sampled_ns = total_ns;
+	return true;
 }
 
 uint64_t sched_idle_ns(uint32_t cpu)

@@ -73,6 +73,10 @@ void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask);
 /* How long it ran until now. */
 uint64_t task_run_time_ns(const struct task *task);
 
+/* The timer found the running task in its program or not: so, says the account of its time, it was
+ * since the last look.  False: nobody accounts for this task.  Interrupts off. */
+bool sched_sample(bool is_in_program);
+
 void task_add_work(struct task *task, uint32_t bits);   /* and kick its CPU if it runs elsewhere */
 void task_remove_work(struct task *task, uint32_t bits);
 

@@ -263,40 +263,55 @@ int shm_attach(int id, virt_t at, uint32_t flags, virt_t *addr)
 	return err == -EEXIST ? -EINVAL : err;
 }
 
-/* The range of the segment that was attached at addr, and the segment's number. */
-static bool attached_range(struct space *space, virt_t addr, uint64_t *len, int *id)
+/* Is the range a piece of what was attached at addr: of `object`, or of any segment for NULL? */
+static bool is_piece(const struct vma *vma, virt_t addr, const struct object *object)
 {
-	bool is_found = false;
+	return vma->object && vma->object->on_free == segment_free &&
+	       vma->start - addr == vma->offset && (!object || vma->object == object);
+}
 
-	read_lock(&space->lock);
-	const struct vma *vma = vma_find(space->vmas, addr);
+/* Unmap all pieces, whatever lies between them.  *object: whose they were, counted; NULL: there is
+ * none. */
+static int detach_pieces(struct space *space, virt_t addr, struct object **object)
+	REQUIRES(space->lock)
+{
+	virt_t end = USER_END;
+	uint32_t i = vmas_search(space->vmas, addr);
+	int err = 0;
 
-	if (vma && vma->object && vma->object->on_free == segment_free &&
-	    addr - vma->start + vma->offset == 0) {
-		const struct vma *end = &space->vmas->at[space->vmas->count], *next = vma + 1;
-
-		*id = ((struct segment *)vma->object->owner)->id;
-		*len = vma->end - addr;
-		while (next < end && next->object == vma->object && next->start == addr + *len &&
-		       next->offset == *len) {
-			*len += next->end - next->start;
-			next++;
+	*object = NULL;
+	while (!err && i < space->vmas->count && space->vmas->at[i].start < end) {
+		const struct vma *vma = &space->vmas->at[i];
+		if (!is_piece(vma, addr, *object)) {
+			i++;
+			continue;
 		}
-		is_found = true;
+		if (!*object) {
+			*object = vma->object;
+			object_get(*object);
+			end = addr + object_size(*object);
+		}
+		err = space_unmap_locked(space, vma->start, vma->end);
 	}
-	read_unlock(&space->lock);
-	return is_found;
+	return err;
 }
 
 int shm_detach(virt_t addr)
 {
-	uint64_t len;
-	int id;
+	struct space *space = current->space;
+	struct object *object;
 
-	if (!is_aligned(addr, PAGE_SIZE) || !attached_range(current->space, addr, &len, &id))
+	if (!is_aligned(addr, PAGE_SIZE))
 		return -EINVAL;
-	segment_note(id, false);
-	return space_unmap(current->space, addr, len);
+	write_lock(&space->lock);
+	int err = detach_pieces(space, addr, &object);
+	write_unlock(&space->lock);
+	if (!object)
+		return -EINVAL;
+	if (!err)
+		segment_note(((struct segment *)object->owner)->id, false);
+	object_put(object);
+	return err;
 }
 
 /* ---- control -------------------------------------------------------------------------------- */

@@ -251,8 +251,10 @@ static void send_if_member(struct process *process, void *argument) REQUIRES(pro
 {
 	struct group_send *send = argument;
 
-	if (process->group == send->group && process->state == PROCESS_ALIVE)
-		send->result = signal_send(process, NULL, send->signal, send->info);
+	if (process->group != send->group || process->state != PROCESS_ALIVE)
+		return;
+	process->group_signals++;
+	send->result = signal_send(process, NULL, send->signal, send->info);
 }
 
 int signal_send_group(int32_t group, int signal, const struct abi_siginfo *info)

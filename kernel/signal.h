@@ -81,8 +81,8 @@ struct abi_sigaction signal_action(const struct signal_actions *actions, int sig
  * dropped. */
 int signal_set_action(int signal, const struct abi_sigaction *action, struct abi_sigaction *old);
 
-/* On exec: handlers to default, alternate stack off.  Of no other process or thread. */
-void signal_reset_handlers(struct process *process);
+/* On exec and for CLONE_CLEAR_SIGHAND: what has a handler has none; what is ignored stays so. */
+void signal_actions_reset(struct signal_actions *actions);
 
 /* Queues. */
 void signals_start(void);

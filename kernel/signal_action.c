@@ -76,11 +76,9 @@ int signal_set_action(int signal, const struct abi_sigaction *action, struct abi
 	return 0;
 }
 
-void signal_reset_handlers(struct process *process)
+void signal_actions_reset(struct signal_actions *actions)
 {
-	struct signal_actions *actions = process->actions;
-
-	spin_lock(process_signals(process));
+	spin_lock(&actions->lock);
 	for (uint64_t left = actions->changed; left; left &= left - 1) {
 		unsigned i = bit_lowest(left);
 		if (actions->of[i].handler == SIG_IGN)
@@ -88,6 +86,5 @@ void signal_reset_handlers(struct process *process)
 		else
 			actions->changed &= ~BIT(i);
 	}
-	spin_unlock(process_signals(process));
-	process->leader->alternate_stack = (struct abi_stack){ .ss_flags = SS_DISABLE };
+	spin_unlock(&actions->lock);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel/spinlock.c - spinlocks: waiting, and checking the order.
+ * kernel/spinlock.c - spinlocks: waiting, what it costs, and checking the order.
  *
- * Owns:        the list of locks that each task holds, in debug builds (task.locks).
+ * Owns:        the list of locks that each task holds, in debug builds (task.locks); what each CPU
+ *              spent waiting (cpu.lock_stats).
  * Invariants:  a task's locks have ascending ranks.  Locks taken by an interrupt are listed behind
  *              those of the task it interrupted and checked only among themselves: such locks are
  *              always taken with interrupts off, so the two orders never meet on one CPU.
@@ -15,40 +16,111 @@
 enum { RANK_IN_INTERRUPT = 0x80 };
 
 /* How often a debug build looks at a lock before it calls it stuck: minutes, on any machine. */
-enum { SPINS_MAX = 1 << 28 };
+enum { LOOKS_MAX = 1 << 28 };
 
 void spin_init(struct spinlock *lock, enum lock_rank rank)
 {
 	*lock = (struct spinlock)SPINLOCK_INIT(rank);
 }
 
-/* Look before trying again: reading leaves the cache line where it is. */
-#define SPIN_UNTIL_TAKEN(held)                                                                     \
-	do {                                                                                       \
-		uint32_t spins = 0;                                                                \
-		while (atomic_load_relaxed(held) != 0) {                                           \
-			spin_check(held, ++spins);                                                 \
-			pause();                                                                   \
-		}                                                                                  \
-	} while (atomic_xchg(held, 1) != 0)
+/* ---- waiting -------------------------------------------------------------------------------- */
 
-static inline void spin_check(const void *held, uint32_t spins)
+static void spin_check(const void *held, uint64_t looks);
+static void lock_stat_add(enum lock_rank rank, uint64_t looks, uint64_t ticks);
+
+/* Look before trying again: reading leaves the cache line where it is. */
+void spin_wait(uint8_t *held, enum lock_rank rank)
+{
+	uint64_t start = rdtsc(), looks = 0;
+
+	do {
+		while (atomic_load_relaxed(held) != 0) {
+			spin_check(held, ++looks);
+			pause();
+		}
+	} while (atomic_xchg(held, 1) != 0);
+	lock_stat_add(rank, looks, rdtsc() - start);
+}
+
+static void spin_check(const void *held, uint64_t looks)
 {
 #ifdef COWBELL_DEBUG
-	if (spins >= SPINS_MAX)
+	if (looks >= LOOKS_MAX)
 		panic("the spinlock at %p is stuck", held);
 #endif
 }
 
-void spin_wait(uint32_t *held)
+/* ---- what waiting has cost ------------------------------------------------------------------ */
+
+enum { STAT_WAITS, STAT_LOOKS, STAT_TICKS };
+
+static_assert(RANK_COUNT <= COUNT(((struct cpu *)0)->lock_stats), "struct cpu counts every rank");
+
+/* Preemption is off, but an interrupt may come between and wait for a lock as well. */
+static void lock_stat_add(enum lock_rank rank, uint64_t looks, uint64_t ticks)
 {
-	SPIN_UNTIL_TAKEN(held);
+	uint64_t *stat = this_cpu()->lock_stats[rank];
+
+	atomic_inc(&stat[STAT_WAITS]);
+	(void)atomic_fetch_add_relaxed(&stat[STAT_LOOKS], looks);
+	(void)atomic_fetch_add_relaxed(&stat[STAT_TICKS], ticks);
 }
 
-void spin_wait_byte(uint8_t *held)
+void lock_stat_get(enum lock_rank rank, struct lock_stat *out)
 {
-	SPIN_UNTIL_TAKEN(held);
+	*out = (struct lock_stat){ 0 };
+	for (uint32_t id = 0; id < cpu_count; id++) {
+		const uint64_t *stat = cpus[id]->lock_stats[rank];
+		out->waits += atomic_load_relaxed(&stat[STAT_WAITS]);
+		out->looks += atomic_load_relaxed(&stat[STAT_LOOKS]);
+		out->ticks += atomic_load_relaxed(&stat[STAT_TICKS]);
+	}
 }
+
+const char *lock_rank_name(enum lock_rank rank)
+{
+	static const char *const names[RANK_COUNT] = {
+		[RANK_FILE] = "file",
+		[RANK_SNAPSHOT] = "snapshot",
+		[RANK_TRACE] = "trace",
+		[RANK_MOUNT] = "mount",
+		[RANK_DIRECTORY] = "directory",
+		[RANK_EXEC] = "exec",
+		[RANK_INODE] = "inode",
+		[RANK_PIPE] = "pipe",
+		[RANK_TTY_INPUT] = "tty_input",
+		[RANK_SPACE] = "space",
+		[RANK_OBJECT] = "object",
+		[RANK_HUGETLB_SIZE] = "hugetlb_size",
+		[RANK_OBJECTS] = "objects",
+		[RANK_SEGMENTS] = "segments",
+		[RANK_SPACES] = "spaces",
+		[RANK_OVERLAY] = "overlay",
+		[RANK_DENTRY] = "dentry",
+		[RANK_RECORD] = "record",
+		[RANK_PROCESS_TREE] = "process_tree",
+		[RANK_FDTABLE] = "fdtable",
+		[RANK_SIGNAL] = "signal",
+		[RANK_FUTEX] = "futex",
+		[RANK_TTY] = "tty",
+		[RANK_TABLE] = "table",
+		[RANK_HUGETLB] = "hugetlb",
+		[RANK_KSTACK] = "kstack",
+		[RANK_SLAB] = "slab",
+		[RANK_FRAME] = "frame",
+		[RANK_WAIT] = "wait",
+		[RANK_TIMER] = "timer",
+		[RANK_RUN_QUEUE] = "run_queue",
+		[RANK_CALL] = "call",
+		[RANK_ENTROPY] = "entropy",
+		[RANK_EVENT] = "event",
+		[RANK_LOG] = "log",
+		[RANK_CONSOLE] = "console",
+	};
+	return names[rank];
+}
+
+/* ---- the order ------------------------------------------------------------------------------ */
 
 void assert_may_sleep(void)
 {
@@ -88,12 +160,31 @@ static void lock_rank_check(const struct task *task, const void *lock, unsigned 
 	}
 }
 
+static uint64_t ranks_in_interrupts, ranks_with_interrupts_on;  /* atomic: bits */
+static_assert(RANK_COUNT <= 64, "a bit for each rank");
+
+/* A lock that an interrupt takes must never be held with interrupts on: it would wait for itself. */
+static void lock_use_check(unsigned rank)
+{
+	bool is_in_interrupt = this_cpu()->irq_depth > 0;
+	uint64_t bit = 1ull << rank;
+
+	if (is_in_interrupt)
+		(void)atomic_or(&ranks_in_interrupts, bit);
+	else if (irq_enabled())
+		(void)atomic_or(&ranks_with_interrupts_on, bit);
+	if (atomic_load_relaxed(&ranks_in_interrupts)
+	    & atomic_load_relaxed(&ranks_with_interrupts_on) & bit)
+		panic("locks of rank %u: taken in interrupts, and with interrupts on", rank);
+}
+
 void lock_rank_enter(const void *lock, enum lock_rank rank)
 {
 	const struct task *task = current;
 
 	if (!task)
 		return;
+	lock_use_check(rank);
 	uint64_t flags = irq_save();
 	lock_rank_check(task, lock, rank);
 	lock_rank_note(lock, rank);

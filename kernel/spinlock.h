@@ -19,7 +19,8 @@
 
 enum lock_rank {
 	RANK_FILE = 1,          /* sleeping: an open file's position */
-	RANK_SNAPSHOT,          /* sleeping: the text of an open file in /proc */
+	RANK_SNAPSHOT,          /* sleeping: the text of an open file in /proc or /sys */
+	RANK_TRACE,             /* sleeping: reading or choosing what is traced */
 	RANK_MOUNT,             /* sleeping: the table of mounts */
 	RANK_DIRECTORY,         /* sleeping: all names of one file system */
 	RANK_EXEC,              /* sleeping: a process replacing its program */
@@ -28,6 +29,7 @@ enum lock_rank {
 	RANK_TTY_INPUT,         /* sleeping: one write to a terminal */
 	RANK_SPACE,             /* sleeping: ranges and root of one address space */
 	RANK_OBJECT,            /* sleeping: the pages of one object */
+	RANK_HUGETLB_SIZE,      /* sleeping: one change of a pool's size */
 	RANK_OBJECTS,           /* the list of all objects */
 	RANK_SEGMENTS,          /* the table of System V segments */
 	RANK_SPACES,            /* the list of all spaces */
@@ -40,6 +42,7 @@ enum lock_rank {
 	RANK_FUTEX,             /* one bucket of sleepers; two of them by address */
 	RANK_TTY,               /* a terminal's buffers */
 	RANK_TABLE,             /* the entries of one table */
+	RANK_HUGETLB,           /* one pool of huge pages */
 	RANK_KSTACK,            /* free kernel stacks */
 	RANK_SLAB,              /* one cache of small objects */
 	RANK_FRAME,             /* free lists of frames */
@@ -51,6 +54,7 @@ enum lock_rank {
 	RANK_EVENT,
 	RANK_LOG,               /* the log ring */
 	RANK_CONSOLE,           /* last: anyone may print */
+	RANK_COUNT
 };
 
 /* Contracts.  clang -Wthread-safety checks them (make lint); gcc ignores them. */
@@ -70,18 +74,11 @@ enum lock_rank {
 #define NO_LOCK_ANALYSIS       ANNOTATE(no_thread_safety_analysis)
 
 struct CAPABILITY("spinlock") spinlock {
-	uint32_t held;
-#ifdef COWBELL_DEBUG
-	uint32_t rank;
-	struct task *owner;
-#endif
+	uint8_t held;
+	uint8_t rank;                   /* who must wait counts it there */
 };
 
-#ifdef COWBELL_DEBUG
-#define SPINLOCK_INIT(rank_) { .held = 0, .rank = (rank_), .owner = 0 }
-#else
-#define SPINLOCK_INIT(rank_) { .held = 0 }
-#endif
+#define SPINLOCK_INIT(rank_) { .held = 0, .rank = (rank_) }
 
 void spin_init(struct spinlock *lock, enum lock_rank rank);
 
@@ -127,9 +124,19 @@ void assert_may_sleep(void);
 #define DEBUG_MAY_SLEEP() ((void)0)
 #endif
 
+/* What waiting for the spinlocks of one rank has cost since boot, on all CPUs: how often somebody
+ * had to wait, how often they looked, and for how many ticks of the cycle counter; interrupts
+ * served meanwhile are in it.  A lock that is free when it is taken counts nothing, and costs
+ * nothing. */
+struct lock_stat {
+	uint64_t waits, looks, ticks;
+};
+
+void lock_stat_get(enum lock_rank rank, struct lock_stat *out);
+const char *lock_rank_name(enum lock_rank rank);
+
 /* The slow halves of the functions below. */
-void spin_wait(uint32_t *held);
-void spin_wait_byte(uint8_t *held);
+void spin_wait(uint8_t *held, enum lock_rank rank);
 void preempt_reschedule(void);          /* in kernel/sched.c */
 
 #ifdef COWBELL_DEBUG
@@ -171,7 +178,7 @@ NO_LOCK_ANALYSIS static inline void spin_lock(struct spinlock *lock)
 	preempt_disable();
 	DEBUG_LOCK_ENTER(lock, lock->rank);
 	if (unlikely(atomic_xchg(&lock->held, 1) != 0))
-		spin_wait(&lock->held);
+		spin_wait(&lock->held, lock->rank);
 }
 
 NO_LOCK_ANALYSIS static inline bool spin_try_lock(struct spinlock *lock)
@@ -197,7 +204,7 @@ NO_LOCK_ANALYSIS static inline void spin_lock_irqs_off(struct spinlock *lock)
 {
 	DEBUG_LOCK_ENTER(lock, lock->rank);
 	if (unlikely(atomic_xchg(&lock->held, 1) != 0))
-		spin_wait(&lock->held);
+		spin_wait(&lock->held, lock->rank);
 }
 
 NO_LOCK_ANALYSIS static inline void spin_unlock_irqs_off(struct spinlock *lock)
@@ -236,7 +243,7 @@ static inline void spin_lock_byte(uint8_t *lock)
 	preempt_disable();
 	DEBUG_LOCK_ENTER(lock, RANK_TABLE);
 	if (unlikely(atomic_xchg(lock, 1) != 0))
-		spin_wait_byte(lock);
+		spin_wait(lock, RANK_TABLE);
 }
 
 static inline void spin_unlock_byte(uint8_t *lock)

@@ -13,6 +13,7 @@
 #include "arch/x86_64/usercopy.h"
 #include "kernel/clock.h"
 #include "kernel/entropy.h"
+#include "kernel/load.h"
 #include "kernel/printk.h"
 #include "kernel/process.h"
 #include "kernel/syscall.h"
@@ -20,7 +21,7 @@
 #include "mm/frame.h"
 #include "mm/kstack.h"
 
-enum { CHUNK = 256 };
+enum { CHUNK = 256, SYSINFO_LOAD_SHIFT = 16 };
 
 long sys_uname(const struct syscall_args *args)
 {
@@ -44,7 +45,6 @@ long sys_sethostname(const struct syscall_args *args)
 	return uts_set_nodename(name, (size_t)len);
 }
 
-/* Load averages are not kept and read as zero. */
 long sys_sysinfo(const struct syscall_args *args)
 {
 	struct abi_sysinfo info = {
@@ -55,6 +55,9 @@ long sys_sysinfo(const struct syscall_args *args)
 		.mem_unit = 1,
 	};
 
+	load_averages(info.loads);
+	for (unsigned i = 0; i < LOAD_AVERAGES; i++)
+		info.loads[i] <<= SYSINFO_LOAD_SHIFT - LOAD_SHIFT;
 	return copy_to_user(args->rdi, &info, sizeof(info));
 }
 

@@ -23,32 +23,33 @@ static int check_range(virt_t at, uint64_t len)
 	return user_range_ok(at, len) ? 0 : -EFAULT;
 }
 
+/* file_read() or file_write(). */
+typedef ssize_t file_io_t(struct file *file, buffer_t buffer, size_t len, uint64_t *offset);
+
+/* Bytes between a file, which is let go, and one buffer. */
+static long transfer(struct file *file, const struct syscall_args *args, file_io_t *io,
+		     uint64_t *offset)
+{
+	ssize_t done = check_range(args->rsi, args->rdx);
+
+	if (!done)
+		done = io(file, buffer_user(args->rsi), args->rdx, offset);
+	file_put(file);
+	return done;
+}
+
 long sys_read(const struct syscall_args *args)
 {
 	struct file *file = fd_get((int)args->rdi);
 
-	if (!file)
-		return -EBADF;
-	ssize_t done = check_range(args->rsi, args->rdx);
-
-	if (!done)
-		done = file_read(file, buffer_user(args->rsi), args->rdx, NULL);
-	file_put(file);
-	return done;
+	return file ? transfer(file, args, file_read, NULL) : -EBADF;
 }
 
 long sys_write(const struct syscall_args *args)
 {
 	struct file *file = fd_get((int)args->rdi);
 
-	if (!file)
-		return -EBADF;
-	ssize_t done = check_range(args->rsi, args->rdx);
-
-	if (!done)
-		done = file_write(file, buffer_user(args->rsi), args->rdx, NULL);
-	file_put(file);
-	return done;
+	return file ? transfer(file, args, file_write, NULL) : -EBADF;
 }
 
 /* A file for a call that names its own position. */
@@ -65,34 +66,23 @@ static int positioned_file(int fd, int64_t offset, struct file **file)
 	return -ESPIPE;
 }
 
-long sys_pread64(const struct syscall_args *args)
+static long transfer_at(const struct syscall_args *args, file_io_t *io)
 {
 	uint64_t offset = args->r10;
 	struct file *file;
-	ssize_t done = positioned_file((int)args->rdi, (int64_t)offset, &file);
+	int err = positioned_file((int)args->rdi, (int64_t)offset, &file);
 
-	if (done)
-		return done;
-	done = check_range(args->rsi, args->rdx);
-	if (!done)
-		done = file_read(file, buffer_user(args->rsi), args->rdx, &offset);
-	file_put(file);
-	return done;
+	return err ? err : transfer(file, args, io, &offset);
+}
+
+long sys_pread64(const struct syscall_args *args)
+{
+	return transfer_at(args, file_read);
 }
 
 long sys_pwrite64(const struct syscall_args *args)
 {
-	uint64_t offset = args->r10;
-	struct file *file;
-	ssize_t done = positioned_file((int)args->rdi, (int64_t)offset, &file);
-
-	if (done)
-		return done;
-	done = check_range(args->rsi, args->rdx);
-	if (!done)
-		done = file_write(file, buffer_user(args->rsi), args->rdx, &offset);
-	file_put(file);
-	return done;
+	return transfer_at(args, file_write);
 }
 
 /* ---- several buffers ---- */

@@ -17,6 +17,14 @@
 #include "mm/cursor.h"
 #include "mm/mmap.h"
 
+/* What MAP_SHARED_VALIDATE takes, and MAP_SHARED takes notice of: flags older than it.  The last are
+ * the sizes of huge pages. */
+enum {
+	MAP_KNOWN = MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN | MAP_DENYWRITE
+		    | MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK
+		    | MAP_STACK | MAP_HUGETLB | 31 << 26,
+};
+
 /* RLIMIT_AS: may the address space grow by `len` bytes? */
 static bool may_grow(uint64_t len)
 {
@@ -27,7 +35,9 @@ static bool may_grow(uint64_t len)
 
 static int map_open(struct file *file, struct map_request *request, virt_t *addr)
 {
-	int err = file_map(file, request);
+	bool is_validated = (request->flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+	int err = is_validated && request->flags & ~(uint32_t)MAP_KNOWN
+			  ? -EOPNOTSUPP : file_map(file, request);
 
 	return err ? err : space_map(current->space, request, addr);
 }
@@ -144,22 +154,35 @@ long sys_munlockall(const struct syscall_args *args)
 	return space_mlock_all(current->space, 0);
 }
 
+static bool has_locked(const struct space *space, virt_t start, virt_t end)
+	REQUIRES_SHARED(space->lock)
+{
+	const struct vmas *vmas = space->vmas;
+
+	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++)
+		if (vmas->at[i].flags & VMA_LOCKED)
+			return true;
+	return false;
+}
+
 /* Files live in memory: there is nothing to write back.  Only the arguments are judged. */
 long sys_msync(const struct syscall_args *args)
 {
-	virt_t end;
+	virt_t start = args->rdi, end = start + page_ceil(args->rsi);
 	unsigned flags = args->rdx;
 	if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (flags & MS_ASYNC && flags & MS_SYNC))
 		return -EINVAL;
-	int err = range_check(args->rdi, args->rsi, &end);
-	if (err)
-		return err;
+	if (!is_aligned(start, PAGE_SIZE))
+		return -EINVAL;
+	if (end < start)
+		return -ENOMEM;
 
 	struct space *space = current->space;
 	read_lock(&space->lock);
-	bool is_mapped = space_range_is_mapped(space, args->rdi, end);
+	bool is_busy = flags & MS_INVALIDATE && has_locked(space, start, end);
+	bool is_mapped = space_range_is_mapped(space, start, end);
 	read_unlock(&space->lock);
-	return is_mapped ? 0 : -ENOMEM;
+	return is_busy ? -EBUSY : is_mapped ? 0 : -ENOMEM;
 }
 
 /* mincore: one byte per page, bit 0 set if it is there. */
@@ -183,6 +206,8 @@ long sys_mincore(const struct syscall_args *args)
 	int err = range_check(args->rdi, args->rsi, &end);
 	if (err)
 		return err;
+	if (vector > USER_END || (end - args->rdi) >> PAGE_SHIFT > USER_END - vector)
+		return -EFAULT;
 
 	for (virt_t at = args->rdi; at < end; at += MINCORE_PAGES * PAGE_SIZE) {
 		struct residency residency = { .start = at };

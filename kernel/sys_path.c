@@ -375,6 +375,18 @@ static int mount_from_user(const struct path *at, const struct syscall_args *arg
 	return err;
 }
 
+/* With MS_BIND only the flags of this one mount. */
+static int remount_from_user(const struct path *at, const struct syscall_args *args)
+{
+	char *fs_options = NULL;
+	int err = args->r10 & MS_BIND ? 0 : optional_from_user(&fs_options, args->r8);
+
+	if (!err)
+		err = mount_change(at, args->r10, fs_options);
+	kfree(fs_options);
+	return err;
+}
+
 long sys_mount(const struct syscall_args *args)
 {
 	unsigned long flags = args->r10;
@@ -387,7 +399,7 @@ long sys_mount(const struct syscall_args *args)
 	if (err)
 		return err;
 	if (flags & MS_REMOUNT)
-		err = mount_change(&at, flags);
+		err = remount_from_user(&at, args);
 	else if (flags & MS_BIND)
 		err = mount_bind_from(&at, args->rdi);
 	else if (flags & MS_MOVE)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel/sys_process.c - system calls on processes: born, changed, ended, waited for, and what they
- * are called.
+ * kernel/sys_process.c - system calls on processes: changed, ended, waited for, and what they are
+ * called.
  *
- * Each call checks and fetches what the program gave, asks kernel/{fork,exec,exit,reap}.c, and
- * stores what the program wants to know.
+ * Each call checks and fetches what the program gave, asks kernel/{exec,exit,reap}.c, and stores
+ * what the program wants to know.
  */
 #include "kernel/syscall.h"
 
@@ -17,37 +17,11 @@
 #include "kernel/at_name.h"
 #include "kernel/exec.h"
 #include "kernel/exit.h"
-#include "kernel/fork.h"
 #include "kernel/panic.h"
+#include "kernel/pidfd.h"
 #include "kernel/reap.h"
 #include "kernel/signal.h"
-
-/* ---- born ----------------------------------------------------------------------------------- */
-
-long sys_fork(const struct syscall_args *args)
-{
-	return process_clone(&(struct clone_request){ .exit_signal = SIGCHLD });
-}
-
-long sys_vfork(const struct syscall_args *args)
-{
-	return process_clone(&(struct clone_request){
-		.flags = CLONE_VM | CLONE_VFORK,
-		.exit_signal = SIGCHLD,
-	});
-}
-
-long sys_clone(const struct syscall_args *args)
-{
-	return process_clone(&(struct clone_request){
-		.flags = args->rdi & UINT32_MAX & ~(uint64_t)CSIGNAL,
-		.exit_signal = (int)(args->rdi & CSIGNAL),
-		.stack = args->rsi,
-		.parent_tid = args->rdx,
-		.child_tid = args->r10,
-		.tls = args->r8,
-	});
-}
+#include "fs/fdtable.h"
 
 /* ---- changed -------------------------------------------------------------------------------- */
 
@@ -156,6 +130,43 @@ static struct abi_siginfo wait_info(const struct wait_request *request)
 	};
 }
 
+/* 0, or what is wrong with `which` and `id`. */
+static int wait_for_which(struct wait_request *request)
+{
+	switch (request->which) {
+	case P_ALL:
+		return 0;
+	case P_PID:
+		return request->id > 0 ? 0 : -EINVAL;
+	case P_PGID:
+		if (request->id == 0)
+			request->id = current_process()->group;
+		return request->id > 0 ? 0 : -EINVAL;
+	case P_PIDFD:
+		return request->id >= 0 ? 0 : -EINVAL;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* A descriptor with O_NONBLOCK makes a wait that would sleep fail with -EAGAIN. */
+static long wait_by_descriptor(struct wait_request *request)
+{
+	struct file *file = fd_get(request->id);
+	long result = -EBADF;
+
+	if (!file)
+		return result;
+	request->process = pidfd_process(file);
+	bool is_polite = file->flags & O_NONBLOCK && !(request->options & WNOHANG);
+	if (is_polite)
+		request->options |= WNOHANG;
+	if (request->process)
+		result = process_wait(request);
+	file_put(file);
+	return result == 0 && is_polite ? -EAGAIN : result;
+}
+
 long sys_waitid(const struct syscall_args *args)
 {
 	const uint32_t kinds = WEXITED | WSTOPPED | WCONTINUED;
@@ -170,14 +181,10 @@ long sys_waitid(const struct syscall_args *args)
 
 	if (request.options & ~known || !(request.options & kinds))
 		return -EINVAL;
-	if (request.which != P_ALL && request.which != P_PID && request.which != P_PGID)
-		return -EINVAL;
-	if (request.which != P_ALL && request.id < (request.which == P_PID ? 1 : 0))
-		return -EINVAL;
-	if (request.which == P_PGID && request.id == 0)
-		request.id = current_process()->group;
-
-	long pid = process_wait(&request);
+	int err = wait_for_which(&request);
+	if (err)
+		return err;
+	long pid = request.which == P_PIDFD ? wait_by_descriptor(&request) : process_wait(&request);
 	if (pid < 0)
 		return pid;
 	if (pid > 0)
@@ -313,36 +320,6 @@ long sys_set_tid_address(const struct syscall_args *args)
 {
 	current_thread()->clear_child_tid = args->rdi;
 	return current->tid;
-}
-
-long sys_set_robust_list(const struct syscall_args *args)
-{
-	if (args->rsi != sizeof(struct abi_robust_list_head))
-		return -EINVAL;
-	current_thread()->robust_list = args->rdi;
-	return 0;
-}
-
-long sys_get_robust_list(const struct syscall_args *args)
-{
-	int32_t tid = (int32_t)args->rdi;
-	virt_t list = 0;
-	long err = 0;
-
-	spin_lock(&process_tree_lock);
-	const struct thread *thread = tid ? pid_thread(tid) : current_thread();
-	if (!thread)
-		err = -ESRCH;
-	else if (thread->process != current_process() && !process_is_privileged())
-		err = -EPERM;
-	else
-		list = thread->robust_list;
-	spin_unlock(&process_tree_lock);
-	if (!err)
-		err = put_user_u64(args->rsi, list);
-	if (!err)
-		err = put_user_u64(args->rdx, sizeof(struct abi_robust_list_head));
-	return err;
 }
 
 long sys_arch_prctl(const struct syscall_args *args)

@@ -259,6 +259,7 @@ static void kill_visit(struct process *process, void *argument) REQUIRES(process
 	if (!is_meant)
 		return;
 	request->has_found = true;
+	process->group_signals++;
 	int err = kill_process(process, request->signal, &request->info);
 	if (!err)
 		request->has_sent = true;

@@ -42,6 +42,9 @@ struct task {
 	uint64_t allowed_cpus;          /* mask for sched_setaffinity */
 	struct list_node run_node;
 	uint64_t slice_end_ns, run_start_ns, run_time_ns;
+	/* [itself, interrupts off] how much of run_time_ns the last look at it covers, and what of
+	 * that was spent in the kernel, see sched_sample() */
+	uint64_t sampled_ns, kernel_ns;
 	uint64_t switches_voluntary, switches_forced;
 
 	uint32_t work;                  /* atomic: WORK_ bits */

@@ -20,6 +20,14 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
  */
 int upcall_page_fault(virt_t addr, enum access access);
 
+/* What must not fail has found no memory.  Give back what is only kept, or have somebody killed, and
+ * wait for it.  No space's lock is held.  0: try again.  -ENOMEM: it is the running program that
+ * ends. */
+int upcall_find_memory(void);
+
+/* Is the running program to die as soon as it can?  Then long work for it is in vain. */
+bool upcall_is_dying(void);
+
 /* A program did something wrong: turn it into a signal.  `err` is what upcall_page_fault said, for
  * vector 14, else 0.  `addr` is CR2 or the faulting instruction. */
 void upcall_exception(struct trap_frame *frame, uint64_t vector, int err, virt_t addr);
@@ -34,8 +42,8 @@ long upcall_syscall(struct trap_frame *frame);
 /* A byte came in over the serial line.  Interrupt context. */
 void upcall_console_input(uint8_t byte);
 
-/* Where the CPU's timer went off.  Interrupt context. */
-void upcall_timer(void);
+/* The CPU's timer went off, in a program or in the kernel.  Interrupt context. */
+void upcall_timer(bool is_in_program);
 
 /* The task's kernel stack is no longer in use; free what is left of it.  Called by the scheduler
  * after switching away for the last time, preemption off, no locks held. */
@@ -46,8 +54,9 @@ void upcall_task_dead(struct task *task);
 struct task *upcall_task_alloc(void);
 void upcall_task_free(struct task *task);
 
-/* Zeroed memory for ever, page aligned; NULL: none.  For what every CPU needs one of. */
+/* Zeroed memory, page aligned; NULL: none.  For what every CPU needs one of.  And back. */
 void *upcall_boot_alloc(size_t bytes);
+void upcall_boot_free(void *memory);
 
 /* A further CPU is about to come online: give it what the higher layers keep per CPU.  Runs on it,
  * interrupts off. */
@@ -56,6 +65,9 @@ void upcall_cpu_start(struct cpu *cpu);
 
 /* SIGPIPE for the running thread: it wrote where nobody reads any more. */
 void upcall_send_sigpipe(void);
+
+/* The number of the task's process; 0: it has none. */
+int32_t upcall_task_pid(const struct task *task);
 
 /* Panic: print what the higher layers know of the running task (name, pid) on the console. */
 void upcall_describe_task(const struct task *task);

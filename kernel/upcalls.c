@@ -17,6 +17,7 @@
 #include "kernel/process.h"
 #include "kernel/signal.h"
 #include "kernel/syscall.h"
+#include "kernel/trace_hist.h"
 #include "fs/tty.h"
 #include "mm/fault.h"
 #include "mm/frame.h"
@@ -25,7 +26,7 @@
 
 /* ---- traps ---------------------------------------------------------------------------------- */
 
-int upcall_page_fault(virt_t addr, enum access access)
+static inline int page_fault(virt_t addr, enum access access)
 {
 	struct space *space = current->space;
 	int err = -EFAULT;
@@ -35,6 +36,25 @@ int upcall_page_fault(virt_t addr, enum access access)
 	while (unlikely(err == -ENOMEM) && oom_relieve() == 0)
 		err = fault_resolve(space, addr, access);
 	return err;
+}
+
+int upcall_find_memory(void)
+{
+	return oom_relieve();
+}
+
+bool upcall_is_dying(void)
+{
+	const struct thread *thread = current_thread();
+
+	return thread && READ_ONCE(thread->must_die);
+}
+
+int upcall_page_fault(virt_t addr, enum access access)
+{
+	if (unlikely(trace_by != TRACE_BY_NOTHING))
+		return trace_hist_fault(addr, access, page_fault);
+	return page_fault(addr, access);
 }
 
 struct signal_choice { int signal, code; };
@@ -122,9 +142,9 @@ void upcall_console_input(uint8_t byte)
 	tty_input(byte);
 }
 
-void upcall_timer(void)
+void upcall_timer(bool is_in_program)
 {
-	clock_interrupt();
+	clock_interrupt(is_in_program);
 }
 
 /* ---- tasks ---------------------------------------------------------------------------------- */
@@ -167,9 +187,19 @@ void *upcall_boot_alloc(size_t bytes)
 	return kzalloc(MAX(bytes, (size_t)PAGE_SIZE));
 }
 
+void upcall_boot_free(void *memory)
+{
+	kfree(memory);
+}
+
 void upcall_cpu_start(struct cpu *cpu)
 {
 	frames_start_cpu(cpu);
+}
+
+int32_t upcall_task_pid(const struct task *task)
+{
+	return task->process ? task->process->pid : 0;
 }
 
 void upcall_describe_task(const struct task *task)

@@ -7,6 +7,8 @@
  */
 #include "lib/abi/errno.h"
 #include "lib/bits.h"
+#include "mm/huge.h"
+#include "mm/hugetlb_range.h"
 #include "mm/mmap.h"
 
 /* What an advice does to the flags of ranges; for advice that does nothing else. */
@@ -30,6 +32,12 @@ static bool advice_is_flags(int advice, struct advice_flags *flags)
 	case MADV_KEEPONFORK:
 		*flags = (struct advice_flags){ .clear = VMA_WIPEONFORK };
 		return true;
+	case MADV_HUGEPAGE:
+		*flags = (struct advice_flags){ .set = VMA_HUGEPAGE, .clear = VMA_NOHUGEPAGE };
+		return true;
+	case MADV_NOHUGEPAGE:
+		*flags = (struct advice_flags){ .set = VMA_NOHUGEPAGE, .clear = VMA_HUGEPAGE };
+		return true;
 	case MADV_DONTDUMP:
 		*flags = (struct advice_flags){ .set = VMA_DONTDUMP };
 		return true;
@@ -44,8 +52,8 @@ static bool advice_is_flags(int advice, struct advice_flags *flags)
 static int advise_flags(
 	struct space *space, virt_t start, virt_t end, const struct advice_flags *flags)
 {
-	if (space->vmas->count + 2 > VMA_MAX)
-		return -ENOMEM;
+	if (!vmas_may_cut(space->vmas, start, end))
+		return -EAGAIN;
 	for (uint32_t i = vmas_search(space->vmas, start);
 		flags->anonymous_only && i < space->vmas->count && space->vmas->at[i].start < end;
 		i++) {
@@ -53,9 +61,8 @@ static int advise_flags(
 		if (!vma_is_private(vma) || !vma_is_anonymous(vma))
 			return -EINVAL;
 	}
-	int err = vmas_own(&space->vmas, 2);
-	if (err)
-		return err;
+	if (vmas_own(&space->vmas, 2))
+		return -EAGAIN;
 
 	struct vmas *vmas = space->vmas;
 	vmas_split(vmas, start);
@@ -113,6 +120,8 @@ static int advise_locked(struct space *space, virt_t start, virt_t end, int advi
 	REQUIRES(space->lock)
 {
 	struct advice_flags flags;
+	if (hugetlb_is_cut(space->vmas, start, end))
+		return -EINVAL;
 	if (advice_is_flags(advice, &flags))
 		return advise_flags(space, start, end, &flags);
 
@@ -121,6 +130,8 @@ static int advise_locked(struct space *space, virt_t start, virt_t end, int advi
 		return advise_drop(space, start, end, false);
 	case MADV_FREE:
 		return advise_drop(space, start, end, true);
+	case MADV_COLLAPSE:
+		return space_collapse(space, start, end);
 	default:
 		return 0;
 	}
@@ -140,11 +151,29 @@ static bool advice_is_known(int advice)
 	case MADV_DONTNEED:
 	case MADV_FREE:
 	case MADV_REMOVE:
+	case MADV_COLLAPSE:
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
 		return true;
 	default:
 		return advice_is_flags(advice, &flags);
+	}
+}
+
+/* MADV_POPULATE_READ and _WRITE tell what they met in words of their own. */
+static int advise_populate(struct space *space, virt_t start, virt_t end, enum access access)
+{
+	int err = space_populate(space, start, end - start, access);
+
+	switch (err) {
+	case -EFAULT:                   /* no range */
+		return -ENOMEM;
+	case -EACCES:
+		return -EINVAL;
+	case -ENXIO:                    /* what SIGBUS would tell a program */
+		return -EFAULT;
+	default:
+		return err;
 	}
 }
 
@@ -158,9 +187,9 @@ int space_advise(struct space *space, virt_t addr, uint64_t len, int advice)
 
 	switch (advice) {
 	case MADV_POPULATE_READ:
-		return space_populate(space, addr, end - addr, ACCESS_READ);
+		return advise_populate(space, addr, end, ACCESS_READ);
 	case MADV_POPULATE_WRITE:
-		return space_populate(space, addr, end - addr, ACCESS_WRITE);
+		return advise_populate(space, addr, end, ACCESS_WRITE);
 	case MADV_REMOVE:
 		return advise_remove(space, addr, end);
 	default:

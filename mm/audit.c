@@ -13,11 +13,13 @@
  */
 #include "mm/audit.h"
 #include "arch/x86_64/smp.h"
+#include "lib/bits.h"
 #include "lib/format.h"
 #include "lib/string.h"
 #include "kernel/panic.h"
 #include "kernel/sched.h"
 #include "mm/cursor.h"
+#include "mm/hugetlb.h"
 #include "mm/kstack.h"
 #include "mm/object.h"
 #include "mm/slab.h"
@@ -30,6 +32,7 @@ enum { CHUNK_BITS = 20, CHUNKS_MAX = 64 };
 /* The audit under way; one at a time. */
 static struct {
 	uint32_t *chunks[CHUNKS_MAX];
+	uint32_t *huge;                 /* huge leaves found, by the number of their 2 MiB */
 	char message[MESSAGE_MAX];      /* empty while all is well */
 	uint64_t owner_id;              /* of the tree walked now */
 	bool owner_is_object;
@@ -43,6 +46,7 @@ static void counts_free(void);
 static void audit_once(const struct list *objects, const struct list *spaces);
 static void walk_all(const struct list *objects, const struct list *spaces);
 static void walk_entry(pte_t entry, int level, virt_t addr);
+static void walk_huge(pte_t entry, int level, virt_t addr);
 static void walk_table(pfn_t table, virt_t base);
 static void check_entry(const struct frame *table, pte_t entry, virt_t addr);
 static void check_counts(void);
@@ -91,6 +95,11 @@ static size_t chunk_bytes(size_t chunk)
 	return MIN(left, (pfn_t)1 << CHUNK_BITS) * sizeof(uint32_t);
 }
 
+static size_t huge_bytes(void)
+{
+	return (frame_count / PTE_PER_TABLE + 1) * sizeof(uint32_t);
+}
+
 static size_t chunk_count(void)
 {
 	return (frame_count + (1 << CHUNK_BITS) - 1) >> CHUNK_BITS;
@@ -99,6 +108,9 @@ static size_t chunk_count(void)
 static bool counts_alloc(void)
 {
 	assert(chunk_count() <= CHUNKS_MAX);
+	run.huge = kmalloc(huge_bytes());
+	if (!run.huge)
+		return false;
 	for (size_t i = 0; i < MIN(chunk_count(), (size_t)CHUNKS_MAX); i++) {
 		run.chunks[i] = kmalloc(chunk_bytes(i));
 		if (!run.chunks[i]) {
@@ -111,6 +123,7 @@ static bool counts_alloc(void)
 
 static void counts_free(void)
 {
+	kfree(run.huge);
 	for (size_t i = 0; i < CHUNKS_MAX; i++) {
 		kfree(run.chunks[i]);
 		run.chunks[i] = NULL;
@@ -138,16 +151,13 @@ static void audit_once(const struct list *objects, const struct list *spaces)
 	run.message[0] = 0;
 	run.wanted = FRAME_NONE;
 	run.owners = 0;
-	for (size_t i = 0; i < chunk_count(); i++)
-		memset(run.chunks[i], 0, chunk_bytes(i));
-
 	walk_all(objects, spaces);
 	check_counts();
-	if (run.wanted != FRAME_NONE) {         /* a count differs: say who names the frame */
-		for (size_t i = 0; i < chunk_count(); i++)
-			memset(run.chunks[i], 0, chunk_bytes(i));
+	const char *pool = hugetlb_check();
+	if (pool)
+		differ("%s", pool);
+	if (run.wanted != FRAME_NONE)           /* a count differs: say who names the frame */
 		walk_all(objects, spaces);
-	}
 
 	struct space *space;
 	list_for_each_entry(space, spaces, all)
@@ -157,8 +167,14 @@ static void audit_once(const struct list *objects, const struct list *spaces)
 
 static void walk_all(const struct list *objects, const struct list *spaces)
 {
+	for (size_t i = 0; i < chunk_count(); i++)
+		memset(run.chunks[i], 0, chunk_bytes(i));
+	memset(run.huge, 0, huge_bytes());
+
 	struct space *space;
 	run.owner_is_object = false;
+	run.owner_id = 0;
+	walk_entry(pte_to_table(zero_table), 2, 0);     /* the kernel's own hold */
 	list_for_each_entry(space, spaces, all) {
 		run.owner_id = space->mmu.id;
 		walk_entry(pte_to_table(space->mmu.root >> PAGE_SHIFT), PTE_LEVELS + 1, 0);
@@ -188,6 +204,10 @@ static void walk_entry(pte_t entry, int level, virt_t addr)
 			run.owner_id, addr);
 		run.owners++;
 	}
+	if (pte_is_huge(entry)) {
+		walk_huge(entry, level, addr);
+		return;
+	}
 	if (++*count_of(named) > 1 || level == 1)
 		return;
 
@@ -197,6 +217,24 @@ static void walk_entry(pte_t entry, int level, virt_t addr)
 			addr, frame_kind_name(table->kind), table->level, level - 1);
 	else
 		walk_table(named, addr);
+}
+
+/* One leaf more that names the block; the first one finds the block's hold of each of its frames. */
+static void walk_huge(pte_t entry, int level, virt_t addr)
+{
+	pfn_t block = pte_pfn(entry), past = block + (pte_span(level) >> PAGE_SHIFT);
+	enum frame_kind kind = frames[block].kind;
+
+	if (level > 3 || !is_aligned(block << PAGE_SHIFT, pte_span(level)) || past > frame_count
+	    || (kind != FRAME_DATA && kind != FRAME_HUGETLB)) {
+		differ("huge entry %#lx at %#lx names frame %#lx of kind %s", entry.bits, addr,
+		       block, frame_kind_name(kind));
+		return;
+	}
+	if (++run.huge[block / PTE_PER_TABLE] > 1)
+		return;
+	for (pfn_t each = block; each < past; each++)
+		++*count_of(each);
 }
 
 static void walk_table(pfn_t table, virt_t base)
@@ -242,6 +280,12 @@ static void check_entry(const struct frame *table, pte_t entry, virt_t addr)
 		       frame_kind_name(frames[named].kind));
 	if (!pte_is_writable(entry) || table->stale || pte_is_shared(entry))
 		return;
+	if (pte_is_huge(entry)) {                               /* W3 */
+		if (frames[named].huge_refs != 1 || frames[named].stale)
+			differ("huge entry %#lx at %#lx: write bit, but %u holders, stale %u",
+			       entry.bits, addr, frames[named].huge_refs, frames[named].stale);
+		return;
+	}
 	if (table->level > 1 && (frame_refs[named] != 1 || frames[named].stale))        /* W1 */
 		differ("entry %#lx at %#lx: write bit, but its table has %u holders, stale %u",
 			entry.bits, addr, frame_refs[named], frames[named].stale);
@@ -250,12 +294,24 @@ static void check_entry(const struct frame *table, pte_t entry, virt_t addr)
 			addr, frame_refs[named]);
 }
 
-/* R1: for every frame. */
+static bool is_huge_counted(pfn_t pfn)
+{
+	enum frame_kind kind = frames[pfn].kind;
+
+	return pfn % PTE_PER_TABLE == 0 && (kind == FRAME_DATA || kind == FRAME_HUGETLB);
+}
+
+/* R1: for every frame, and for every huge block. */
 static void check_counts(void)
 {
 	for (pfn_t pfn = 1; pfn < frame_count; pfn++) {
 		uint32_t found = *count_of(pfn);
 		enum frame_kind kind = frames[pfn].kind;
+		if (is_huge_counted(pfn) && run.huge[pfn / PTE_PER_TABLE] != frames[pfn].huge_refs)
+			differ("huge block %#lx: count %u, found %u", pfn, frames[pfn].huge_refs,
+			       run.huge[pfn / PTE_PER_TABLE]);
+		if (kind == FRAME_HUGETLB)
+			continue;
 		bool is_counted = kind == FRAME_TABLE || kind == FRAME_DATA;
 		uint32_t expected = is_counted ? frame_refs[pfn] : 0;
 		if (found == expected)
@@ -342,7 +398,8 @@ void ledger_take(struct ledger *out)
 	kstacks_trim();
 	slabs_trim();
 	*out = (struct ledger){
-		.free_frames = frames_free() + kstacks_cached_frames() + paging_table_pages(),
+		.free_frames = frames_free() + kstacks_cached_frames() + paging_table_pages()
+			       + hugetlb_pool_frames(),
 		.slab_objects = slab_objects(),
 		.spaces = spaces_count(),
 		.objects = objects_count(),

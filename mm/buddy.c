@@ -13,7 +13,11 @@
  * too.  The links of a free block lie in its own first bytes, its order in its head's metadata, so
  * that free memory costs nothing beside, and boot touches only heads.
  *
- * Invariants: free blocks do not overlap, and no two buddies are both free.
+ * Merging ends at BUDDY_ORDER_MAX, or else a page taken from wholly free memory and given back
+ * would go all the way down and up each time.  What is larger is a run of such blocks side by side,
+ * and is looked for when somebody wants one.
+ *
+ * Invariants: free blocks do not overlap; no two buddies below BUDDY_ORDER_MAX are both free.
  *
  * Locks: `lock` (RANK_FRAME) guards the lists and the metadata of frames on them.
  */
@@ -28,11 +32,13 @@
 #include "mm/mmu.h"
 
 static struct spinlock lock = SPINLOCK_INIT(RANK_FRAME);
-static struct list free_lists[FRAME_ORDER_MAX + 1];     /* [lock] */
+static struct list free_lists[BUDDY_ORDER_MAX + 1];     /* [lock] */
 uint64_t buddy_free;                                    /* [lock]; read by anyone */
 
 static unsigned lowest_order(unsigned order) REQUIRES(lock);
 static pfn_t block_take(unsigned order) REQUIRES(lock);
+static pfn_t run_take(unsigned order) REQUIRES(lock);
+static bool run_is_free(pfn_t pfn, unsigned order) REQUIRES(lock);
 static void block_give(pfn_t pfn, unsigned order) REQUIRES(lock);
 static void block_link(pfn_t pfn, unsigned order) REQUIRES(lock);
 static void block_unlink(pfn_t pfn) REQUIRES(lock);
@@ -42,7 +48,7 @@ static const char *block_check(pfn_t pfn, unsigned order) REQUIRES(lock);
 
 void buddy_start(void)
 {
-	for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++)
+	for (unsigned order = 0; order <= BUDDY_ORDER_MAX; order++)
 		list_init(&free_lists[order]);
 	buddy_free = 0;
 }
@@ -52,7 +58,7 @@ pfn_t buddy_take(unsigned order)
 	pfn_t pfn;
 
 	spin_lock(&lock);
-	pfn = block_take(order);
+	pfn = likely(order <= BUDDY_ORDER_MAX) ? block_take(order) : run_take(order);
 	spin_unlock(&lock);
 	return pfn;
 }
@@ -66,7 +72,7 @@ unsigned buddy_take_singles(uint32_t *pfns, unsigned count)
 		unsigned order = lowest_order(0);
 		pfn_t pfn;
 
-		if (order > FRAME_ORDER_MAX)
+		if (order > BUDDY_ORDER_MAX)
 			break;
 		order = MIN(order, log2_floor(count - taken));
 		pfn = block_take(order);
@@ -79,8 +85,12 @@ unsigned buddy_take_singles(uint32_t *pfns, unsigned count)
 
 void buddy_give(pfn_t pfn, unsigned order)
 {
+	unsigned piece = MIN(order, (unsigned)BUDDY_ORDER_MAX);
+	pfn_t past = pfn + BIT(order);
+
 	spin_lock(&lock);
-	block_give(pfn, order);
+	for (; pfn < past; pfn += BIT(piece))
+		block_give(pfn, piece);
 	spin_unlock(&lock);
 }
 
@@ -95,7 +105,7 @@ void buddy_give_singles(const uint32_t *pfns, unsigned count)
 void buddy_give_range(pfn_t start, pfn_t end)
 {
 	while (start < end) {
-		unsigned order = MIN(log2_floor(end - start), (unsigned)FRAME_ORDER_MAX);
+		unsigned order = MIN(log2_floor(end - start), (unsigned)BUDDY_ORDER_MAX);
 
 		if (start != 0)
 			order = MIN(order, bit_lowest(start));
@@ -107,7 +117,7 @@ void buddy_give_range(pfn_t start, pfn_t end)
 /* The order of the smallest free blocks that are of at least `order`; beyond the greatest: none. */
 static unsigned lowest_order(unsigned order)
 {
-	while (order <= FRAME_ORDER_MAX && list_is_empty(&free_lists[order]))
+	while (order <= BUDDY_ORDER_MAX && list_is_empty(&free_lists[order]))
 		order++;
 	return order;
 }
@@ -117,7 +127,7 @@ static pfn_t block_take(unsigned order)
 	unsigned found = lowest_order(order);
 	pfn_t pfn;
 
-	if (found > FRAME_ORDER_MAX)
+	if (found > BUDDY_ORDER_MAX)
 		return FRAME_NONE;
 
 	pfn = frame_of(list_first(&free_lists[found]));
@@ -130,12 +140,35 @@ static pfn_t block_take(unsigned order)
 	return pfn;
 }
 
+static pfn_t run_take(unsigned order)
+{
+	list_for_each(node, &free_lists[BUDDY_ORDER_MAX]) {
+		pfn_t pfn = frame_of(node), past = pfn + BIT(order);
+
+		if (!is_aligned(pfn, BIT(order)) || !run_is_free(pfn, order))
+			continue;
+		for (pfn_t block = pfn; block < past; block += BIT(BUDDY_ORDER_MAX))
+			block_unlink(block);
+		atomic_store_relaxed(&buddy_free, buddy_free - BIT(order));
+		return pfn;
+	}
+	return FRAME_NONE;
+}
+
+static bool run_is_free(pfn_t pfn, unsigned order)
+{
+	for (pfn_t block = pfn; block < pfn + BIT(order); block += BIT(BUDDY_ORDER_MAX))
+		if (!block_is_free(block, BUDDY_ORDER_MAX))
+			return false;
+	return true;
+}
+
 static void block_give(pfn_t pfn, unsigned order)
 {
 	assert(is_aligned(pfn, BIT(order)) && frames[pfn].kind == FRAME_FREE);
 	frames[pfn].used = FREE_INSIDE;
 	atomic_store_relaxed(&buddy_free, buddy_free + BIT(order));
-	while (order < FRAME_ORDER_MAX && block_is_free(pfn ^ BIT(order), order)) {
+	while (order < BUDDY_ORDER_MAX && block_is_free(pfn ^ BIT(order), order)) {
 		block_unlink(pfn ^ BIT(order));
 		pfn &= ~BIT(order);
 		order++;
@@ -175,7 +208,7 @@ const char *buddy_check(void)
 	uint64_t seen = 0;
 
 	spin_lock(&lock);
-	for (unsigned order = 0; order <= FRAME_ORDER_MAX && wrong == NULL; order++)
+	for (unsigned order = 0; order <= BUDDY_ORDER_MAX && wrong == NULL; order++)
 		wrong = list_check(order, &seen);
 	if (wrong == NULL && seen != buddy_free)
 		wrong = "the free lists hold more or less than their count says";
@@ -206,7 +239,7 @@ static const char *block_check(pfn_t pfn, unsigned order)
 		return "a free block is not aligned";
 	if (!block_is_free(pfn, order))
 		return "a block on a free list is not marked as such";
-	if (order < FRAME_ORDER_MAX && block_is_free(pfn ^ BIT(order), order))
+	if (order < BUDDY_ORDER_MAX && block_is_free(pfn ^ BIT(order), order))
 		return "two free buddies were not merged";
 	for (pfn_t inner = pfn + 1; inner < pfn + BIT(order); inner++)
 		if (frames[inner].kind != FRAME_FREE || frames[inner].used != FREE_INSIDE)

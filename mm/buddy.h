@@ -12,6 +12,8 @@
 #include "lib/types.h"
 #include "mm/frame.h"
 
+enum { BUDDY_ORDER_MAX = 10 };          /* of a block on a free list: 4 MiB */
+
 enum free_place {
 	FREE_INSIDE,                    /* of a free block, not its head; or on its way */
 	FREE_HEAD,                      /* of a block on a free list */
@@ -20,7 +22,8 @@ enum free_place {
 
 void buddy_start(void);
 
-/* A block of 2^order frames, still of kind FREE, or FRAME_NONE. */
+/* A block of 2^order frames, still of kind FREE, or FRAME_NONE.  Looks far and wide for one above
+ * BUDDY_ORDER_MAX. */
 pfn_t buddy_take(unsigned order);
 
 /* The same for up to `count` single frames under one lock.  Returns how many. */

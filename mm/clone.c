@@ -28,25 +28,6 @@ static uint64_t entry_pages(int level)
 	return pte_span(level) >> PAGE_SHIFT;
 }
 
-/* Views go, and none come back until the release. */
-static void object_hold(struct object *object, uint64_t first_page, uint64_t last_page,
-			enum view_kind kind)
-{
-	write_lock(&object->lock);
-	object->held++;
-	write_unlock(&object->lock);
-	if (object_views_remove && atomic_load_acquire(&object->mapped))
-		object_views_remove(object, first_page, last_page, kind);
-}
-
-static void object_release(struct object *object)
-{
-	write_lock(&object->lock);
-	assert(object->held);
-	object->held--;
-	write_unlock(&object->lock);
-}
-
 /* Another object with the same root.  `object` is held. */
 static int object_share(struct object *object, struct object **sharer)
 {
@@ -73,31 +54,43 @@ static int object_share(struct object *object, struct object **sharer)
 	return err;
 }
 
-/* Each becomes what the other was.  Nobody else knows `other`. */
-static void object_swap(struct object *object, struct object *other)
+/* Each becomes what the other was.  Nobody else knows `other`, whose pages no budget has.  -ENOSPC:
+ * there is no room in that of the object. */
+static int object_swap(struct object *object, struct object *other)
 {
-	assert(!object->reserved && !other->mapped);
+	assert(!object->reserved && !other->mapped && !other->budget);
 	write_lock(&object->lock);
-	SWAP(object->root, other->root);
-	SWAP(object->height, other->height);
-	SWAP(object->resident, other->resident);
-	SWAP(object->size, other->size);
+	uint64_t now = object->resident, then = other->resident;
+	int err = then > now && !budget_take(object->budget, then - now) ? -ENOSPC : 0;
+	if (!err) {
+		SWAP(object->root, other->root);
+		SWAP(object->height, other->height);
+		SWAP(object->resident, other->resident);
+		SWAP(object->size, other->size);
+		budget_return(object->budget, now > then ? now - then : 0);
+	}
 	write_unlock(&object->lock);
+	return err;
 }
 
 int object_snapshot(struct object *object, struct object **snapshot)
 {
-	object_hold(object, 0, OBJECT_PAGES_MAX, VIEWS_SHARED);
-	int err = object_share(object, snapshot);
+	int err = object_hold(object, 0, OBJECT_PAGES_MAX, VIEWS_SHARED);
+	if (err)
+		return err;
+	err = object_share(object, snapshot);
 	object_release(object);
 	return err;
 }
 
-void object_adopt(struct object *object, struct object *snapshot)
+int object_adopt(struct object *object, struct object *snapshot)
 {
-	object_hold(object, 0, OBJECT_PAGES_MAX, VIEWS_ONLY);
-	object_swap(object, snapshot);
+	int err = object_hold(object, 0, OBJECT_PAGES_MAX, VIEWS_ONLY);
+	if (err)
+		return err;
+	err = object_swap(object, snapshot);
 	object_release(object);
+	return err;
 }
 
 /* ---- parts ---- */
@@ -164,9 +157,9 @@ static int graft_all(struct object *object, const struct graft *graft)
 	struct gather gather;
 	gather_init(&gather);
 	pte_t *slot;
-	int err = object_drop(object, graft->to_page, graft->to_page + graft->pages);
 
 	write_lock(&object->lock);
+	int err = object_drop(object, graft->to_page, graft->to_page + graft->pages);
 	if (!err)                               /* as high as it must become, first */
 		err = object_path(object, graft->to_page + graft->pages - 1, PTE_LEVELS + 1,
 				  &gather, &slot);
@@ -183,19 +176,20 @@ int object_graft(struct object *object, const struct graft *graft)
 	struct object *work;
 
 	assert(graft->pages > 0);
-	object_hold(object, 0, OBJECT_PAGES_MAX, VIEWS_SHARED);
-	int err = object_share(object, &work);
+	int err = object_hold(object, 0, OBJECT_PAGES_MAX, VIEWS_SHARED);
+	if (err)
+		return err;
+	err = object_share(object, &work);
 	if (!err) {
 		err = graft_all(work, graft);
 		if (!err)
-			object_swap(object, work);
+			err = object_swap(object, work);
 		object_put(work);
 	}
 	object_release(object);
 	/* Private views of what was replaced: a fault that comes before this finds the new page. */
-	if (!err && object_views_remove && atomic_load_acquire(&object->mapped))
-		object_views_remove(object, graft->to_page, graft->to_page + graft->pages,
-				    VIEWS_ONLY);
+	if (!err)
+		object_unshow(object, graft->to_page, graft->to_page + graft->pages, VIEWS_ONLY);
 	return err;
 }
 

@@ -15,6 +15,7 @@
 #include "kernel/panic.h"
 #include "kernel/upcall.h"
 #include "mm/frame.h"
+#include "mm/hugetlb.h"
 
 enum {
 	KIB_PER_PAGE = PAGE_SIZE / KIB,
@@ -56,7 +57,7 @@ uint64_t commit_limit(void)
 
 	if (kbytes)
 		return kbytes / KIB_PER_PAGE;
-	return frames_total() * READ_ONCE(commit_settings.ratio) / 100;
+	return (frames_total() - hugetlb_frames()) * READ_ONCE(commit_settings.ratio) / 100;
 }
 
 uint64_t committed_total(void)

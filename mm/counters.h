@@ -21,6 +21,12 @@
 	X(faults_reuse)         /* last holder: the write bit came back, nothing copied */ \
 	X(faults_copy)          /* shared frame: copied */ \
 	X(faults_shared_write)  /* first write through a MAP_SHARED entry */ \
+	X(huge_fills)           /* absent: a fresh huge page */ \
+	X(huge_fallbacks)       /* the same, but there was none to be had */ \
+	X(huge_reuses)          /* last holder of a huge page: the write bit came back */ \
+	X(huge_copies)          /* shared huge page: copied as a whole, by policy */ \
+	X(huge_splits)          /* huge leaf: written down as a table of its pages */ \
+	X(huge_collapses)       /* a table of pages made a huge leaf */ \
 	X(frames_copied)        \
 	X(frames_zeroed)        \
 	X(tables_created)       \

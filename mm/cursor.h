@@ -2,10 +2,10 @@
 /*
  * mm/cursor.h - a place in the tree; the only code that descends tables.
  *
- * Opening a cursor for writing owns the path from the root to the table that holds the leaf: after
- * that a count of one on the frame is the full answer to "is it mine alone?".  The leaf's table is
- * locked until the cursor is closed.  Faults use it under the space's lock for reading; range
- * operations under the lock for writing.
+ * Opening a cursor owns the path from the root to the table that holds the leaf: after that a count
+ * of one on the frame is the full answer to "is it mine alone?".  The leaf's table is locked until
+ * the cursor is closed.  Faults use it under the space's lock for reading; range operations under
+ * the lock for writing.
  *
  * cursor_peek looks without owning.
  */
@@ -18,26 +18,41 @@
 struct cursor {
 	struct space *space;
 	virt_t addr;                    /* page aligned */
-	pte_t *slot;                    /* in the level-1 table, which is locked */
+	pte_t *slot;                    /* in a table of `level`, which is locked */
+	int level;                      /* 1; higher only for cursor_open_leaf */
 	struct gather gather;           /* tables replaced on the way */
 };
 
-/* 0, or -ENOMEM; then all is closed and what was replaced is disposed of. */
+/* At the page's leaf: what is missing above is made, a huge leaf is written down.  0, or -ENOMEM;
+ * then all is closed and what was replaced is disposed of. */
 MUST_CHECK static inline int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
 	REQUIRES_SHARED(space->lock);
+
+/* The same, but stop above where there is no table of pages: at a huge leaf, or at a slot for 2 MiB
+ * that is empty or names the table of zeros. */
+MUST_CHECK static inline int cursor_open_leaf(
+	struct cursor *cursor, struct space *space, virt_t addr) REQUIRES_SHARED(space->lock);
+
+/* At the slot for addr in the table of `level`, whatever is in it. */
+MUST_CHECK int cursor_open_level(struct cursor *cursor, struct space *space, virt_t addr,
+				 int level) REQUIRES_SHARED(space->lock);
+
+/* From such a place on to the page's leaf.  Failures as above. */
+MUST_CHECK int cursor_descend(struct cursor *cursor);
 
 /* Unlock; shoot down and put what was replaced. */
 static inline void cursor_close(struct cursor *cursor);
 
-/* On the way down: own what a slot without the write bit names.  Failures as above. */
-MUST_CHECK int cursor_own(struct cursor *cursor, pte_t *slot, int level);
+/* On the way down: own what a slot names that is not a table of our own.  Failures as above.  True
+ * in *stops: this is where the cursor is to stay; its table is locked. */
+MUST_CHECK int cursor_own(struct cursor *cursor, pte_t *slot, int level, bool *stops);
 
 static inline pte_t cursor_get(const struct cursor *cursor)
 {
 	return pte_load(cursor->slot);
 }
 
-/* Store the leaf; keeps the table's totals and the space's RSS. */
+/* Store the page's leaf; keeps the table's totals and the space's RSS. */
 static inline void cursor_set(struct cursor *cursor, pte_t leaf)
 {
 	int change = pte_is_counted(leaf) - pte_is_counted(cursor_get(cursor));
@@ -48,9 +63,15 @@ static inline void cursor_set(struct cursor *cursor, pte_t leaf)
 	event(entry_set, cursor->addr, leaf.bits, 1);
 }
 
+/* Store a huge leaf, or none, where no table is. */
+void cursor_set_huge(struct cursor *cursor, pte_t leaf);
+
 /* Replace a present leaf by another frame's: not present, shoot down, then the new one; the old
  * frame is put after that (invariant T3). */
 void cursor_replace(struct cursor *cursor, pte_t leaf);
+
+/* The same for what a slot for 2 MiB names, be it a huge leaf or a table. */
+void cursor_replace_huge(struct cursor *cursor, pte_t leaf);
 
 /*
  * The slot for addr in the table of `to_level`, with the whole path owned; no byte lock is taken.
@@ -61,7 +82,7 @@ pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather
 	REQUIRES(space->lock);
 
 /* The leaf at addr as the hardware sees it: PTE_NONE when a table is missing; its write bit is the
- * AND along the path.  Parked leaves are returned as they are.  Nothing is owned on the way, so
+ * AND along the path.  Parked leaves are returned as they are, of a huge leaf the page's part.  Nothing is owned on the way, so
  * that a fault of another thread could replace and free what is looked at: hence the lock for
  * writing. */
 pte_t cursor_peek(const struct space *space, virt_t addr) REQUIRES(space->lock);
@@ -70,21 +91,24 @@ pte_t cursor_peek(const struct space *space, virt_t addr) REQUIRES(space->lock);
 bool cursor_range_is_empty(const struct space *space, virt_t start, virt_t end)
 	REQUIRES(space->lock);
 
-/* Visit every leaf that is not none in [start, end) in order, without owning anything either.
- * Skips absent subtrees.  `effective` has the write bit as above; is_exclusive: no table or frame
- * on the path is shared. */
+/* Visit the leaf of every page in [start, end) that is not none, in order, without owning anything
+ * either; a huge leaf page by page.  Skips absent subtrees.  The write bit is as above;
+ * is_exclusive: no table or frame on the path is shared. */
 struct leaf_visit {
 	virt_t addr;
 	pte_t leaf;
 	bool is_exclusive;
-	const pfn_t *tables;            /* by level, 1 to PTE_LEVELS: those it was found through */
+	int level;                      /* of the table the leaf stands in: above 1, it is huge */
+	/* by level, up to PTE_LEVELS: those it was found through; FRAME_NONE below a huge leaf */
+	const pfn_t *tables;
 };
 void cursor_for_each(const struct space *space, virt_t start, virt_t end,
 		     void (*visit)(const struct leaf_visit *leaf, void *argument), void *argument)
 	REQUIRES(space->lock);
 
 /* Every fault comes this way. */
-static inline int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
+static inline int cursor_go_down(
+	struct cursor *cursor, struct space *space, virt_t addr, bool stops_early)
 {
 	cursor->space = space;
 	cursor->addr = addr;
@@ -95,9 +119,10 @@ static inline int cursor_open(struct cursor *cursor, struct space *space, virt_t
 	for (int level = PTE_LEVELS; level > 1; level--) {
 		pte_t *slot = &frame_entries(table)[pte_index(addr, level)];
 		pte_t entry = pte_load(slot);
-		if (unlikely(!pte_is_writable(entry))) {
-			int err = cursor_own(cursor, slot, level);
-			if (err)
+		if (unlikely(!pte_is_own_table(entry))) {
+			bool stops = stops_early;
+			int err = cursor_own(cursor, slot, level, &stops);
+			if (err || stops)
 				return err;
 			entry = pte_load(slot);
 		}
@@ -106,7 +131,18 @@ static inline int cursor_open(struct cursor *cursor, struct space *space, virt_t
 
 	spin_lock_byte(&frames[table].lock);
 	cursor->slot = &frame_entries(table)[pte_index(addr, 1)];
+	cursor->level = 1;
 	return 0;
+}
+
+static inline int cursor_open(struct cursor *cursor, struct space *space, virt_t addr)
+{
+	return cursor_go_down(cursor, space, addr, false);
+}
+
+static inline int cursor_open_leaf(struct cursor *cursor, struct space *space, virt_t addr)
+{
+	return cursor_go_down(cursor, space, addr, true);
 }
 
 static inline void cursor_close(struct cursor *cursor)

@@ -15,6 +15,8 @@
  *   held by us alone     nothing to do               the write bit              (reuse)
  *   held by others too   nothing to do               a copy                     (replace)
  *   SHARED               nothing to do               the write bit
+ *   huge, or none where  mm/huge.c
+ *   one may come to be
  *
  * "Nothing to do" means that another thread was here first, or that this CPU remembered less than
  * the entry allows: run the instruction again.
@@ -32,6 +34,8 @@
 #include "kernel/event.h"
 #include "kernel/panic.h"
 #include "mm/cursor.h"
+#include "mm/huge.h"
+#include "mm/hugetlb_range.h"
 #include "mm/mmap.h"
 
 /* One fault: what is known of it. */
@@ -62,7 +66,7 @@ int fault_resolve(struct space *space, virt_t addr, enum access access)
 		err = fault_once(space, page_floor(addr), access);
 		read_unlock(&space->lock);
 		if (err == -EFAULT)             /* nothing there: may the stack grow? */
-			err = space_grow_stack(space, addr) ? -EFAULT : -EAGAIN;
+			err = space_grow_stack(space, addr) ?: -EAGAIN;
 		if (err == -EAGAIN)
 			task_yield();           /* to who takes the snapshot */
 	} while (err == -EAGAIN);
@@ -82,8 +86,17 @@ static int fault_once(struct space *space, virt_t addr, enum access access)
 	if (!vma_allows(fault.vma, access))
 		return -EACCES;
 
+	if (unlikely(fault.vma->flags & VMA_HUGETLB))
+		return hugetlb_fault(space, fault.vma, addr, access);
+
 	struct cursor cursor;
-	int err = cursor_open(&cursor, space, addr);
+	int err = cursor_open_leaf(&cursor, space, addr);
+	if (!err && unlikely(cursor.level > 1)) {
+		err = huge_fault(&cursor, fault.vma, access);
+		if (err != HUGE_NOT)
+			return err;
+		err = 0;
+	}
 	if (!err && fault.vma->object && pte_is_none(cursor_get(&cursor))) {
 		cursor_close(&cursor);          /* the object may sleep */
 		err = fault_fetch(&fault);

@@ -53,6 +53,7 @@ pfn_t zero_frame;
 static struct frame_cache caches[CPU_MAX];
 static uint64_t total_frames;
 static uint64_t kept_frames;            /* for the kernel, see frames_keep() */
+static uint64_t huge_blocks;            /* atomic: of kind DATA */
 
 static void metadata_place(void);
 static uint64_t metadata_bytes(void);
@@ -64,6 +65,7 @@ static void cache_push(struct frame_cache *cache, pfn_t pfn);
 static void cache_drain(struct frame_cache *cache, unsigned count);
 static bool cache_is_sound(const struct frame_cache *cache);
 static inline void frame_hand_out(pfn_t pfn, enum frame_kind kind);
+static pfn_t block_find(enum frame_kind kind, unsigned order);
 static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order);
 static void block_take_back(pfn_t pfn, unsigned order);
 static bool block_may_be_freed(pfn_t pfn, unsigned order);
@@ -214,14 +216,24 @@ pfn_t frame_alloc_zeroed(enum frame_kind kind)
 	return pfn;
 }
 
-/* The frame that is missing to a large block may be in our own cache. */
 pfn_t frame_alloc_block(enum frame_kind kind, unsigned order)
 {
 	pfn_t pfn;
 
-	assert(order <= FRAME_ORDER_MAX);
 	if (order == 0)
 		return frame_alloc(kind);
+	pfn = block_find(kind, order);
+	if (pfn != FRAME_NONE)
+		block_hand_out(pfn, kind, order);
+	return pfn;
+}
+
+/* The frame that is missing to a large block may be in our own cache. */
+static pfn_t block_find(enum frame_kind kind, unsigned order)
+{
+	pfn_t pfn;
+
+	assert(order <= FRAME_ORDER_MAX);
 	if (FAULT_POINT("frame_block") || is_kept_from(kind, order))
 		return FRAME_NONE;
 	pfn = buddy_take(order);
@@ -229,9 +241,60 @@ pfn_t frame_alloc_block(enum frame_kind kind, unsigned order)
 		frames_drain_caches();
 		pfn = buddy_take(order);
 	}
-	if (pfn != FRAME_NONE)
-		block_hand_out(pfn, kind, order);
 	return pfn;
+}
+
+static unsigned huge_order(int level)
+{
+	return PTE_INDEX_BITS * (level - 1);
+}
+
+pfn_t frame_alloc_huge(enum frame_kind kind, int level)
+{
+	unsigned order = huge_order(level);
+	pfn_t pfn = block_find(kind, order);
+
+	if (pfn == FRAME_NONE)
+		return FRAME_NONE;
+	for (pfn_t each = pfn; each < pfn + BIT(order); each++)
+		frame_hand_out(each, kind);
+	frames[pfn].huge_refs = 1;
+	if (kind == FRAME_DATA)
+		atomic_inc(&huge_blocks);
+	return pfn;
+}
+
+void frame_free_huge(pfn_t pfn, int level)
+{
+	unsigned order = huge_order(level);
+
+	assert(frames[pfn].huge_refs <= 1 && !frames[pfn].stale);
+	event(frame_free, pfn, frames[pfn].kind, order);
+	if (frames[pfn].kind == FRAME_DATA)
+		atomic_dec(&huge_blocks);
+	block_take_back(pfn, order);
+	buddy_give(pfn, order);
+}
+
+void frame_dissolve_huge(pfn_t pfn)
+{
+	assert(frames[pfn].kind == FRAME_DATA && frames[pfn].huge_refs <= 1);
+	frames[pfn].huge_refs = 0;
+	frames[pfn].stale = 0;
+	atomic_dec(&huge_blocks);
+}
+
+void frame_unite_huge(pfn_t pfn)
+{
+	assert(frames[pfn].kind == FRAME_DATA && frames[pfn].huge_refs == 0);
+	frames[pfn].huge_refs = 1;
+	frames[pfn].stale = 0;
+	atomic_inc(&huge_blocks);
+}
+
+uint64_t frames_huge(void)
+{
+	return atomic_load_relaxed(&huge_blocks);
 }
 
 void frame_free_block(pfn_t pfn, unsigned order)
@@ -348,8 +411,8 @@ static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order)
 
 static void block_take_back(pfn_t pfn, unsigned order)
 {
-	frame_refs[pfn] = 0;
 	for (pfn_t each = pfn; each < pfn + BIT(order); each++) {
+		frame_refs[each] = 0;
 		frames[each] = (struct frame){ .kind = FRAME_FREE };
 		poison_write(each);
 	}
@@ -415,6 +478,7 @@ const char *frame_kind_name(enum frame_kind kind)
 		[FRAME_SLAB] = "slab",
 		[FRAME_TABLE] = "table",
 		[FRAME_DATA] = "data",
+		[FRAME_HUGETLB] = "hugetlb",
 		[FRAME_ZERO] = "zero",
 	};
 

@@ -7,8 +7,11 @@
  * counts lie in an array of their own, sixteen to a cache line, because copying a table touches 512
  * of them.  Twelve bytes of metadata per frame in all.
  *
- * Blocks of 2^order frames, order 0..FRAME_ORDER_MAX (4 MiB), come from a buddy allocator; single
+ * Blocks of 2^order frames, order 0..FRAME_ORDER_MAX (1 GiB), come from a buddy allocator; single
  * frames go through a small cache per CPU.  A block has one count, its first frame's.
+ *
+ * A huge block is what a huge leaf names.  It holds each of its frames once, as a table would that
+ * names them all, and is itself counted apart, by huge leaves: see frame_alloc_huge().
  *
  * Locks: counts are atomic.  Free lists under RANK_FRAME.  Nothing here sleeps.  Never called from
  * interrupt handlers.
@@ -21,7 +24,7 @@
 #include "kernel/hooks.h"
 #include "mm/frame_early.h"
 
-enum { FRAME_ORDER_MAX = 10 };
+enum { FRAME_ORDER_MAX = 18 };
 
 enum frame_kind {
 	FRAME_FREE,                     /* zero, so that metadata of free memory is all zeros */
@@ -30,6 +33,7 @@ enum frame_kind {
 	FRAME_SLAB,                     /* small objects */
 	FRAME_TABLE,                    /* entries; level says of which kind */
 	FRAME_DATA,                     /* a program's or a file's bytes */
+	FRAME_HUGETLB,                  /* part of a huge page of the pool, see mm/hugetlb.h */
 	FRAME_ZERO,                     /* the one frame of zeros: never counted, written, freed */
 	FRAME_KINDS
 };
@@ -37,10 +41,15 @@ enum frame_kind {
 struct ALIGNED(8) frame {
 	uint8_t kind;                   /* enum frame_kind; fixed while held */
 	uint8_t level;                  /* TABLE: 1..4.  Others in use: the order of their block */
-	uint8_t stale;                  /* TABLE: copied while it was shared.  FREE: poisoned */
+	uint8_t stale;                  /* TABLE, huge: copied while shared.  FREE: poisoned */
 	uint8_t lock;                   /* TABLE: spin_lock_byte; used only while exclusive */
-	uint16_t used;                  /* TABLE: entries not none [lock].  FREE: see mm/buddy.h */
-	uint16_t resident;              /* TABLE, level 1: entries that count in RSS [lock] */
+	union {
+		struct {
+			uint16_t used;          /* TABLE: entries not none [lock].  FREE: mm/buddy.h */
+			uint16_t resident;      /* TABLE, level 1: entries that count in RSS [lock] */
+		};
+		uint32_t huge_refs;             /* the first of a huge block: leaves that name it */
+	};
 };
 
 static_assert(sizeof(struct frame) == 8, "the metadata is filled by quadwords");
@@ -77,6 +86,26 @@ void frame_free_zeroed(pfn_t pfn);
  * allocated with. */
 void frame_free_block(pfn_t pfn, unsigned order);
 
+/*
+ * A huge block of kind DATA or HUGETLB: the frames of one leaf in a table of `level` (2: 2 MiB, 3: 1
+ * GiB).  The block has one holder, the caller; each frame has one, the block.  FRAME_NONE: there is
+ * no memory in one piece.
+ */
+MUST_CHECK pfn_t frame_alloc_huge(enum frame_kind kind, int level);
+
+/* Free a huge block that nobody but the caller holds, and that alone holds its frames. */
+void frame_free_huge(pfn_t pfn, int level);
+
+/* The block is one no more: its frames remain, each with the holder that it was, who is now the
+ * caller. */
+void frame_dissolve_huge(pfn_t pfn);
+
+/* The reverse: frames that the caller alone holds, each once, become a block that it holds. */
+void frame_unite_huge(pfn_t pfn);
+
+/* How many huge blocks of kind DATA there are. */
+uint64_t frames_huge(void);
+
 /* One holder more.  The caller must already be one, or hold a lock that keeps one. */
 static inline void frame_get(pfn_t pfn);
 
@@ -89,6 +118,11 @@ void frame_put(pfn_t pfn);
 
 /* Is the caller the only holder?  Acquire: pairs with the release in put. */
 static inline bool frame_is_exclusive(pfn_t pfn);
+
+/* The same three for a huge block, which is counted apart from its frames. */
+static inline void huge_get(pfn_t pfn);
+MUST_CHECK static inline bool huge_put_is_last(pfn_t pfn);
+static inline bool huge_is_exclusive(pfn_t pfn);
 
 /* How many frames are free now, caches included; how many there are once the image, the metadata
  * and other reserved memory are taken off.  Exact while no CPU is between its cache and the free
@@ -132,4 +166,22 @@ static inline bool frame_is_exclusive(pfn_t pfn)
 {
 	jitter();
 	return atomic_load_acquire(&frame_refs[pfn]) == 1;
+}
+
+static inline void huge_get(pfn_t pfn)
+{
+	jitter();
+	atomic_inc(&frames[pfn].huge_refs);
+}
+
+static inline bool huge_put_is_last(pfn_t pfn)
+{
+	jitter();
+	return atomic_dec_and_test(&frames[pfn].huge_refs);
+}
+
+static inline bool huge_is_exclusive(pfn_t pfn)
+{
+	jitter();
+	return atomic_load_acquire(&frames[pfn].huge_refs) == 1;
 }

@@ -14,6 +14,7 @@
 #include "lib/abi/sched.h"
 #include "lib/bits.h"
 #include "kernel/panic.h"
+#include "mm/hugetlb_range.h"
 #include "mm/mmap.h"
 
 enum { LOCK_FLAGS = VMA_LOCKED | VMA_LOCKONFAULT };
@@ -61,7 +62,9 @@ static virt_t mapped_until(const struct space *space, virt_t start, virt_t end, 
 
 int space_set_locked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
 {
-	if (space->vmas->count + 2 > VMA_MAX)
+	if (hugetlb_is_cut(space->vmas, start, end))
+		return -EINVAL;
+	if (!vmas_may_cut(space->vmas, start, end))
 		return -ENOMEM;
 	int err = vmas_own(&space->vmas, 2);
 	if (err)
@@ -98,11 +101,11 @@ static int mlock_ranges(struct space *space, virt_t start, virt_t end, uint32_t 
 
 int space_mlock(struct space *space, virt_t addr, uint64_t len, uint32_t vma_flags)
 {
-	virt_t start = page_floor(addr), end = page_ceil(addr + len);
+	virt_t start = page_floor(addr), end = start + page_ceil(len + addr % PAGE_SIZE);
 
 	if (vma_flags && mlock_permission())
 		return -EPERM;
-	if (end < start || addr + len < addr)
+	if (end < start)
 		return -EINVAL;
 	if (end > USER_END)
 		return -ENOMEM;
@@ -117,7 +120,7 @@ int space_mlock(struct space *space, virt_t addr, uint64_t len, uint32_t vma_fla
 	err = space_populate_locked(space, start, end);
 	if (err == -ENOMEM)
 		return -EAGAIN;
-	return err ? -ENOMEM : 0;       /* the words of POSIX for what went wrong */
+	return err && err != -EINTR ? -ENOMEM : err;    /* the words of POSIX for what went wrong */
 }
 
 /* The flags that MCL_ flags ask for. */
@@ -155,7 +158,7 @@ static bool next_locked(struct space *space, virt_t *at, virt_t end, uint64_t *l
 	read_lock(&space->lock);
 	const struct vmas *vmas = space->vmas;
 	for (uint32_t i = vmas_search(vmas, *at);
-	     i < vmas->count && vmas->at[i].start < end && !is_found; i++) {
+	     *at < end && i < vmas->count && vmas->at[i].start < end && !is_found; i++) {
 		const struct vma *vma = &vmas->at[i];
 		if ((vma->flags & LOCK_FLAGS) != VMA_LOCKED)
 			continue;
@@ -177,6 +180,8 @@ int space_populate_locked(struct space *space, virt_t start, virt_t end)
 
 	for (virt_t at = start; next_locked(space, &at, end, &len, &access); at += len) {
 		int err = space_populate(space, at, len, access);
+		if (err == -EINTR)
+			return err;
 		result = result ? result : err;
 	}
 	return result;

@@ -15,6 +15,7 @@
 #include "mm/cursor.h"
 #include "mm/detach.h"
 #include "mm/fault.h"
+#include "mm/hugetlb_range.h"
 
 enum { MMAP_MIN_ADDR = 65536, STACK_GAP_PAGES = 256 };
 
@@ -26,8 +27,8 @@ static int map_describe(const struct map_request *request, uint64_t len, struct 
 static int map_reserve(struct vma *vma);
 static int map_insert(struct space *space, const struct map_request *request, struct vma *vma)
 	REQUIRES(space->lock);
-static int map_place(struct space *space, const struct map_request *request, uint64_t len,
-		     virt_t *addr) REQUIRES(space->lock);
+static int map_place(struct space *space, const struct map_request *request, struct vma *vma,
+		     uint64_t len) REQUIRES(space->lock);
 
 void mmap_start(void)
 {
@@ -98,6 +99,7 @@ static int map_describe(const struct map_request *request, uint64_t len, struct 
 	};
 	vma->flags |= is_shared ? VMA_SHARED : VMA_MAYWRITE;
 	vma->flags |= request->flags & MAP_GROWSDOWN ? VMA_GROWSDOWN : 0;
+	vma->flags |= request->flags & MAP_HUGETLB ? hugetlb_vma_flags(request) : 0;
 	if (request->flags & MAP_NORESERVE && commit_mode() != COMMIT_NEVER)
 		vma->flags |= VMA_NORESERVE;
 	if (vma->prot & PROT_WRITE && vma_is_accountable(vma))
@@ -135,6 +137,19 @@ static uint64_t promised_in(const struct space *space, virt_t start, virt_t end)
 	return pages;
 }
 
+/* Ranges there are once [start, end) is free. */
+static uint32_t count_without(const struct vmas *vmas, virt_t start, virt_t end)
+{
+	uint32_t first = vmas_search(vmas, start), last = first;
+
+	while (last < vmas->count && vmas->at[last].start < end)
+		last++;
+	if (first == last)
+		return vmas->count;
+	bool cuts_first = vmas->at[first].start < start, cuts_last = vmas->at[last - 1].end > end;
+	return vmas->count - (last - first) + cuts_first + cuts_last;
+}
+
 /* Find its place and put it there.  On failure its reference is still the caller's. */
 static int map_insert(struct space *space, const struct map_request *request, struct vma *vma)
 {
@@ -152,7 +167,13 @@ static int map_insert(struct space *space, const struct map_request *request, st
 		err = space_charge(space, more);
 	if (err)
 		return err;
-	err = map_place(space, request, len, &vma->start);
+	struct hugetlb_promises huge = hugetlb_promises_of(vma);
+	err = hugetlb_promise(space, huge);
+	if (!err) {
+		err = map_place(space, request, vma, len);
+		if (err)
+			hugetlb_unpromise(space, huge);
+	}
 	if (err) {
 		space_uncharge(space, more);
 		return err;
@@ -176,9 +197,14 @@ static int map_check(const struct map_request *request, uint64_t *len)
 		       || (type == MAP_SHARED_VALIDATE && request->object);
 	if (!request->len || !is_type)
 		return -EINVAL;
+	if (request->flags & MAP_GROWSDOWN && (type != MAP_PRIVATE || request->object))
+		return -EINVAL;
 	if (request->len > USER_END)
 		return -ENOMEM;
 	*len = page_ceil(request->len);
+	int err = request->flags & MAP_HUGETLB ? hugetlb_check_request(request, len) : 0;
+	if (err)
+		return err;
 	if (request->object && request->offset + *len < request->offset)
 		return -EOVERFLOW;
 	if (request->flags & MAP_LOCKED && mlock_permission())
@@ -192,33 +218,33 @@ static int map_check(const struct map_request *request, uint64_t *len)
 	return request->addr < MMAP_MIN_ADDR ? -EPERM : 0;
 }
 
-/* Choose the address, and make room there for MAP_FIXED. */
+/* Choose the address, and make room there for MAP_FIXED: the last that can fail. */
 static int map_place(
-	struct space *space, const struct map_request *request, uint64_t len, virt_t *addr)
+	struct space *space, const struct map_request *request, struct vma *vma, uint64_t len)
 {
-	if (request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
-		uint32_t i = vmas_search(space->vmas, *addr);
-		bool is_taken = i < space->vmas->count && space->vmas->at[i].start < *addr + len;
-		if (is_taken && request->flags & MAP_FIXED_NOREPLACE)
-			return -EEXIST;
-		int err = is_taken ? space_unmap_locked(space, *addr, *addr + len) : 0;
-		if (err)
-			return err;
-	} else {
-		*addr = space_find_place(space, *addr, len);
-		if (!*addr)
-			return -ENOMEM;
+	virt_t *addr = &vma->start;
+
+	if (!(request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
+		*addr = space_find_place(space, *addr, len, pte_span(vma_leaf_level(vma)));
+		return !*addr || space->vmas->count >= vmas_max() ? -ENOMEM : 0;
 	}
-	return space->vmas->count >= VMA_MAX ? -ENOMEM : 0;
+
+	uint32_t i = vmas_search(space->vmas, *addr);
+	bool is_taken = i < space->vmas->count && space->vmas->at[i].start < *addr + len;
+	if (is_taken && request->flags & MAP_FIXED_NOREPLACE)
+		return -EEXIST;
+	if (count_without(space->vmas, *addr, *addr + len) >= vmas_max())
+		return -ENOMEM;
+	return is_taken ? space_unmap_locked(space, *addr, *addr + len) : 0;
 }
 
 /*
  * Small mappings share the program's GiB; large ones go to the lowest window with room, so that few
  * directories are in use.  0: no room anywhere.
  */
-virt_t space_find_place(struct space *space, virt_t hint, uint64_t len)
+virt_t space_find_place(struct space *space, virt_t hint, uint64_t len, uint64_t unit)
 {
-	hint = page_floor(hint);
+	hint = align_down(hint, unit);
 	if (hint >= MMAP_MIN_ADDR && len <= USER_END && hint <= USER_END - len
 	    && vmas_find_gap(space->vmas, len, PAGE_SIZE, hint, hint + len))
 		return hint;
@@ -232,7 +258,7 @@ virt_t space_find_place(struct space *space, virt_t hint, uint64_t len)
 	};
 	bool is_large = len >= LARGE_MAPPING;
 	for (unsigned i = is_large; i < COUNT(windows); i++) {
-		uint64_t align = len >= 2 * MIB && i ? 2 * MIB : PAGE_SIZE;
+		uint64_t align = len >= 2 * MIB && i ? MAX(unit, (uint64_t)(2 * MIB)) : unit;
 		virt_t addr =
 			vmas_find_gap(space->vmas, len, align, windows[i].low, windows[i].high);
 		if (addr)
@@ -294,7 +320,7 @@ int space_unmap_locked(struct space *space, virt_t start, virt_t end)
 	uint32_t first = vmas_search(space->vmas, start);
 	if (first == space->vmas->count || space->vmas->at[first].start >= end)
 		return 0;
-	int err = vmas_own(&space->vmas, 2);
+	int err = hugetlb_is_cut(space->vmas, start, end) ? -EINVAL : vmas_own(&space->vmas, 2);
 	if (err)
 		return err;
 
@@ -305,15 +331,18 @@ int space_unmap_locked(struct space *space, virt_t start, virt_t end)
 	bool cuts_first = vmas->at[first].start < start;
 	bool cuts_last =
 		last < vmas->count && vmas->at[last].start < end && vmas->at[last].end > end;
-	if (cuts_first && cuts_last && first == last && vmas->count >= VMA_MAX)
+	if (cuts_first && cuts_last && first == last && vmas->count >= vmas_max())
 		return -ENOMEM;
 
 	virt_t floor = cuts_first ? start : first ? vmas->at[first - 1].end : 0;
 	uint32_t next = last + (last < vmas->count && vmas->at[last].start < end);
 	virt_t ceiling = cuts_last ? end : next < vmas->count ? vmas->at[next].start : USER_END;
+	struct hugetlb_promises unclaimed = hugetlb_promised_in(space, start, end);
 	err = space_detach(space, start, end, MIN(floor, start), MAX(ceiling, end));
-	if (!err)
+	if (!err) {
 		space_remove_ranges(space, start, end);
+		hugetlb_unpromise(space, unclaimed);
+	}
 	return err;
 }
 
@@ -347,9 +376,9 @@ bool space_range_is_mapped(const struct space *space, virt_t start, virt_t end)
 int space_populate(struct space *space, virt_t addr, uint64_t len, enum access access)
 {
 	for (virt_t at = addr; at < addr + len; at += PAGE_SIZE) {
-		int err = fault_resolve(space, at, access);
+		int err = upcall_is_dying() ? -EINTR : fault_resolve(space, at, access);
 		if (err)
-			return err == -ENOMEM ? -ENOMEM : -EFAULT;
+			return err;
 	}
 	return 0;
 }
@@ -365,7 +394,7 @@ static bool heap_grow(struct space *space, virt_t start, virt_t end) REQUIRES(sp
 	uint32_t i = vmas_search(space->vmas, start);
 	bool is_free = i == space->vmas->count || space->vmas->at[i].start >= end;
 
-	if (!is_free || space->vmas->count >= VMA_MAX || vmas_own(&space->vmas, 1))
+	if (!is_free || space->vmas->count >= vmas_max() || vmas_own(&space->vmas, 1))
 		return false;
 	if (heap.flags & VMA_LOCKED && !space_may_lock(space, vma_pages(&heap)))
 		return false;
@@ -415,10 +444,9 @@ static int stack_extend(struct space *space, struct vma *stack, virt_t start) RE
 	uint64_t more = (stack->start - start) >> PAGE_SHIFT;
 
 	if (stack->flags & VMA_LOCKED && !space_may_lock(space, more))
-		return -ENOMEM;
-	int err = stack->flags & VMA_ACCOUNTED ? space_charge(space, more) : 0;
-	if (err)
-		return err;
+		return -EFAULT;
+	if (stack->flags & VMA_ACCOUNTED && space_charge(space, more))
+		return -EFAULT;
 	space_account(space, stack, -1);
 	stack->start = start;
 	space_account(space, stack, 1);

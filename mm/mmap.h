@@ -50,19 +50,19 @@ bool space_may_lock(const struct space *space, uint64_t pages) REQUIRES_SHARED(s
 MUST_CHECK int space_set_locked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
 	REQUIRES(space->lock);
 
-/* Bring the pages of what is locked in [start, end), also after a change of rights.  -EFAULT, or
- * -ENOMEM. */
+/* Bring the pages of what is locked in [start, end), also after a change of rights.  The first
+ * error, as of space_populate(). */
 MUST_CHECK int space_populate_locked(struct space *space, virt_t start, virt_t end);
 
-/* Touch every page of the range as `access` would: MAP_POPULATE.  -ENOMEM, -EFAULT: some could
- * not. */
+/* Touch every page of the range as `access` would: MAP_POPULATE.  The first error a fault answers
+ * (mm/fault.h) ends it; -EINTR: the running program is to die. */
 MUST_CHECK int space_populate(struct space *space, virt_t addr, uint64_t len, enum access access);
 
 /* Set the program break; returns the break that is now (unchanged on failure), as brk(2) does. */
 virt_t space_brk(struct space *space, virt_t brk);
 
 /* Let the stack below `addr` grow to contain it, within limit and guard gap.  -EFAULT if it may
- * not. */
+ * not, -ENOMEM if there is no memory to note it. */
 MUST_CHECK int space_grow_stack(struct space *space, virt_t addr);
 
 /* For the files of this family: the parts that assume the lock. */
@@ -73,15 +73,18 @@ MUST_CHECK int space_unmap_locked(struct space *space, virt_t start, virt_t end)
 void space_remove_ranges(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock);
 MUST_CHECK int space_drop_pages(struct space *space, virt_t start, virt_t end)
 	REQUIRES(space->lock);
-virt_t space_find_place(struct space *space, virt_t hint, uint64_t len) REQUIRES(space->lock);
+/* A gap for len bytes at a multiple of `unit` bytes, at the hint if that is free.  0: none. */
+virt_t space_find_place(struct space *space, virt_t hint, uint64_t len, uint64_t unit)
+	REQUIRES(space->lock);
 bool space_range_is_mapped(const struct space *space, virt_t start, virt_t end)
 	REQUIRES_SHARED(space->lock);
 /* A range comes or goes: the totals of what is mapped and locked. */
 void space_account(struct space *space, const struct vma *vma, int sign) REQUIRES(space->lock);
 
-/* What object_views_remove() does: visit every space that maps the object. */
-void spaces_remove_views(struct object *object, uint64_t first_page, uint64_t last_page,
-			 enum view_kind kind);
+/* What object_views_remove() does: visit every space that maps the object.  -ENOMEM: in some of
+ * them views are left. */
+MUST_CHECK int spaces_remove_views(struct object *object, uint64_t first_page, uint64_t last_page,
+				   enum view_kind kind);
 
 /* Page-aligned [addr, addr + len)?  0, -EINVAL, or -ENOMEM if it leaves the program's half. */
 MUST_CHECK int range_check(virt_t addr, uint64_t len, virt_t *end);

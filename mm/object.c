@@ -17,21 +17,22 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "kernel/panic.h"
+#include "kernel/upcall.h"
 #include "mm/commit.h"
 #include "mm/detach.h"
 #include "mm/slab.h"
 
 static int object_find(struct object *object, uint64_t index, enum object_use use, pfn_t *frame);
-static int object_make(struct object *object, uint64_t index, pfn_t *frame);
+static bool page_promise(struct object *object);
+static void object_unpromise(struct object *object, uint64_t pages);
 static int object_grow_tree(struct object *object, uint64_t index);
-static int object_zero_part(struct object *object, uint64_t start, uint64_t end);
 
 static struct slab_cache object_cache;
 static struct spinlock objects_lock = SPINLOCK_INIT(RANK_OBJECTS);
 static struct list objects = LIST_INIT(objects);
 static uint64_t object_count;
-void (*object_views_remove)(struct object *object, uint64_t first_page, uint64_t last_page,
-			    enum view_kind kind);
+int (*object_views_remove)(struct object *object, uint64_t first_page, uint64_t last_page,
+			   enum view_kind kind);
 
 void objects_start(void)
 {
@@ -65,6 +66,29 @@ int object_reserve(struct object *object)
 	return err;
 }
 
+bool budget_take(struct budget *budget, uint64_t more)
+{
+	if (!budget || !more)
+		return true;
+
+	uint64_t used = atomic_load_relaxed(&budget->used), limit;
+	do {
+		limit = atomic_load_relaxed(&budget->limit);
+		if (limit && (used >= limit || more > limit - used))
+			return false;
+	} while (!atomic_cmpxchg(&budget->used, &used, used + more));
+	return true;
+}
+
+void budget_return(struct budget *budget, uint64_t fewer)
+{
+	if (!budget || !fewer)
+		return;
+
+	uint64_t before = atomic_fetch_add_relaxed(&budget->used, -fewer);
+	assert(before >= fewer);
+}
+
 void object_get(struct object *object)
 {
 	atomic_inc(&object->refs);
@@ -84,15 +108,15 @@ void object_put(struct object *object)
 	if (!atomic_dec_and_test(&object->refs))
 		return;
 
-	if (object->on_free)
-		object->on_free(object->owner);
-
 	spin_lock(&objects_lock);
 	list_remove(&object->all);
 	object_count--;
 	spin_unlock(&objects_lock);
 	entry_put(object->root, object->height + 1, NULL);
 	commit_uncharge(object->reserved ? object->reserved : object->resident);
+	budget_return(object->budget, object->resident);
+	if (object->on_free)
+		object->on_free(object->owner);
 	slab_free(&object_cache, object);
 }
 
@@ -166,18 +190,36 @@ static int object_find(struct object *object, uint64_t index, enum object_use us
 	return 0;
 }
 
+/* One page more: may it be? */
+static bool page_promise(struct object *object)
+{
+	if (!budget_take(object->budget, 1))
+		return false;
+	if (object->reserved || !commit_charge(1, 0))
+		return true;
+	budget_return(object->budget, 1);
+	return false;
+}
+
+static void object_unpromise(struct object *object, uint64_t pages)
+{
+	budget_return(object->budget, pages);
+	commit_uncharge(object->reserved ? 0 : pages);
+}
+
 /* A frame of the object's own behind the slot: zeros for a hole, which is a page more, else a copy
  * of what it shares. */
 static int object_fill(struct object *object, pte_t *slot, struct gather *gather)
 {
 	pte_t leaf = pte_load(slot);
-	bool is_hole = pte_is_none(leaf), is_promised = !is_hole || object->reserved;
+	bool is_hole = pte_is_none(leaf);
 
-	if (!is_promised && commit_charge(1, 0))
+	if (is_hole && !page_promise(object))
 		return -ENOSPC;
 	pfn_t fresh = is_hole ? frame_alloc_zeroed(FRAME_DATA) : frame_alloc(FRAME_DATA);
 	if (fresh == FRAME_NONE) {
-		commit_uncharge(is_promised ? 0 : 1);
+		if (is_hole)
+			object_unpromise(object, 1);
 		return -ENOMEM;
 	}
 	if (is_hole) {
@@ -190,8 +232,7 @@ static int object_fill(struct object *object, pte_t *slot, struct gather *gather
 	return 0;
 }
 
-/* The page, with the right to write it in place.  object->lock for writing. */
-static int object_make(struct object *object, uint64_t index, pfn_t *frame)
+int object_make(struct object *object, uint64_t index, pfn_t *frame)
 {
 	struct gather gather;
 	gather_init(&gather);
@@ -307,40 +348,7 @@ ssize_t object_write(struct object *object, uint64_t offset, struct object_io fr
 	return done;
 }
 
-int object_resize(struct object *object, uint64_t size)
-{
-	write_lock(&object->lock);
-	uint64_t old_size = object->size;
-	object->size = size;
-	write_unlock(&object->lock);
-	if (size >= old_size)
-		return 0;
-
-	uint64_t kept_pages = div_round_up(size, PAGE_SIZE);
-	if (object_views_remove && atomic_load_acquire(&object->mapped))
-		object_views_remove(object, kept_pages, OBJECT_PAGES_MAX, VIEWS_AND_COPIES);
-	int err = object_drop(object, kept_pages, OBJECT_PAGES_MAX);
-	return err ? err : object_zero_part(object, size, kept_pages * PAGE_SIZE);
-}
-
-int object_punch(struct object *object, uint64_t start, uint64_t end)
-{
-	end = MIN(end, align_up(object_size(object), PAGE_SIZE));
-	if (start >= end)
-		return 0;
-
-	uint64_t first = div_round_up(start, PAGE_SIZE), last = end / PAGE_SIZE;
-	if (first > last)
-		return object_zero_part(object, start, end);
-	int err = first < last ? object_drop(object, first, last) : 0;
-	/* Views go after their pages: a fault that comes between finds the hole, not the old page
-	 * again. */
-	if (!err && object_views_remove && first < last && atomic_load_acquire(&object->mapped))
-		object_views_remove(object, first, last, VIEWS_ONLY);
-	if (!err)
-		err = object_zero_part(object, start, first * PAGE_SIZE);
-	return err ? err : object_zero_part(object, last * PAGE_SIZE, end);
-}
+/* ---- for mm/cut.c and mm/clone.c ---- */
 
 static void object_drain(struct detach *detach)
 {
@@ -350,51 +358,75 @@ static void object_drain(struct detach *detach)
 
 int object_drop(struct object *object, uint64_t first_page, uint64_t last_page)
 {
-	struct gather gather;
-	gather_init(&gather);
-	struct detach detach = { .gather = &gather, .drain = object_drain };
-
-	write_lock(&object->lock);
 	uint64_t reach = 1ull << PTE_INDEX_BITS * object->height;
 	last_page = MIN(last_page, reach);
-	int err = 0;
-	if (object->height && first_page < last_page) {
-		detach.start = detach.floor = first_page << PAGE_SHIFT;
-		detach.end = detach.ceiling = last_page << PAGE_SHIFT;
-		err = table_own(&object->root, object->height + 1, &gather, NULL);
-		if (!err)
-			err = detach_prepare(&detach, pte_pfn(object->root), 0);
-		if (!err)
-			detach_commit(&detach, pte_pfn(object->root), 0);
-		object->resident -= detach.resident;
-		commit_uncharge(object->reserved ? 0 : detach.resident);
-	}
+	if (!object->height || first_page >= last_page)
+		return 0;
+
+	struct gather gather;
+	gather_init(&gather);
+	virt_t start = first_page << PAGE_SHIFT, end = last_page << PAGE_SHIFT;
+	struct detach detach = {
+		.start = start, .end = end, .floor = start, .ceiling = end,
+		.gather = &gather, .drain = object_drain,
+	};
+
+	int err = table_own(&object->root, object->height + 1, &gather, NULL);
+	if (!err)
+		err = detach_prepare(&detach, pte_pfn(object->root), 0);
+	if (!err)
+		detach_commit(&detach, pte_pfn(object->root), 0);
+	object->resident -= detach.resident;
+	object_unpromise(object, detach.resident);
 	object_drain(&detach);
-	write_unlock(&object->lock);
 	return err;
 }
 
-/* Zero bytes [start, end) of one page, if the page exists. */
-static int object_zero_part(struct object *object, uint64_t start, uint64_t end)
+int object_hold(struct object *object, uint64_t first_page, uint64_t last_page,
+		enum view_kind kind)
 {
-	if (start >= end)
+	write_lock(&object->lock);
+	object->held++;
+	write_unlock(&object->lock);
+	if (!object_views_remove || !atomic_load_acquire(&object->mapped))
 		return 0;
 
-	read_lock(&object->lock);
-	bool is_owned;
-	pte_t *slot = object_slot(object, start / PAGE_SIZE, &is_owned);
-	bool is_hole = !slot || pte_is_none(pte_load(slot));
-	read_unlock(&object->lock);
-	if (is_hole)
-		return 0;
-
-	pfn_t frame;
-	int err = object_page(object, start / PAGE_SIZE, OBJECT_WRITE, &frame);
+	int err = object_views_remove(object, first_page, last_page, kind);
 	if (err)
-		return err == -ENXIO ? 0 : err;
-	memset((char *)frame_bytes(frame) + start % PAGE_SIZE, 0, end - start);
-	frame_put(frame);
-	return 0;
+		object_release(object);
+	return err;
+}
+
+void object_release(struct object *object)
+{
+	write_lock(&object->lock);
+	assert(object->held);
+	object->held--;
+	write_unlock(&object->lock);
+}
+
+void object_unshow(struct object *object, uint64_t first_page, uint64_t last_page,
+		   enum view_kind kind)
+{
+	int err;
+
+	do {
+		bool is_mapped = object_views_remove && atomic_load_acquire(&object->mapped);
+		err = is_mapped ? object_views_remove(object, first_page, last_page, kind) : 0;
+	} while (object_find_memory(err));
+}
+
+bool object_find_memory(int err)
+{
+	return err == -ENOMEM && upcall_find_memory() == 0;
+}
+
+bool object_has_page(const struct object *object, uint64_t index)
+{
+	bool is_owned;
+	const pte_t *slot = object_slot(object, index, &is_owned);
+
+	return slot && !pte_is_none(pte_load(slot));
 }
 
 bool object_owns(const struct object *object, uint64_t index, pfn_t frame)

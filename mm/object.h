@@ -24,6 +24,12 @@
 #include "mm/buffer.h"
 #include "mm/tree.h"
 
+/* How much of a thing a family may have: pages, the files of a file system. */
+struct budget {
+	uint64_t used;                  /* atomic */
+	uint64_t limit;                 /* atomic; 0: none */
+};
+
 struct object {
 	uint32_t refs;                  /* atomic: inode, VMA arrays, transient users */
 	uint32_t mapped;                /* atomic: VMA entries in all arrays that name it */
@@ -34,9 +40,11 @@ struct object {
 	uint64_t size;                  /* [lock] bytes; beyond the last page: SIGBUS */
 	uint64_t resident;              /* [lock] pages present */
 	uint64_t reserved;              /* pages promised at birth; 0: each as it comes */
+	struct budget *budget;     /* constant once it is shown to others: its pages count
+	                                 * there, also those it shares; or NULL */
 	struct list_node all;           /* every object, for audit() */
 	uint32_t held;                  /* [lock] while it grows no views: see object_page */
-	void (*on_free)(void *owner);   /* constant: the last reference is gone; or NULL */
+	void (*on_free)(void *owner);   /* constant: nobody has it, its pages are gone; or NULL */
 	void *owner;
 	bool is_anonymous;              /* MAP_SHARED|MAP_ANONYMOUS: size is fixed, no name */
 };
@@ -45,10 +53,11 @@ struct object {
 void objects_start(void);
 
 /* How pages [first_page, last_page) lose their views in all spaces: set by mm/mmap.c, which stands
- * above.  Private ranges keep the copies they have made, unless copies are to go as well. */
+ * above.  Private ranges keep the copies they have made, unless copies are to go as well.  -ENOMEM:
+ * some are left. */
 enum view_kind { VIEWS_SHARED, VIEWS_ONLY, VIEWS_AND_COPIES };
-extern void (*object_views_remove)(struct object *object, uint64_t first_page, uint64_t last_page,
-				   enum view_kind kind);
+extern int (*object_views_remove)(struct object *object, uint64_t first_page, uint64_t last_page,
+				  enum view_kind kind);
 
 /* A page number beyond all others. */
 #define OBJECT_PAGES_MAX (UINT64_MAX >> PAGE_SHIFT)
@@ -60,6 +69,10 @@ struct object *object_create(uint64_t size, bool is_anonymous);
  * else knows yet.  -ENOMEM. */
 MUST_CHECK int object_reserve(struct object *object);
 
+/* More, or fewer, in a budget (NULL: nobody counts).  False: there is no room for it. */
+MUST_CHECK bool budget_take(struct budget *budget, uint64_t more);
+void budget_return(struct budget *budget, uint64_t fewer);
+
 void object_get(struct object *object);
 bool object_try_get(struct object *object);     /* false: the last reference is gone already */
 void object_put(struct object *object);         /* the last one frees all pages; may sleep */
@@ -70,8 +83,9 @@ void object_put(struct object *object);         /* the last one frees all pages;
  *   OBJECT_VIEW   as READ, but a hole gets a page: for mapping
  *   OBJECT_WRITE  a page the object may write in place: created or made the object's own if need be
  *   OBJECT_EXTEND as WRITE, also beyond the size, which the caller raises once bytes are there
- * 0; -ENXIO: beyond the size; -ENOMEM; -ENOSPC: the promise of one page more is refused; -EAGAIN:
- * a snapshot is under way, which VIEW and WRITE (a fault) must let have the space's lock.
+ * 0; -ENXIO: beyond the size; -ENOMEM; -ENOSPC: the promise of one page more is refused, or the
+ * budget is spent; -EAGAIN: the object is held, and VIEW and WRITE (a fault) must let who holds it
+ * have the space's lock.
  */
 enum object_use { OBJECT_READ, OBJECT_VIEW, OBJECT_WRITE, OBJECT_EXTEND };
 MUST_CHECK int object_page(
@@ -83,11 +97,18 @@ MUST_CHECK int object_page(
 ssize_t object_read(struct object *object, uint64_t offset, struct object_io to, size_t len);
 ssize_t object_write(struct object *object, uint64_t offset, struct object_io from, size_t len);
 
-/* Change the size.  Shrinking frees whole pages beyond it, zeroes the rest of the last page, and
- * takes all views beyond it away from every space.  May sleep. */
+/*
+ * Taking bytes out (mm/cut.c).
+ *
+ * object_resize: change the size.  Shrinking frees whole pages beyond it, zeroes the rest of the
+ *                last page, and takes all views and copies beyond it away from every space.
+ * object_punch:  free the pages wholly inside [start, end) bytes, zero partial ones:
+ *                FALLOC_FL_PUNCH_HOLE.  Copies stay.
+ *
+ * May sleep.  To give memory back may take some: they wait for it, as faults do.  -ENOMEM: there is
+ * none even so, the running program ends, and nothing has changed.
+ */
 MUST_CHECK int object_resize(struct object *object, uint64_t size);
-
-/* Free the pages wholly inside [start, end) bytes, zero partial ones: FALLOC_FL_PUNCH_HOLE. */
 MUST_CHECK int object_punch(struct object *object, uint64_t start, uint64_t end);
 
 /*
@@ -95,7 +116,7 @@ MUST_CHECK int object_punch(struct object *object, uint64_t start, uint64_t end)
  * lock); programs that have it mapped are kept away here.
  *
  * object_snapshot: an object of its own with what `object` holds now.  O(1): they share the root.
- * object_adopt:    `object` becomes what `snapshot` is, and the other way round.  Cannot fail.
+ * object_adopt:    `object` becomes what `snapshot` is, and the other way round.
  * object_graft:    `pages` pages of the snapshot replace those of `object` from `to_page` on; the
  *                  size grows to hold `end` bytes.  Aligned subtrees are shared as a whole.
  *
@@ -107,17 +128,43 @@ struct graft {
 	uint64_t end;
 };
 MUST_CHECK int object_snapshot(struct object *object, struct object **snapshot);
-void object_adopt(struct object *object, struct object *snapshot);
+MUST_CHECK int object_adopt(struct object *object, struct object *snapshot);
 MUST_CHECK int object_graft(struct object *object, const struct graft *graft);
 
 /* The first page from `index` on that is there (or: that is a hole); OBJECT_PAGES_MAX: none. */
 uint64_t object_next(struct object *object, uint64_t index, bool is_hole);
 
-/* For mm/clone.c, with the lock for writing: the slot for the page in the table of `to_level`, all
- * tables above it owned; and free pages [first_page, last_page), which takes the lock. */
+/*
+ * For mm/cut.c and mm/clone.c, which change more than one page at once.
+ *
+ * object_hold:     views of the pages go, and until the release no page is given out to be seen or
+ *                  stored to.  -ENOMEM: it is not held.
+ * object_unshow:   the same afterwards, for what private ranges have: waits for memory.  What stays
+ *                  when there is none shows its owner an old page.
+ * object_find_memory: was the error want of memory, and may it be tried again?  Nothing is held.
+ */
+MUST_CHECK int object_hold(struct object *object, uint64_t first_page, uint64_t last_page,
+			   enum view_kind kind);
+void object_release(struct object *object);
+void object_unshow(struct object *object, uint64_t first_page, uint64_t last_page,
+		   enum view_kind kind);
+bool object_find_memory(int err);
+
+/*
+ * The same, with the lock for writing.
+ *
+ * object_path:     the slot for the page in the table of `to_level`, all tables above it owned.
+ * object_make:     as object_page() with OBJECT_EXTEND.
+ * object_has_page: or is there a hole?
+ * object_drop:     free pages [first_page, last_page).  -ENOMEM: nothing changed.
+ */
 MUST_CHECK int object_path(struct object *object, uint64_t index, int to_level,
-			   struct gather *gather, pte_t **slot);
-MUST_CHECK int object_drop(struct object *object, uint64_t first_page, uint64_t last_page);
+			   struct gather *gather, pte_t **slot) REQUIRES(object->lock);
+MUST_CHECK int object_make(struct object *object, uint64_t index, pfn_t *frame)
+	REQUIRES(object->lock);
+bool object_has_page(const struct object *object, uint64_t index) REQUIRES(object->lock);
+MUST_CHECK int object_drop(struct object *object, uint64_t first_page, uint64_t last_page)
+	REQUIRES(object->lock);
 
 /* Does it own the page, all the way from its root, and is it that frame?  For audit(). */
 bool object_owns(const struct object *object, uint64_t index, pfn_t frame);

@@ -14,6 +14,7 @@
 #include "kernel/event.h"
 #include "kernel/panic.h"
 #include "mm/cursor.h"
+#include "mm/hugetlb_range.h"
 #include "mm/mmap.h"
 
 struct protect {
@@ -25,6 +26,12 @@ struct protect {
 	struct gather gather;
 };
 
+/* A huge leaf of which the range has all: it is limited as it is. */
+static bool is_huge_whole(const struct protect *protect, pte_t entry, int level, virt_t at)
+{
+	return pte_is_huge(entry) && at >= protect->start && at + pte_span(level) <= protect->end;
+}
+
 /* Own every table under `table` that has a part of the range. */
 static int protect_prepare(struct protect *protect, pfn_t table, virt_t base)
 {
@@ -35,7 +42,8 @@ static int protect_prepare(struct protect *protect, pfn_t table, virt_t base)
 
 	for (virt_t at = from - from % span; at < to; at += span) {
 		pte_t *slot = &frame_entries(table)[pte_index(at, level)];
-		if (pte_is_none(pte_load(slot)))
+		pte_t entry = pte_load(slot);
+		if (pte_is_none(entry) || is_huge_whole(protect, entry, level, at))
 			continue;
 		if (gather_is_full(&protect->gather))
 			space_gather_finish(
@@ -80,17 +88,21 @@ static bool leaves_limit(pte_t *slot, const pte_t *past, struct pte_rights right
 	return has_changed;
 }
 
-/* The leaves of one table. */
-static bool protect_leaves(const struct protect *protect, pfn_t table, virt_t base)
+/* Some leaves of one table. */
+static bool leaves_protect(pte_t *slot, const pte_t *past, uint32_t prot)
 {
-	virt_t from = MAX(base, protect->start), to = MIN(base + pte_span(2), protect->end);
-	pte_t *slot = &frame_entries(table)[pte_index(from, 1)];
-	const pte_t *past = slot + ((to - from) >> PAGE_SHIFT);
-	uint32_t prot = protect->prot;
-
 	if (!(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
 		return leaves_park(slot, past);
 	return leaves_limit(slot, past, pte_rights(prot & PROT_WRITE, prot & PROT_EXEC));
+}
+
+/* The leaves of a table of pages. */
+static bool protect_pages(const struct protect *protect, pfn_t table, virt_t base)
+{
+	virt_t from = MAX(base, protect->start), to = MIN(base + pte_span(2), protect->end);
+	pte_t *slot = &frame_entries(table)[pte_index(from, 1)];
+
+	return leaves_protect(slot, slot + ((to - from) >> PAGE_SHIFT), protect->prot);
 }
 
 static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
@@ -105,11 +117,15 @@ static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
 		pte_t entry = pte_load(slot);
 		if (pte_is_none(entry))
 			continue;
-		assert(pte_is_writable(entry));         /* prepared: what it names is ours */
-		if (level > 2)
+		bool is_huge = pte_is_huge(entry), has_lost = false;
+		assert(is_huge || pte_is_writable(entry));      /* prepared: what it names is ours */
+		if (is_huge)
+			has_lost = leaves_protect(slot, slot + 1, protect->prot);
+		else if (level > 2)
 			protect_commit(protect, pte_present_pfn(entry), at);
-		else if (protect_leaves(protect, pte_present_pfn(entry), at))
-			protect->gather.must_flush = true;
+		else
+			has_lost = protect_pages(protect, pte_present_pfn(entry), at);
+		protect->gather.must_flush |= has_lost;
 	}
 }
 
@@ -120,8 +136,10 @@ static int protect_check(const struct space *space, struct protect *protect, boo
 	const struct vmas *vmas = space->vmas;
 	uint32_t i = vmas_search(vmas, protect->start);
 	virt_t mapped = protect->start;
-	int err = vmas->count + 2 > VMA_MAX ? -ENOMEM : 0;
+	int err = vmas_may_cut(vmas, protect->start, protect->end) ? 0 : -ENOMEM;
 
+	if (hugetlb_is_cut(vmas, protect->start, protect->end))
+		return -EINVAL;
 	*is_tighter = false;
 	protect->promise = 0;
 	for (protect->first = i; mapped < protect->end; i++) {

@@ -44,6 +44,8 @@ static uint64_t move_hole(const struct move *move, uint64_t at)
 		pte_t entry = pte_load(&frame_entries(table)[pte_index(addr, level)]);
 		if (pte_is_none(entry))
 			return align_up(addr + 1, pte_span(level)) - addr;
+		if (pte_is_huge(entry))
+			return 0;
 		table = pte_pfn(entry);
 	}
 	return 0;
@@ -136,6 +138,8 @@ static int remap_check(
 	const struct vma *vma = vma_find(space->vmas, old);
 	if (range_check(old, old_len, &end) || !vma || vma->end < end)
 		return -EFAULT;
+	if (vma->flags & VMA_HUGETLB && (new_len > old_len || flags & ~MREMAP_MAYMOVE))
+		return -EINVAL;
 	uint64_t offset = vma->offset + (old - vma->start);
 	if (!vma_is_anonymous(vma) && offset + new_len < offset)
 		return -EINVAL;
@@ -236,7 +240,7 @@ static int remap_place(struct space *space, virt_t old, uint64_t old_len, uint64
 {
 	virt_t end;
 	if (!(flags & MREMAP_FIXED)) {
-		*addr = space_find_place(space, 0, new_len);
+		*addr = space_find_place(space, 0, new_len, PAGE_SIZE);
 		return *addr ? 0 : -ENOMEM;
 	}
 	if (range_check(*addr, new_len, &end) || (*addr < old + old_len && old < end))
@@ -272,7 +276,7 @@ static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_
 	}
 	int err = remap_place(space, old, old_len, new_len, flags, addr);
 	if (!err)
-		err = space->vmas->count + 3 > VMA_MAX ? -ENOMEM : vmas_own(&space->vmas, 3);
+		err = space->vmas->count + 3 > vmas_max() ? -ENOMEM : vmas_own(&space->vmas, 3);
 	if (err)
 		return err;
 

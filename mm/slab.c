@@ -175,7 +175,7 @@ void *kmalloc(size_t size)
 
 	if (size <= KMALLOC_SLAB_MAX)
 		return slab_alloc(&kmalloc_caches[kmalloc_class[div_round_up(size, KMALLOC_STEP)]]);
-	if (size > PAGE_SIZE << FRAME_ORDER_MAX)
+	if (size > KMALLOC_MAX)
 		return NULL;
 	pfn = frame_alloc_block(FRAME_KERNEL, log2_ceil(page_count(size)));
 	return pfn == FRAME_NONE ? NULL : frame_bytes(pfn);
@@ -245,6 +245,11 @@ void slab_for_each_cache(void (*visit)(const struct slab_cache *cache, void *arg
 
 	list_for_each_entry(cache, &caches, all)
 		visit(cache, argument);
+}
+
+uint32_t slab_capacity(const struct slab_cache *cache)
+{
+	return ((PAGE_SIZE << cache->order) - slab_first(cache)) / cache->size;
 }
 
 static struct slab *slab_with_room(struct slab_cache *cache)

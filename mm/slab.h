@@ -35,7 +35,9 @@ void slabs_start(void);
 /* Give the empty slabs that caches keep back to the frame allocator. */
 void slabs_trim(void);
 
-/* General memory, 16-byte aligned; from 4 KiB up page aligned, up to 4 MiB.  NULL: no memory. */
+/* General memory, 16-byte aligned; from 4 KiB up page aligned.  NULL: no memory, or more than
+ * KMALLOC_MAX. */
+enum { KMALLOC_MAX = 4 * MIB };
 MUST_CHECK void *kmalloc(size_t size);
 MUST_CHECK void *kzalloc(size_t size);
 void kfree(void *memory);               /* NULL is fine */
@@ -45,3 +47,4 @@ MUST_CHECK char *kstrdup(const char *text);
 uint64_t slab_objects(void);
 void slab_for_each_cache(void (*visit)(const struct slab_cache *cache, void *argument),
 			 void *argument);
+uint32_t slab_capacity(const struct slab_cache *cache);         /* objects in one of its slabs */

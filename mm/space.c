@@ -20,6 +20,7 @@
 #include "kernel/event.h"
 #include "kernel/panic.h"
 #include "mm/cursor.h"
+#include "mm/hugetlb_range.h"
 #include "mm/mmap.h"
 #include "mm/slab.h"
 #include "mm/tree.h"
@@ -39,6 +40,7 @@ static uint64_t space_count, next_space_id;
 void spaces_start(void)
 {
 	slab_cache_init(&space_cache, "space", sizeof(struct space), 8);
+	tree_start();
 }
 
 /* A space without ranges and pages, not on the list. */
@@ -233,6 +235,10 @@ static void copy_leaf(const struct leaf_visit *leaf, void *argument)
 	struct copy_all *all = argument;
 	if (all->err || pte_is_shared(leaf->leaf) || !pte_is_counted(leaf->leaf))
 		return;
+	if (pte_is_view(leaf->leaf))            /* the file's, until somebody writes */
+		return;
+	if (frames[pte_pfn(leaf->leaf)].kind == FRAME_HUGETLB)  /* may not be to be had */
+		return;
 
 	pfn_t fresh = frame_alloc(FRAME_DATA);
 	struct cursor cursor;
@@ -255,7 +261,7 @@ static void copy_leaf(const struct leaf_visit *leaf, void *argument)
 	cursor_close(&cursor);
 }
 
-/* fork_share=none: the naive fork of early Unix.  The pages of private ranges are copied at once,
+/* fork_share=none: the naive fork of early Unix.  A program's own pages are copied at once,
  * while they cannot change: the parent's entries are read-only until somebody owns them. */
 static int space_copy_everything(struct space *child)
 {
@@ -292,6 +298,7 @@ void space_put(struct space *space)
 	root_put(space->mmu.root >> PAGE_SHIFT);
 	vmas_put(space->vmas);
 	commit_uncharge(space->promised_pages + space->promised_tables);
+	hugetlb_unpromise_all(space);
 	slab_free(&space_cache, space);
 }
 

@@ -20,10 +20,11 @@
 #include "mm/mmu.h"
 #include "mm/vma.h"
 
-/* Where the program's parts lie: for /proc/PID/{cmdline,environ,stat}. */
+/* Where the program's parts lie: for /proc/PID/{auxv,cmdline,environ,stat}. */
 struct program {
 	virt_t code_start, code_end, data_start, data_end;
 	virt_t args_start, args_end, env_start, env_end;
+	virt_t auxv_start, auxv_end;
 };
 
 struct space {
@@ -37,6 +38,7 @@ struct space {
 	uint64_t mapped_pages;          /* [lock] VmSize */
 	uint64_t mapped_peak;           /* [lock] VmPeak */
 	uint64_t promised_pages;        /* [lock] in accounted ranges, see mm/commit.h */
+	uint64_t promised_huge[2];      /* atomic: of 2 MiB, of 1 GiB; see mm/hugetlb_range.h */
 	uint64_t promised_tables;       /* constant: what the fork that made it may still copy */
 	uint64_t locked_pages;          /* [lock] in locked ranges */
 	uint32_t lock_future;           /* [lock] flags of new ranges: VMA_LOCKED... or 0 */

@@ -7,6 +7,8 @@
  *              R2  a table of level n names tables of level n-1 only: no cycles.
  *              W1  in a table that is not stale, an entry with the write bit names something that
  *                  no other entry names (and, if that is a table, one that is not stale either).
+ *              W3  a huge leaf with the write bit names a block that no other leaf names, and whose
+ *                  frames nobody else holds either.
  *              I1  a table with a count above one is constant, except for its stale tag.
  * Locks:       who edits a table owns it and has locked it.  Other spaces need no lock: they see a
  *              count above one, and copy.  Two owners of one table that both see two both copy it;
@@ -17,11 +19,26 @@
 #include "lib/abi/errno.h"
 #include "kernel/event.h"
 #include "kernel/panic.h"
+#include "mm/hugetlb.h"
 
 static pte_t entry_for_sharer(pte_t entry);
 static unsigned line_copy(pte_t *to, const pte_t *from, unsigned *uncounted);
 static unsigned line_regain(pte_t *slots, int level, unsigned *kept);
+static int table_write_down(
+	pte_t *slot, int level, struct gather *gather, struct work_counts *work);
 static void table_free(pfn_t table, struct work_counts *work);
+
+pfn_t zero_table;
+
+void tree_start(void)
+{
+	zero_table = table_alloc(1, NULL);
+	if (zero_table == FRAME_NONE)
+		panic("no memory for the table of zeros");
+	for (unsigned i = 0; i < PTE_PER_TABLE; i++)
+		entry_store(&frame_entries(zero_table)[i],
+			    pte_as_uncounted(pte_to_frame(zero_frame, false)));
+}
 
 pfn_t table_alloc(int level, struct work_counts *work)
 {
@@ -59,6 +76,15 @@ pfn_t table_copy(pfn_t from, struct work_counts *work)
 	return to;
 }
 
+/* One holder more of what a counted entry names. */
+static void entry_get(pte_t entry)
+{
+	if (unlikely(pte_is_huge(entry)))
+		huge_get(pte_pfn(entry));
+	else
+		frame_get(pte_pfn(entry));
+}
+
 /* One line of a table, eight entries in a row.  How many there were. */
 static unsigned line_copy(pte_t *to, const pte_t *from, unsigned *uncounted)
 {
@@ -74,7 +100,7 @@ static unsigned line_copy(pte_t *to, const pte_t *from, unsigned *uncounted)
 			pte_store(&to[i], pte_without_write(entry));
 		} else {
 			if (pte_is_counted(entry))
-				frame_get(pte_pfn(entry));
+				entry_get(entry);
 			else
 				++*uncounted;
 			pte_store(&to[i], entry_for_sharer(entry));
@@ -94,8 +120,10 @@ static pte_t entry_for_sharer(pte_t entry)
 static inline bool entry_is_exclusive(pte_t entry, int level)
 {
 	pfn_t named = pte_present_pfn(entry);
-	return frame_is_exclusive(named) &&
-	       (level == 1 || !atomic_load_relaxed(&frames[named].stale));
+	if (level == 1)
+		return frame_is_exclusive(named);
+	return (pte_is_huge(entry) ? huge_is_exclusive(named) : frame_is_exclusive(named))
+	       && !atomic_load_relaxed(&frames[named].stale);
 }
 
 void table_regain(pfn_t table, struct work_counts *work)
@@ -150,6 +178,8 @@ int table_own(pte_t *slot, int level, struct gather *gather, struct work_counts 
 		entry_store(slot, pte_to_table(table));
 		return 0;
 	}
+	if (unlikely(pte_is_huge(entry)))
+		return table_write_down(slot, level, gather, work);
 	if (pte_is_writable(entry))
 		return 0;
 
@@ -166,6 +196,57 @@ int table_own(pte_t *slot, int level, struct gather *gather, struct work_counts 
 	gather_add(gather, entry, level);
 	gather->must_flush = true;
 	return 0;
+}
+
+/*
+ * A huge leaf is a table that nobody wrote down: its block is what the table would be, with a count
+ * and a stale tag.  So it is owned like a table.  Alone, its holds of the frames become the new
+ * table's; else the frames are shared, and who copied leaves the tag.
+ */
+static int table_write_down(pte_t *slot, int level, struct gather *gather, struct work_counts *work)
+{
+	pte_t huge = pte_load(slot);
+	pfn_t block = pte_pfn(huge);
+	bool is_alone = huge_is_exclusive(block);
+
+	assert(level == 2 && frames[block].kind == FRAME_DATA);
+	assert(is_alone || !pte_is_writable(huge));
+	pfn_t table = table_alloc(level - 1, work);
+	if (table == FRAME_NONE)
+		return -ENOMEM;
+
+	pte_t *entries = frame_entries(table);
+	for (unsigned i = 0; i < PTE_PER_TABLE; i++) {
+		if (!is_alone)
+			frame_get(block + i);
+		pte_store(&entries[i], pte_part(huge, level, i));
+	}
+	frames[table].used = frames[table].resident = PTE_PER_TABLE;
+	if (is_alone) {
+		frame_dissolve_huge(block);
+	} else {
+		atomic_store_relaxed(&frames[block].stale, 1);  /* our put of it releases it */
+		gather_add(gather, huge, level);
+		work_add(work, entries_shared, PTE_PER_TABLE);
+	}
+	gather->must_flush = true;
+	pte_store(slot, pte_to_table(table));
+	work_add(work, huge_splits, 1);
+	event(huge_split, block, table, is_alone);
+	return 0;
+}
+
+bool huge_regain(pfn_t block, int level)
+{
+	if (!huge_is_exclusive(block))
+		return false;
+	if (!atomic_load_relaxed(&frames[block].stale))
+		return true;
+	for (pfn_t each = block; each < block + (pte_span(level) >> PAGE_SHIFT); each++)
+		if (!frame_is_exclusive(each))
+			return false;
+	frames[block].stale = 0;
+	return true;
 }
 
 int table_share(pfn_t to, pfn_t from, int share_level, bool edit_source, struct work_counts *work)
@@ -185,9 +266,9 @@ int table_share(pfn_t to, pfn_t from, int share_level, bool edit_source, struct 
 		if (edit_source)
 			pte_store(&old[i], shared);
 
-		if (level == 1 || level - 1 <= share_level) {
+		if (level == 1 || level - 1 <= share_level || pte_is_huge(entry)) {
 			if (pte_is_counted(entry)) {
-				frame_get(pte_pfn(entry));
+				entry_get(entry);
 				counted++;
 			}
 			event(entry_share, from, pte_pfn(entry), level);
@@ -213,10 +294,29 @@ void entry_put(pte_t entry, int level, struct work_counts *work)
 		return;
 
 	pfn_t named = pte_pfn(entry);
-	if (level > 1)
+	if (unlikely(pte_is_huge(entry)))
+		huge_put(named, level);
+	else if (level > 1)
 		table_put(named, work);
 	else
 		frame_put(named);
+}
+
+void huge_put(pfn_t block, int level)
+{
+	if (!huge_put_is_last(block))
+		return;
+	if (frames[block].kind == FRAME_HUGETLB) {
+		hugetlb_give(block, level);
+		return;
+	}
+	if (!atomic_load_relaxed(&frames[block].stale)) {
+		frame_free_huge(block, level);
+		return;
+	}
+	frame_dissolve_huge(block);
+	for (pfn_t each = block; each < block + (pte_span(level) >> PAGE_SHIFT); each++)
+		frame_put(each);
 }
 
 void table_put(pfn_t table, struct work_counts *work)
@@ -257,6 +357,8 @@ uint64_t entry_resident(pte_t entry, int level)
 		return 1;
 
 	pfn_t table = pte_pfn(entry);
+	if (pte_is_huge(entry))                 /* pages of the pool are counted apart */
+		return frames[table].kind == FRAME_DATA ? pte_span(level) >> PAGE_SHIFT : 0;
 	if (level == 2)
 		return frames[table].resident;
 
@@ -274,8 +376,24 @@ uint64_t entry_resident(pte_t entry, int level)
 	return pages;
 }
 
+/* Frames that only this block holds.  Those of the pool go back to the pool. */
+static uint64_t huge_exclusive(pfn_t block, int level)
+{
+	uint64_t frames_held = pte_span(level) >> PAGE_SHIFT, found = 0;
+
+	if (!huge_is_exclusive(block) || frames[block].kind != FRAME_DATA)
+		return 0;
+	if (!atomic_load_relaxed(&frames[block].stale))
+		return frames_held;
+	for (pfn_t each = block; each < block + frames_held; each++)
+		found += frame_is_exclusive(each);
+	return found;
+}
+
 uint64_t entry_exclusive(pte_t entry, int level)
 {
+	if (pte_is_huge(entry))
+		return huge_exclusive(pte_pfn(entry), level);
 	if (!pte_is_counted(entry) || !frame_is_exclusive(pte_pfn(entry)))
 		return 0;
 	if (level == 1)

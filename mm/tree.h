@@ -20,6 +20,10 @@
  * above one is never stored to.  Whoever copies it leaves a stale tag on it: some of its write bits
  * may no longer be true.  When one owner is left, regain() keeps exactly those that still are.
  *
+ * A huge leaf is a table nobody wrote down.  Its block of frames is counted like a table, by the
+ * leaves that name it, and holds each of its frames as a table would.  Owning it when it is shared
+ * writes the table down.
+ *
  * Order (rule 3): unhook, shoot down, put - for tables as for frames.  What was unhooked waits in a
  * gather until the shootdown is done.
  *
@@ -33,6 +37,15 @@
 #include "mm/counters.h"
 #include "mm/frame.h"
 #include "mm/mmu.h"
+
+/*
+ * To 2 MiB what the zero frame is to a page: a table all of whose entries name the zero frame, not to
+ * be executed.  The kernel holds it for ever, so that whoever writes below it copies it first.
+ */
+extern pfn_t zero_table;
+
+/* Make it: once, before the first space. */
+void tree_start(void);
 
 /* References that will be put once no CPU can use them any more. */
 enum { GATHER_MAX = 32 };
@@ -59,7 +72,7 @@ void table_regain(pfn_t table, struct work_counts *work);
 /*
  * Make what *slot names (in a table of `level` >= 2 that the caller owns and has locked) a table of
  * the caller's own: create it if there is none, take it back if nobody else has it, else copy it
- * and gather the old one.  0, or -ENOMEM with nothing changed.
+ * and gather the old one.  A huge leaf of 2 MiB is written down as a table, which is a copy too.  0, or -ENOMEM with nothing changed.
  */
 MUST_CHECK int table_own(pte_t *slot, int level, struct gather *gather, struct work_counts *work);
 
@@ -80,6 +93,15 @@ void entry_put(pte_t entry, int level, struct work_counts *work);
 
 /* The same for a whole table by its frame (a root). */
 void table_put(pfn_t table, struct work_counts *work);
+
+/*
+ * Is the huge block, which the caller's entry names, held by that entry alone, and does nobody else
+ * hold any of its frames?  Then it is tagged stale no longer.  [the lock of the entry's table]
+ */
+bool huge_regain(pfn_t block, int level);
+
+/* Count one fewer on a huge block; the last holder puts its frames. */
+void huge_put(pfn_t block, int level);
 
 /* Pages below the entry that count in RSS. */
 uint64_t entry_resident(pte_t entry, int level);

@@ -18,6 +18,7 @@ struct views {
 	struct object *object;
 	uint64_t first_page, last_page;
 	enum view_kind kind;
+	int err;
 };
 
 static void space_remove_views(struct space *space, void *argument);
@@ -26,27 +27,28 @@ static int vma_remove_views(struct space *space, const struct vma *vma, const st
 static int range_remove_views(struct space *space, virt_t start, virt_t end)
 	REQUIRES(space->lock);
 
-void spaces_remove_views(struct object *object, uint64_t first_page, uint64_t last_page,
-			 enum view_kind kind)
+int spaces_remove_views(struct object *object, uint64_t first_page, uint64_t last_page,
+			enum view_kind kind)
 {
-	struct views what = { object, first_page, last_page, kind };
+	struct views what = { object, first_page, last_page, kind, 0 };
+
 	space_for_each(space_remove_views, &what);
+	return what.err;
 }
 
-/* Truncation must not fail: where a table cannot be owned for lack of memory, others run and it is
- * tried again. */
+/* Where a table cannot be owned for lack of memory, the others get on with it: to try again is to
+ * visit all, and to find little. */
 static void space_remove_views(struct space *space, void *argument)
 {
-	int err;
-	do {
-		err = 0;
-		write_lock(&space->lock);
-		for (uint32_t i = 0; i < space->vmas->count && !err; i++)
-			err = vma_remove_views(space, &space->vmas->at[i], argument);
-		write_unlock(&space->lock);
-		if (err)
-			task_yield();
-	} while (err);
+	struct views *what = argument;
+	int err = 0;
+
+	write_lock(&space->lock);
+	for (uint32_t i = 0; i < space->vmas->count && !err; i++)
+		err = vma_remove_views(space, &space->vmas->at[i], what);
+	write_unlock(&space->lock);
+	if (err)
+		what->err = err;
 }
 
 static int vma_remove_views(struct space *space, const struct vma *vma, const struct views *what)

@@ -17,6 +17,7 @@
 enum { VMAS_MIN_CAPACITY = 12 };
 
 struct vma_name_ops vma_name_ops;
+int64_t vmas_limit = VMA_MAX;
 
 /* Who maps an object, and who may write it by that. */
 static void vma_count(const struct vma *vma)
@@ -110,7 +111,7 @@ int vmas_own(struct vmas **vmas, uint32_t room)
 
 	/* A shared array is copied as it is; one that is full grows by half, but not beyond what
 	 * there can ever be: kmalloc() has an end, too. */
-	uint32_t grown = MIN(need + need / 2, MAX(need, (uint32_t)VMA_MAX));
+	uint32_t grown = MIN(need + need / 2, MAX(need, vmas_max()));
 	uint32_t capacity = need <= old->capacity ? old->capacity : grown;
 	struct vmas *new = vmas_create(capacity);
 	if (!new)
@@ -189,6 +190,16 @@ void vmas_cut(struct vmas *vmas, uint32_t i, virt_t addr)
 	low->end = high->start = addr;
 	if (high->object)
 		high->offset += addr - low->start;
+}
+
+bool vmas_may_cut(const struct vmas *vmas, virt_t start, virt_t end)
+{
+	uint32_t first = vmas_search(vmas, start), last = vmas_search(vmas, end);
+	bool cuts_first = first < vmas->count && vmas->at[first].start < start;
+	bool cuts_last = last < vmas->count && vmas->at[last].start < end;
+	uint32_t more = cuts_first + cuts_last;
+
+	return !more || vmas->count + more <= vmas_max();
 }
 
 void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to)

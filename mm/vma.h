@@ -27,6 +27,10 @@ enum vma_flags {
 	VMA_LOCKED     = 1 << 9,        /* mlock */
 	VMA_LOCKONFAULT = 1 << 10,      /* with LOCKED: pages come when they are touched */
 	VMA_ACCOUNTED  = 1 << 11,       /* memory was promised for it, see mm/commit.h */
+	VMA_HUGEPAGE   = 1 << 12,       /* MADV_HUGEPAGE */
+	VMA_NOHUGEPAGE = 1 << 13,       /* MADV_NOHUGEPAGE */
+	VMA_HUGETLB    = 1 << 14,       /* MAP_HUGETLB: in pages of 2 MiB, from the pool */
+	VMA_HUGETLB_1G = 1 << 15,       /* with HUGETLB: of 1 GiB */
 };
 
 struct vma {
@@ -44,7 +48,12 @@ struct vmas {
 	struct vma at[];
 };
 
-enum { VMA_MAX = 65530 };               /* vm.max_map_count */
+enum { VMA_MAX = 65530 };               /* what vm.max_map_count is at first */
+
+/* Ranges that a space may have: vm.max_map_count. */
+extern int64_t vmas_limit;              /* atomic */
+
+static inline uint32_t vmas_max(void) { return (uint32_t)READ_ONCE(vmas_limit); }
 
 /* What the name of a range is counted by: set once by the file layer before any is mapped. */
 struct vma_name_ops {
@@ -91,7 +100,13 @@ static inline uint64_t vma_promise(const struct vma *vma)
 /* Must memory be promised for it once it is writable?  Its pages will be its own then. */
 static inline bool vma_is_accountable(const struct vma *vma)
 {
-	return !(vma->flags & (VMA_SHARED | VMA_NORESERVE | VMA_ACCOUNTED));
+	return !(vma->flags & (VMA_SHARED | VMA_NORESERVE | VMA_ACCOUNTED | VMA_HUGETLB));
+}
+
+/* Of the tables in which its leaves stand: 1, or with MAP_HUGETLB 2 or 3. */
+static inline int vma_leaf_level(const struct vma *vma)
+{
+	return vma->flags & VMA_HUGETLB ? vma->flags & VMA_HUGETLB_1G ? 3 : 2 : 1;
 }
 
 static inline bool vma_is_anonymous(const struct vma *vma) { return !vma->object; }
@@ -117,6 +132,10 @@ static inline void vmas_split(struct vmas *vmas, virt_t addr)
 {
 	(void)vmas_split_at(vmas, vmas_search(vmas, addr), addr);
 }
+
+/* May ranges be cut at start and end, or would there be too many? */
+bool vmas_may_cut(const struct vmas *vmas, virt_t start, virt_t end);
+
 /* Remove the ranges from..to-1 (indexes) and drop their references; merge what now touches. */
 void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to);
 void vmas_merge_around(struct vmas *vmas, virt_t start, virt_t end);

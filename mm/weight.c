@@ -5,7 +5,6 @@
  * Locks: the space's, for writing: a fault could replace and free a table that is looked at.
  */
 #include "mm/weight.h"
-#include "mm/cursor.h"
 #include "mm/tree.h"
 
 /* An object without a name goes with the last range that names it: each has its part of the pages.
@@ -36,27 +35,4 @@ void space_weigh(struct space *space, struct space_weight *weight)
 		.resident = atomic_load_relaxed(&space->resident),
 	};
 	write_unlock(&space->lock);
-}
-
-static void count_leaf(const struct leaf_visit *leaf, void *argument)
-{
-	uint64_t *pages = argument;
-
-	*pages += pte_is_counted(leaf->leaf);
-}
-
-uint64_t space_locked_resident(struct space *space)
-{
-	uint64_t pages = 0;
-
-	if (!READ_ONCE(space->locked_pages))
-		return 0;
-	write_lock(&space->lock);
-	for (uint32_t i = 0; i < space->vmas->count; i++) {
-		const struct vma *vma = &space->vmas->at[i];
-		if (vma->flags & VMA_LOCKED)
-			cursor_for_each(space, vma->start, vma->end, count_leaf, &pages);
-	}
-	write_unlock(&space->lock);
-	return pages;
 }

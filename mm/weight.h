@@ -17,6 +17,3 @@ struct space_weight {
 
 /* Walks the tables that are the space's own; may sleep. */
 void space_weigh(struct space *space, struct space_weight *weight);
-
-/* Pages in locked ranges that are there: Mlocked.  May sleep. */
-uint64_t space_locked_resident(struct space *space);

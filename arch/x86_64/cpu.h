@@ -32,6 +32,7 @@ struct cpu {
 	uint64_t counters[32];          /* [own] see mm/counters.h */
 	void *frame_cache;              /* [own] see mm/frame.c */
 	uint64_t random_state;          /* [own] jitter */
+	uint64_t lock_stats[48][3];     /* [own] by rank; see kernel/spinlock.c */
 };
 
 /* What CPUID offered and we use, the same on every CPU. */

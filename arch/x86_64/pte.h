@@ -9,6 +9,7 @@
  * Rights live in the leaf.  A is preset, D comes and goes with W, so the CPU never writes a table
  * (Intel SDM vol. 3A 4.8): shared tables stay bit for bit the same.
  *
+ *   HUGE       leaf, in a table of level 2 or 3: names 2 MiB or 1 GiB of frames, see mm/huge.h
  *   SHARED     leaf: a view of a MAP_SHARED object, never copied on write
  *   VIEW       leaf: names the page of an object, and not a copy of the space's own
  *   UNCOUNTED  leaf: names a frame without holding it: the zero frame, device memory
@@ -48,6 +49,7 @@ static inline bool pte_is_shared(pte_t e)    { return e.bits & PTE_SHARED; }
 static inline bool pte_is_parked(pte_t e)    { return e.bits & PTE_PARKED; }
 static inline bool pte_is_view(pte_t e)      { return e.bits & PTE_VIEW; }
 static inline bool pte_is_uncounted(pte_t e) { return e.bits & PTE_UNCOUNTED; }
+static inline bool pte_is_huge(pte_t e)      { return e.bits & PTE_HUGE; }
 static inline bool pte_is_executable(pte_t e) { return !(e.bits & PTE_NX); }
 static inline bool pte_is_dirty(pte_t e)     { return e.bits & PTE_DIRTY; }
 
@@ -57,10 +59,17 @@ static inline bool pte_is_counted(pte_t e)
 	return !pte_is_none(e) && !pte_is_uncounted(e);
 }
 
-/* An entry, not none, with nothing special about it: present, counted, not SHARED.  Most are. */
+/* An entry, not none, with nothing special about it: present, counted, not SHARED, not huge.  Most
+ * are. */
 static inline bool pte_is_plain(pte_t e)
 {
-	return !(e.bits & (PTE_SHARED | PTE_UNCOUNTED | PTE_PARKED));
+	return !(e.bits & (PTE_SHARED | PTE_UNCOUNTED | PTE_PARKED | PTE_HUGE));
+}
+
+/* In a table of level 2 or above: does it name a table, and that one the holder's own? */
+static inline bool pte_is_own_table(pte_t e)
+{
+	return (e.bits & (PTE_WRITE | PTE_HUGE)) == PTE_WRITE;
 }
 
 static inline pfn_t pte_pfn(pte_t e)
@@ -98,6 +107,7 @@ static inline pte_t pte_as_shared(pte_t leaf)     { return (pte_t){ leaf.bits | 
 static inline pte_t pte_as_view(pte_t leaf)       { return (pte_t){ leaf.bits | PTE_VIEW }; }
 static inline pte_t pte_without_view(pte_t leaf)  { return (pte_t){ leaf.bits & ~PTE_VIEW }; }
 static inline pte_t pte_as_uncounted(pte_t leaf)  { return (pte_t){ leaf.bits | PTE_UNCOUNTED }; }
+static inline pte_t pte_as_huge(pte_t leaf)       { return (pte_t){ leaf.bits | PTE_HUGE }; }
 static inline pte_t pte_with_exec(pte_t leaf)     { return (pte_t){ leaf.bits & ~PTE_NX }; }
 static inline pte_t pte_without_exec(pte_t leaf)  { return (pte_t){ leaf.bits | PTE_NX }; }
 
@@ -120,14 +130,15 @@ static inline pte_t pte_limited(pte_t leaf, struct pte_rights rights)
  * still holding its frame. */
 static inline pte_t pte_park(pte_t leaf)
 {
-	uint64_t kept = leaf.bits & (PTE_SHARED | PTE_VIEW | PTE_ACCESSED | PTE_USER);
+	uint64_t kept =
+		leaf.bits & (PTE_SHARED | PTE_VIEW | PTE_HUGE | PTE_ACCESSED | PTE_USER);
 	return (pte_t){ kept | PTE_NX | PTE_PARKED | (~leaf.bits & PTE_FRAME) };
 }
 
 /* The present leaf again, read-only. */
 static inline pte_t pte_unpark(pte_t parked)
 {
-	uint64_t kept = parked.bits & (PTE_SHARED | PTE_VIEW | PTE_NX);
+	uint64_t kept = parked.bits & (PTE_SHARED | PTE_VIEW | PTE_HUGE | PTE_NX);
 	return (pte_t){ kept | PTE_NAMED | (~parked.bits & PTE_FRAME) };
 }
 
@@ -141,4 +152,13 @@ static inline unsigned pte_index(virt_t addr, int level)
 static inline uint64_t pte_span(int level)
 {
 	return 1ull << (PAGE_SHIFT + PTE_INDEX_BITS * (level - 1));
+}
+
+/* The `i`-th of the entries that a huge leaf in a table of `level` stands for.  In a parked one the
+ * bits that change are all ones. */
+static inline pte_t pte_part(pte_t huge, int level, unsigned i)
+{
+	uint64_t bits = huge.bits ^ i * pte_span(level - 1);
+
+	return (pte_t){ level == 2 ? bits & ~PTE_HUGE : bits };
 }

@@ -258,7 +258,7 @@ static void interrupt(struct trap_frame *frame)
 	switch (frame->vector) {
 	case VECTOR_TIMER:
 		apic_end_of_interrupt();
-		upcall_timer();
+		upcall_timer(frame_is_user(frame));
 		break;
 	case VECTOR_RESCHEDULE:
 		apic_end_of_interrupt();

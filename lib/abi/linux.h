@@ -98,6 +98,17 @@
 #define FUTEX_OP_CMP_GT 4
 #define FUTEX_OP_CMP_GE 5
 
+/* futex_waitv: one word of many */
+#define FUTEX2_SIZE_U32 2
+#define FUTEX2_PRIVATE FUTEX_PRIVATE_FLAG
+
+struct abi_futex_waitv {
+	uint64_t val;
+	uint64_t uaddr;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
 /* Robust futexes: the word, and how long a list may be before it is called circular */
 #define FUTEX_WAITERS 0x80000000u
 #define FUTEX_OWNER_DIED 0x40000000u

@@ -30,6 +30,8 @@
 #define MAP_NONBLOCK 0x10000
 #define MAP_STACK 0x20000
 #define MAP_HUGETLB 0x40000
+#define MAP_HUGE_SHIFT 26               /* with MAP_HUGETLB: the binary logarithm of the size */
+#define MAP_HUGE_MASK 0x3f
 #define MAP_SYNC 0x80000
 #define MAP_FIXED_NOREPLACE 0x100000
 
@@ -68,6 +70,7 @@
 #define MADV_PAGEOUT 21
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
+#define MADV_COLLAPSE 25
 
 /* memfd_create */
 #define MFD_CLOEXEC 0x1

@@ -64,9 +64,9 @@ def run_script(*command):
     return status, output
 
 
-def on_this_machine(script):
-    busybox = build.busybox_path()
-    return run_script("sh", "-c", f"exec {busybox} sh {script} 2>&1 </dev/null")
+def on_this_machine(script, *words):
+    line = " ".join(map(str, [build.busybox_path(), "sh", script, *words]))
+    return run_script("sh", "-c", f"exec {line} 2>&1 </dev/null")
 
 
 def in_a_root_of_its_own():
@@ -88,12 +88,12 @@ def script_lines(names):
     return ["dir /root 755", *(f"file /scripts/{name} 755 {SCRIPTS}/{name}" for name in names)]
 
 
-def in_cowbell(settings, names):
-    """(outcome, {script: (status, output)})"""
-    path = build.initramfs("scripts", [f"file /init 755 {SCRIPTS}/script.init",
-                                       *script_lines(names)], busybox=True)
-    with Machine(settings.words(settings.fork_share), smp=settings.smps([2])[0],
-                 initramfs=path) as machine:
+def in_cowbell(settings, names, manifest=(), words=()):
+    """(outcome, {script: (status, output)}).  Each script gets the words."""
+    path = build.initramfs("-".join(names), [f"file /init 755 {SCRIPTS}/script.init", *manifest,
+                                             *script_lines(names)], busybox=True)
+    boot = [*settings.words(settings.fork_share), "--", *map(str, words)]
+    with Machine(boot, smp=settings.smps([2])[0], initramfs=path) as machine:
         outcome = machine.run(2 * SECONDS)
     seen, code = {}, ""
     for line in outcome.lines:

@@ -168,6 +168,27 @@ def test_unknown_words_go_to_init(settings):
                     "TERM=linux" not in environment and f"no TERM=linux in {environment}")
 
 
+def pools(outcome):
+    """What the kernel says of the pools of huge pages: [(how many, of how many, MiB each)]."""
+    return [tuple(map(int, pool)) for pool in
+            re.findall(r"huge pages: (\d+) of (\d+) with (\d+) MiB each", outcome.console)]
+
+
+def test_hugepages_words_fill_the_pools(settings):
+    outcome = boot(settings, "hugepagesz=2M", "hugepages=3", "hugepages=5", "hugepagesz=3M",
+                   "hugepages=7", "transparent_hugepage=never")
+    ignored = outcome.console.count("bad value: hugepages=")
+    return problems(outcome, not_off(outcome), differs("pools", pools(outcome), [(3, 3, 2)]),
+                    differs("words ignored", ignored, 2))
+
+
+def test_hugepages_without_a_size_are_of_the_default_size(settings):
+    outcome = boot(settings, "hugepages=1", "hugepagesz=2M", "hugepages=4", "default_hugepagesz=1G",
+                   memory=3072)
+    return problems(outcome, not_off(outcome),
+                    differs("pools", pools(outcome), [(1, 1, 1024), (4, 4, 2)]))
+
+
 def archive_without_init(name):
     return build.initramfs(name, [f"file /opt/first 755 {BUILD}/tests/init/probe"])
 

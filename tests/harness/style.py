@@ -7,6 +7,7 @@ CHECKS = {
     "map": lambda: call(["tools/check-map"]),
     "lengths": lambda: call(["tools/check-style"]),
     "docs": lambda: call(["tools/check-docs"]),
+    "figures": lambda: call(["tools/plots", "--check"]),
     "lint": lambda: make("lint"),
 }
 

@@ -11,6 +11,7 @@
 #include "lib/atomic.h"
 #include "lib/string.h"
 #include "lib/types.h"
+#include "lib/abi/errno.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/tlb.h"
@@ -325,6 +326,16 @@ WEAK void log_line(enum log_level level, const char *fmt, ...)
 WEAK bool upcall_is_privileged(void)
 {
 	return true;
+}
+
+WEAK bool upcall_is_dying(void)
+{
+	return false;
+}
+
+WEAK int upcall_find_memory(void)
+{
+	return -ENOMEM;
 }
 
 WEAK uint64_t upcall_rlimit(unsigned which)

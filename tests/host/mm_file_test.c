@@ -10,6 +10,7 @@
 #include "mm/frame.h"
 #include "mm/object.h"
 #include "tests/host/sim/unit.h"
+#include "tests/host/sim/world.h"
 
 #define UNIT_PROGRAM "mm_file"
 
@@ -261,4 +262,127 @@ UNIT(truncate_spares_other_files)
 	HOLDS(unit_get(space, PAGE(0)) == 1 && space->resident == 1);
 	unit_exit(space);
 	object_put(object);
+}
+
+/* ---- no memory to give memory back ---- */
+
+enum { CUT_PAGES = 1100, CUT_AT = 530, FAILURES_MAX = 200 };
+
+/* A file whose tree a snapshot shares, seen by a program and its child whose tables are one. */
+struct cut_scene {
+	struct object *object, *snapshot;
+	struct space *space, *child;
+};
+
+static void cut_scene_make(struct cut_scene *scene)
+{
+	scene->object = file_of(CUT_PAGES);
+	for (unsigned page = 0; page < CUT_PAGES; page += 10)
+		file_put(scene->object, page * PAGE_SIZE + 2048, page + 1);
+	HOLDS(object_snapshot(scene->object, &scene->snapshot) == 0);
+	scene->space = unit_space(0);
+	unit_map_object(scene->space, PAGE(0), CUT_PAGES, scene->object, MAP_SHARED);
+	unit_map_object(scene->space, PAGE(2000), CUT_PAGES, scene->object, MAP_PRIVATE);
+	unit_put(scene->space, PAGE(600) + 2048, 601);
+	unit_put(scene->space, PAGE(2000 + 540) + 2048, 7);
+	HOLDS(unit_get(scene->space, PAGE(2000 + 550) + 2048) == 551);
+	scene->child = unit_fork(scene->space, FORK_SHARE_ROOT);
+}
+
+static void cut_scene_end(struct cut_scene *scene)
+{
+	unit_exit(scene->child);
+	unit_exit(scene->space);
+	object_put(scene->snapshot);
+	object_put(scene->object);
+}
+
+static void cut_scene_is_untouched(struct cut_scene *scene)
+{
+	HOLDS(object_size(scene->object) == CUT_PAGES * PAGE_SIZE);
+	for (unsigned page = 0; page < CUT_PAGES; page += 10) {
+		HOLDS(file_get(scene->object, page * PAGE_SIZE + 2048) == page + 1);
+		HOLDS(unit_get(scene->child, PAGE(page) + 2048) == page + 1);
+	}
+	HOLDS(unit_get(scene->space, PAGE(2000 + 540) + 2048) == 7);
+	HOLDS(unit_get(scene->child, PAGE(2000 + 550) + 2048) == 551);
+}
+
+static void cut_scene_is_cut(struct cut_scene *scene, bool is_truncated)
+{
+	HOLDS(file_get(scene->object, (CUT_AT - 10) * PAGE_SIZE + 2048) == CUT_AT - 9);
+	HOLDS(file_get(scene->snapshot, 540 * PAGE_SIZE + 2048) == 541);
+	if (is_truncated) {
+		HOLDS(unit_access(scene->child, PAGE(600), ACCESS_READ) == -ENXIO);
+		HOLDS(object_resize(scene->object, CUT_PAGES * PAGE_SIZE) == 0);
+	}
+	HOLDS(file_get(scene->object, CUT_AT * PAGE_SIZE + 2048) == 0);
+	HOLDS(unit_get(scene->child, PAGE(600) + 2048) == 0);
+	HOLDS(unit_get(scene->child, PAGE(CUT_AT) + 2048) == 0);
+	HOLDS(file_get(scene->object, 600 * PAGE_SIZE + 2048) == 0);
+}
+
+static int cut_scene_cut(struct cut_scene *scene, bool truncates)
+{
+	uint64_t from = CUT_AT * PAGE_SIZE + 512;
+
+	return truncates ? object_resize(scene->object, from)
+			 : object_punch(scene->object, from, CUT_PAGES * PAGE_SIZE);
+}
+
+/* The n-th allocation fails, for each n, and no more memory is found. */
+static void cut_is_all_or_nothing(bool truncates)
+{
+	struct cut_scene scene;
+	unsigned refusals = 0;
+
+	world_gives_up = true;
+	for (unsigned nth = 1; nth <= FAILURES_MAX; nth++) {
+		cut_scene_make(&scene);
+		world_fail_nth(nth);
+		int err = cut_scene_cut(&scene, truncates);
+		bool is_over = !world_has_failed();
+
+		world_fail_nth(0);
+		HOLDS(err == 0 || err == -ENOMEM);
+		refusals += err != 0;
+		if (err)
+			cut_scene_is_untouched(&scene);
+		else
+			cut_scene_is_cut(&scene, truncates);
+		cut_scene_end(&scene);
+		if (is_over)
+			break;
+	}
+	HOLDS(refusals >= 3);
+	world_gives_up = false;
+}
+
+UNIT(truncation_without_memory_is_all_or_nothing)
+{
+	cut_is_all_or_nothing(true);
+}
+
+UNIT(punching_without_memory_is_all_or_nothing)
+{
+	cut_is_all_or_nothing(false);
+}
+
+UNIT(truncation_waits_for_memory)
+{
+	struct cut_scene scene;
+
+	for (unsigned nth = 1; nth <= FAILURES_MAX; nth++) {
+		cut_scene_make(&scene);
+		world_fail_nth(nth);
+		HOLDS(cut_scene_cut(&scene, true) == 0);
+		bool is_over = !world_has_failed();
+
+		world_fail_nth(0);
+		cut_scene_is_cut(&scene, true);
+		HOLDS(unit_get(scene.space, PAGE(2000 + 540) + 2048) == 0);
+		cut_scene_end(&scene);
+		if (is_over)
+			break;
+	}
 }

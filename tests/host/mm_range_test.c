@@ -8,7 +8,9 @@
 #include "lib/abi/errno.h"
 #include "mm/frame.h"
 #include "mm/vma.h"
+#include "kernel/upcall.h"
 #include "tests/host/sim/unit.h"
+#include "tests/host/sim/world.h"
 
 #define UNIT_PROGRAM "mm_range"
 
@@ -391,5 +393,49 @@ UNIT(stack_grows_to_its_limit_and_keeps_its_distance)
 	space->stack_limit = 4000 * PAGE_SIZE;
 	unit_put(space, PAGE(1900), 1);
 	HOLDS(unit_access(space, PAGE(100), ACCESS_WRITE) == -EFAULT);  /* too near to BASE */
+	unit_exit(space);
+}
+
+UNIT(stack_that_finds_no_memory_to_grow_asks_again)
+{
+	struct space *space = unit_space(0), *child;
+	struct map_request request = {
+		.addr = PAGE(2000), .len = PAGE_SIZE, .prot = RW,
+		.flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN,
+	};
+	virt_t addr;
+
+	HOLDS(space_map(space, &request, &addr) == 0);
+	space->stack_limit = 64 * PAGE_SIZE;
+	child = unit_fork(space, FORK_SHARE_ROOT);
+	world_fail_nth(1);              /* the child needs ranges of its own */
+	HOLDS(unit_access(child, PAGE(1990), ACCESS_WRITE) == -ENOMEM);
+	HOLDS(unit_access(child, PAGE(1990), ACCESS_WRITE) > 0);
+	world_fail_nth(0);
+	unit_exit(child);
+	unit_exit(space);
+}
+
+/* ---- populate ---- */
+
+static unsigned dies_after;             /* questions; 0: never */
+
+bool upcall_is_dying(void)
+{
+	return dies_after > 0 && --dies_after == 0;
+}
+
+UNIT(populate_ends_when_its_program_is_to_die)
+{
+	struct space *space = unit_space(100);
+
+	dies_after = 41;
+	HOLDS(space_populate(space, BASE, 100 * PAGE_SIZE, ACCESS_WRITE) == -EINTR);
+	HOLDS(space->resident == 40);
+	dies_after = 11;
+	HOLDS(space_mlock(space, PAGE(50), 30 * PAGE_SIZE, VMA_LOCKED) == -EINTR);
+	HOLDS(space->resident == 50);
+	HOLDS(space_populate(space, BASE, 100 * PAGE_SIZE, ACCESS_WRITE) == 0);
+	HOLDS(space->resident == 100);
 	unit_exit(space);
 }

@@ -61,3 +61,18 @@ TEST(generations_of_children_share_and_part)
 
 	EXPECT(seeds_pass("mm_stress.generations*", 40, run, &plan));
 }
+
+TEST(huge_pages_are_shared_split_and_made_again)
+{
+	static const struct world_plan plan = {
+		.cpus = 3, .steps = 200000, .quiet_interval = 3000, .wants_huge = true,
+		.first_threads = 3, .threads_max = 3, .spaces_max = 4,
+		.share = {
+			[OP_LOAD] = 200, [OP_STORE] = 300, [OP_FORK] = 50, [OP_EXIT] = 45,
+			[OP_THREAD] = 15, [OP_MAP] = 30, [OP_PROTECT] = 12, [OP_MOVE] = 12,
+			[OP_ADVISE] = 30, [OP_PEEK] = 10,
+		},
+	};
+
+	EXPECT(seeds_pass("mm_stress.huge*", 60, run, &plan));
+}

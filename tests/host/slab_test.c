@@ -83,14 +83,14 @@ TEST(sizes_and_alignments)
 		memset(memory, 0, size);
 		kfree(memory);
 	}
-	for (size_t size = PAGE_SIZE; size <= PAGE_SIZE << FRAME_ORDER_MAX; size *= 2) {
+	for (size_t size = PAGE_SIZE; size <= KMALLOC_MAX; size *= 2) {
 		void *memory = kmalloc(size);
 
 		EXPECT(is_page_aligned((uintptr_t)memory));
 		memset(memory, 0, size);
 		kfree(memory);
 	}
-	EXPECT(kmalloc((PAGE_SIZE << FRAME_ORDER_MAX) + 1) == NULL);
+	EXPECT(kmalloc(KMALLOC_MAX + 1) == NULL);
 	EXPECT(kmalloc(SIZE_MAX) == NULL);
 	kfree(NULL);
 }

@@ -235,6 +235,52 @@ TEST(stop_and_start_hold_output)
 	EXPECT(screen_shows(""));
 }
 
+TEST(echo_is_held_while_output_is_stopped)
+{
+	start();
+	type("a\x13" "bc");
+	EXPECT(screen_shows("a"));
+	type("\x7f" "d\n");
+	EXPECT(screen_shows(""));
+	EXPECT(reads(100, "abd\n", true));
+	type("\x11");
+	EXPECT(screen_shows("bc\b \bd\r\n"));
+	type("e");
+	EXPECT(screen_shows("e"));
+}
+
+TEST(echo_that_nobody_could_see_is_bounded)
+{
+	start();
+	set_flags(IXON, 0, ECHO);
+	type("\x13");
+	for (int i = 0; i < LINE_HELD_BYTES + 100; i++)
+		line_input(&line, 'x');
+	EXPECT(line.held_len == LINE_HELD_BYTES && line.head - line.tail == LINE_HELD_BYTES + 100);
+	type("\x11y");
+	EXPECT(line.held_len == 0);
+}
+
+TEST(a_signal_starts_output_and_forgets_what_was_held)
+{
+	start();
+	type("\x13" "abc\x03");
+	EXPECT(!line.is_stopped);
+	EXPECT(screen_shows("^C"));
+}
+
+TEST(without_flow_control_nothing_stays_held)
+{
+	struct abi_termios termios;
+
+	start();
+	type("\x13" "abc");
+	termios = line.termios;
+	termios.c_iflag &= ~(uint32_t)IXON;
+	line_set_termios(&line, &termios);
+	EXPECT(screen_shows("abc"));
+}
+
 TEST(newline_translations)
 {
 	start();

@@ -3,6 +3,7 @@
 #include "lib/abi/errno.h"
 #include "lib/atomic.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/insn.h"
 #include "tests/kernel/task_fixture.h"
 
 #define MS 1000000ull
@@ -90,14 +91,14 @@ KTEST(clock, timers_fire_in_order_and_not_early)
 	struct test_timer timers[TIMERS];
 
 	fired = 0;
-	preempt_disable();
+	uint64_t flags = irq_save();            /* none fires before all are set */
 	uint64_t start = clock_now_ns();
 	for (int i = 0; i < TIMERS; i++) {
 		timers[i] = (struct test_timer){ 0 };
 		timer_init(&timers[i].timer, test_timer_fire);
 		timer_set(&timers[i].timer, start + order[i] * MS);
 	}
-	preempt_enable();
+	irq_restore(flags);
 	EXPECT(TEST_WAIT(atomic_load_acquire(&fired) == TIMERS));
 	for (int i = 0; i < TIMERS; i++) {
 		EXPECT_EQ(timers[i].order, order[i]);
@@ -112,8 +113,11 @@ KTEST(clock, a_cancelled_timer_does_not_fire)
 
 	fired = 0;
 	timer_init(&test.timer, test_timer_fire);
+	uint64_t flags = irq_save();            /* it may be due before we cancel it */
 	timer_set(&test.timer, clock_now_ns() + 2 * MS);
-	EXPECT(timer_cancel(&test.timer));
+	bool was_set = timer_cancel(&test.timer);
+	irq_restore(flags);
+	EXPECT(was_set);
 	EXPECT(!timer_cancel(&test.timer));
 	clock_sleep_until(clock_now_ns() + 4 * MS, SLEEP_DEEP);
 	EXPECT_EQ(fired, 0);

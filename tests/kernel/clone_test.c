@@ -144,7 +144,7 @@ KTEST(clone, adopting_replaces_what_was_there)
 	struct object *other = object_of(2);
 	struct object *snapshot = snapshot_of(object);
 
-	object_adopt(other, snapshot);
+	EXPECT_EQ(object_adopt(other, snapshot), 0);
 	object_put(snapshot);
 	EXPECT_EQ(object_size(other), 40 * PAGE_SIZE);
 	EXPECT(has_marks(other, 0, 40, 0));
@@ -267,7 +267,7 @@ KTEST(clone, adopted_pages_show_in_mappings)
 	test_poke(space, private + PAGE_SIZE, 'p');
 	struct object *snapshot = snapshot_of(object);
 
-	object_adopt(other, snapshot);
+	EXPECT_EQ(object_adopt(other, snapshot), 0);
 	object_put(snapshot);
 	EXPECT_EQ(test_peek(space, shared), mark(0));
 	EXPECT_EQ(test_peek(space, private), mark(0));

@@ -290,7 +290,7 @@ KTEST(path, read_only_mount_stays_as_it_is)
 	mount_at(&at, "m");
 	EXPECT_EQ(path_create(&at.dir, "m/a", S_IFREG, 0), 0);
 	EXPECT_EQ(path_walk(&at.dir, "m", 0, &path), 0);
-	EXPECT_EQ(mount_change(&path, MS_RDONLY), 0);
+	EXPECT_EQ(mount_change(&path, MS_RDONLY, NULL), 0);
 	EXPECT_EQ(path_create(&path, "b", S_IFREG, 0), -EROFS);
 	EXPECT_EQ(path_create(&path, "a", S_IFREG, 0), -EEXIST);
 	EXPECT_EQ(path_unlink(&path, "a", false), -EROFS);

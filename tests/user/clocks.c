@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Clocks, sleeping, alarms. */
 #include "utest.h"
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/times.h>
@@ -192,4 +194,104 @@ TEST(computing_takes_processor_time)
 	CHECK(now_ns(CLOCK_THREAD_CPUTIME_ID) > 0);
 	CHECK(times(&tms) != (clock_t)-1);
 	CHECK(tms.tms_utime >= 0 && tms.tms_stime >= 0);
+}
+
+/* ---- where the time went ---- */
+
+enum { LONG_ENOUGH_MS = 400 };
+
+struct cpu_time {
+	long long user_us, kernel_us;
+};
+
+static long long us_of(struct timeval time)
+{
+	return time.tv_sec * 1000000ll + time.tv_usec;
+}
+
+static struct cpu_time cpu_time(int who)
+{
+	struct rusage usage;
+
+	CHECK_EQ(getrusage(who, &usage), 0);
+	return (struct cpu_time){us_of(usage.ru_utime), us_of(usage.ru_stime)};
+}
+
+/* Run `work` until the processor has worked long enough for us; neither part ever shrinks. */
+static struct cpu_time time_of(void (*work)(void))
+{
+	struct cpu_time start = cpu_time(RUSAGE_SELF), last = start, now = start;
+
+	while (now.user_us + now.kernel_us - start.user_us - start.kernel_us <
+	       LONG_ENOUGH_MS * 1000) {
+		work();
+		now = cpu_time(RUSAGE_SELF);
+		CHECK(now.user_us >= last.user_us && now.kernel_us >= last.kernel_us);
+		last = now;
+	}
+	return (struct cpu_time){now.user_us - start.user_us, now.kernel_us - start.kernel_us};
+}
+
+static void compute(void)
+{
+	for (volatile int i = 0; i < 100000; i++)
+		;
+}
+
+static int zeros = -1;
+
+static void have_zeros(void)
+{
+	static char bytes[1 << 20];
+
+	if (zeros < 0)
+		zeros = open("/dev/zero", O_RDONLY);
+	CHECK_EQ(read(zeros, bytes, sizeof(bytes)), sizeof(bytes));
+}
+
+TEST(computing_is_time_of_the_program)
+{
+	struct cpu_time time = time_of(compute);
+
+	CHECK(time.user_us > 3 * time.kernel_us);
+}
+
+TEST(what_the_kernel_does_for_us_is_its_time)
+{
+	struct cpu_time time = time_of(have_zeros);
+
+	CHECK(time.kernel_us > 3 * time.user_us);
+}
+
+/* The same is told by times(2) and /proc, and to the parent. */
+TEST(all_who_tell_of_processor_time_agree)
+{
+	long tick_us = 1000000 / sysconf(_SC_CLK_TCK), user, kernel;
+	struct cpu_time before, after;
+	struct tms tms;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char text[1024];
+
+		time_of(have_zeros);
+		before = cpu_time(RUSAGE_SELF);
+		CHECK(times(&tms) != -1);
+		int fd = open("/proc/self/stat", O_RDONLY);
+		ssize_t len = read(fd, text, sizeof(text) - 1);
+		after = cpu_time(RUSAGE_SELF);
+		CHECK(len > 0);
+		text[len] = '\0';
+		CHECK_EQ(sscanf(strrchr(text, ')') + 2,
+			"%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &kernel), 2);
+		CHECK(tms.tms_stime >= before.kernel_us / tick_us - 1);
+		CHECK(tms.tms_stime <= after.kernel_us / tick_us + 1);
+		CHECK(kernel >= before.kernel_us / tick_us - 1);
+		CHECK(kernel <= after.kernel_us / tick_us + 1);
+		CHECK(user <= after.user_us / tick_us + 1);
+		_exit(0);
+	}
+	CHECK_EXIT(pid, 0);
+	after = cpu_time(RUSAGE_CHILDREN);
+	CHECK(after.kernel_us > 3 * after.user_us);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// cow
 /*
  * tests/user/file_holes.c - holes in files: found, made, seen through mappings.
  */

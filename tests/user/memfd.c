@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// cow
 /*
  * tests/user/memfd.c - files without a name: seals, /dev/zero, POSIX shared memory.
  */

@@ -206,6 +206,7 @@ TEST(the_peak_can_begin_anew)
 #define PRESENT   (1ull << 63)
 #define FILE_PAGE (1ull << 61)
 #define EXCLUSIVE (1ull << 56)
+#define SOFT_DIRTY (1ull << 55)
 #define FRAME     ((1ull << 55) - 1)
 
 static uint64_t pagemap(volatile char *at)
@@ -234,6 +235,19 @@ TEST(pagemap_tells_what_is_there)
 	CHECK_EQ(madvise((void *)memory, PAGE, MADV_DONTNEED), 0);
 	CHECK_EQ(pagemap(memory) & PRESENT, 0);
 	CHECK_EQ(pagemap((char *)PAGE), 0);
+}
+
+/* Who keeps soft-dirty bits shows them clear until the next write; who does not, always. */
+TEST(soft_dirty_is_clear_once_it_was_cleared)
+{
+	volatile char *memory = pages_new(1);
+	int fd = open(SELF "clear_refs", O_WRONLY);
+
+	memory[0] = 1;
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, "4", 1), 1);
+	CHECK_EQ(pagemap(memory) & SOFT_DIRTY, 0);
+	CHECK_EQ(memory[0], 1);
 }
 
 TEST(pagemap_is_read_in_words)

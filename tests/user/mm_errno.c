@@ -7,10 +7,15 @@
 #include "temp_dir.h"
 #include "memory.h"
 
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
 #endif
 
 enum { ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS, READ_WRITE = PROT_READ | PROT_WRITE };
@@ -103,6 +108,31 @@ DIR_TEST(mmap_of_files)
 	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_PRIVATE, to_read, 100), EINVAL);
 	CHECK_ERRNO(map(NULL, 0, PROT_READ, MAP_PRIVATE, to_read, 0), EINVAL);
 	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, 0, to_read, 0), EINVAL);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_GROWSDOWN, to_read, 0), EINVAL);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_GROWSDOWN, to_read, 0), EINVAL);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0),
+		EINVAL);
+}
+
+/* MAP_SHARED ignores what it does not know, MAP_SHARED_VALIDATE says so. */
+DIR_TEST(mmap_eopnotsupp)
+{
+	enum { UNKNOWN = 0x400000, SYNC = 0x80000 };
+	int known = MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_DENYWRITE |
+		MAP_EXECUTABLE;
+
+	file_make("f", "text");
+	int fd = open("f", O_RDWR), reader = open("f", O_RDONLY);
+
+	CHECK(map(NULL, PAGE, READ_WRITE, MAP_SHARED_VALIDATE | known, fd, 0) != -1);
+	CHECK(map(NULL, PAGE, READ_WRITE, MAP_SHARED | UNKNOWN, fd, 0) != -1);
+	CHECK(map(NULL, PAGE, READ_WRITE, MAP_PRIVATE | UNKNOWN, fd, 0) != -1);
+	CHECK_ERRNO(map(NULL, PAGE, READ_WRITE, MAP_SHARED_VALIDATE | UNKNOWN, fd, 0), EOPNOTSUPP);
+	CHECK_ERRNO(map(NULL, PAGE, READ_WRITE, MAP_SHARED_VALIDATE | SYNC, fd, 0), EOPNOTSUPP);
+	CHECK_ERRNO(map(NULL, PAGE, READ_WRITE, MAP_SHARED_VALIDATE | UNKNOWN, reader, 0),
+		EOPNOTSUPP);
+	CHECK_ERRNO(map(NULL, PAGE, READ_WRITE, MAP_SHARED_VALIDATE, reader, 0), EACCES);
+	CHECK_ERRNO(map(NULL, PAGE, READ_WRITE, MAP_SHARED_VALIDATE | UNKNOWN, -1, 0), EBADF);
 }
 
 TEST(a_refused_map_replaces_nothing)
@@ -239,6 +269,29 @@ TEST(madvise_enomem)
 	CHECK_ERRNO(advise(NOWHERE, PAGE, MADV_DONTFORK), ENOMEM);
 }
 
+DIR_TEST(madvise_populate_errors)
+{
+	volatile char *memory = pages_new(8);
+
+	if (advise(memory, PAGE, MADV_POPULATE_READ) != 0)
+		SKIP("this kernel cannot populate");
+	CHECK_EQ(protect(memory + 2 * PAGE, 1, PROT_NONE), 0);
+	CHECK_EQ(protect(memory + 3 * PAGE, 1, PROT_READ), 0);
+	pages_free(memory + 5 * PAGE, 1);
+	CHECK_ERRNO(advise(memory, 4 * PAGE, MADV_POPULATE_READ), EINVAL);
+	CHECK_EQ(advise(memory + 3 * PAGE, PAGE, MADV_POPULATE_READ), 0);
+	CHECK_ERRNO(advise(memory + 3 * PAGE, PAGE, MADV_POPULATE_WRITE), EINVAL);
+	CHECK_ERRNO(advise(memory + 4 * PAGE, 2 * PAGE, MADV_POPULATE_WRITE), ENOMEM);
+
+	file_make("f", "text");
+	int fd = open("f", O_RDWR);
+	volatile char *file = mmap(NULL, 2 * PAGE, READ_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(file != MAP_FAILED);
+	CHECK_EQ(advise(file, PAGE, MADV_POPULATE_WRITE), 0);
+	CHECK_ERRNO(advise(file, 2 * PAGE, MADV_POPULATE_READ), EFAULT);
+}
+
 /* ---- the rest ---- */
 
 TEST(mincore_errors)
@@ -251,6 +304,10 @@ TEST(mincore_errors)
 	pages_free(memory + 2 * PAGE, 1);
 	CHECK_ERRNO(syscall(SYS_mincore, memory, 4 * PAGE, present), ENOMEM);
 	CHECK_ERRNO(syscall(SYS_mincore, memory, SIZE_MAX - 2 * PAGE, present), ENOMEM);
+	CHECK_ERRNO(syscall(SYS_mincore, memory + 2 * PAGE, PAGE, 1), ENOMEM);
+	CHECK_ERRNO(syscall(SYS_mincore, memory + 2 * PAGE, PAGE, -1l), EFAULT);
+	CHECK_ERRNO(syscall(SYS_mincore, memory, 0, -1l), EFAULT);
+	CHECK_EQ(syscall(SYS_mincore, memory, 0, present), 0);
 }
 
 TEST(msync_errors)
@@ -263,6 +320,74 @@ TEST(msync_errors)
 	pages_free(memory + 2 * PAGE, 1);
 	CHECK_ERRNO(syscall(SYS_msync, memory, 4 * PAGE, MS_SYNC), ENOMEM);
 	CHECK_EQ(syscall(SYS_msync, memory, 2 * PAGE, MS_SYNC), 0);
+	CHECK_EQ(syscall(SYS_msync, memory, 0, MS_SYNC), 0);
+	CHECK_ERRNO(syscall(SYS_msync, memory, SIZE_MAX - 2 * PAGE, MS_SYNC), ENOMEM);
+	CHECK_EQ(syscall(SYS_msync, memory, SIZE_MAX, MS_SYNC), 0);     /* rounded up: nothing */
+}
+
+TEST(msync_ebusy)
+{
+	volatile char *memory = pages_new(4);
+
+	CHECK_EQ(mlock((void *)(memory + PAGE), PAGE), 0);
+	CHECK_EQ(syscall(SYS_msync, memory, 4 * PAGE, MS_SYNC), 0);
+	CHECK_EQ(syscall(SYS_msync, memory + 2 * PAGE, 2 * PAGE, MS_INVALIDATE), 0);
+	CHECK_ERRNO(syscall(SYS_msync, memory, 4 * PAGE, MS_INVALIDATE), EBUSY);
+	pages_free(memory + 2 * PAGE, 1);
+	CHECK_ERRNO(syscall(SYS_msync, memory, 4 * PAGE, MS_INVALIDATE | MS_SYNC), EBUSY);
+	CHECK_ERRNO(syscall(SYS_msync, memory + 2 * PAGE, 2 * PAGE, MS_INVALIDATE), ENOMEM);
+}
+
+TEST(mlock_errors)
+{
+	volatile char *memory = pages_new(4);
+
+	CHECK_ERRNO(syscall(SYS_mlock2, memory, PAGE, 2), EINVAL);
+	CHECK_ERRNO(syscall(SYS_mlock, memory, SIZE_MAX - PAGE), EINVAL);
+	CHECK_EQ(syscall(SYS_mlock, memory, SIZE_MAX), 0);              /* rounded up: nothing */
+	CHECK_EQ(syscall(SYS_munlock, memory, SIZE_MAX), 0);
+	CHECK_EQ(syscall(SYS_mlock, ODD(memory), 0), 0);
+	CHECK_ERRNO(syscall(SYS_mlock, USER_END + PAGE, PAGE), ENOMEM);
+	CHECK_ERRNO(syscall(SYS_munlock, USER_END + PAGE, PAGE), ENOMEM);
+	pages_free(memory + 2 * PAGE, 1);
+	CHECK_ERRNO(syscall(SYS_mlock, memory, 4 * PAGE), ENOMEM);
+	CHECK_ERRNO(syscall(SYS_munlock, memory, 4 * PAGE), ENOMEM);
+	CHECK_ERRNO(syscall(SYS_mlockall, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_mlockall, MCL_ONFAULT), EINVAL);
+	CHECK_ERRNO(syscall(SYS_mlockall, 8), EINVAL);
+}
+
+/* Who may lock nothing is told so, but for arguments that are wrong anyway. */
+TEST(mlock_eperm)
+{
+	struct rlimit none = {0, 0};
+	volatile char *memory = pages_new(1);
+	int locked = ANONYMOUS | MAP_LOCKED;
+
+	CHECK_EQ(setrlimit(RLIMIT_MEMLOCK, &none), 0);
+	CHECK_EQ(syscall(SYS_setuid, 1000), 0);
+	CHECK_ERRNO(syscall(SYS_mlock, memory, PAGE), EPERM);
+	CHECK_ERRNO(syscall(SYS_mlock, memory, 0), EPERM);
+	CHECK_ERRNO(syscall(SYS_mlockall, MCL_CURRENT), EPERM);
+	CHECK_ERRNO(syscall(SYS_mlockall, 64), EINVAL);
+	CHECK_ERRNO(syscall(SYS_mlock2, memory, PAGE, 2), EINVAL);
+	CHECK_ERRNO(map(NULL, PAGE, PROT_READ, locked, -1, 0), EPERM);
+	CHECK_ERRNO(map(NULL, 0, PROT_READ, locked, -1, 0), EINVAL);
+	CHECK_EQ(syscall(SYS_munlock, memory, PAGE), 0);
+}
+
+TEST(mlock_eagain)
+{
+	struct rlimit four_pages = {4 * PAGE, 4 * PAGE};
+	volatile char *memory = pages_new(8);
+
+	CHECK_EQ(setrlimit(RLIMIT_MEMLOCK, &four_pages), 0);
+	CHECK_EQ(syscall(SYS_setuid, 1000), 0);
+	CHECK_EQ(syscall(SYS_mlock, memory, 2 * PAGE), 0);
+	CHECK_ERRNO(map(NULL, 8 * PAGE, PROT_READ, ANONYMOUS | MAP_LOCKED, -1, 0), EAGAIN);
+	CHECK_ERRNO(remap(memory, 2 * PAGE, 8 * PAGE, MREMAP_MAYMOVE, NULL), EAGAIN);
+	CHECK_ERRNO(syscall(SYS_mlock, memory, 8 * PAGE), ENOMEM);
+	CHECK_ERRNO(syscall(SYS_mlockall, MCL_CURRENT), ENOMEM);
 }
 
 /* Rights that are not known are ignored when mapping, and refused when changing. */

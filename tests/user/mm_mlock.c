@@ -107,6 +107,22 @@ TEST(locks_do_not_nest)
 	CHECK_EQ(locked_kib(), 0);
 }
 
+/* A part of what is locked is locked again, or gets rights again: its range ends further on. */
+TEST(parts_of_a_locked_range_are_touched_again)
+{
+	static const int kinds[] = {MAP_PRIVATE, MAP_SHARED};
+
+	for (int i = 0; i < 2; i++) {
+		volatile char *memory = memory_map(8 * PAGE, PROT_READ | PROT_WRITE, kinds[i]);
+
+		CHECK_EQ(mlock((void *)memory, 8 * PAGE), 0);
+		CHECK_EQ(mlock((void *)memory, PAGE), 0);
+		CHECK_EQ(mlock((void *)(memory + 3 * PAGE), PAGE), 0);
+		CHECK_EQ(protect(memory + PAGE, 2, PROT_READ | PROT_WRITE), 0);
+		CHECK_EQ(munlock((void *)memory, 8 * PAGE), 0);
+	}
+}
+
 TEST(addresses_are_rounded_outward)
 {
 	volatile char *memory = pages_new(3);

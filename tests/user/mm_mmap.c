@@ -375,6 +375,33 @@ TEST(ranges_have_a_limit)
 	CHECK_EQ(munmap((void *)base, (size_t)limit * 2 * PAGE), 0);
 }
 
+/* Parts of a range replaced by ranges more than there may be: refused, and nothing is gone. */
+TEST(a_map_refused_for_the_number_of_ranges_replaces_nothing)
+{
+	const uintptr_t base = 64 * 1024 * GIB;
+	long limit = proc_number("/proc/sys/vm/max_map_count", "");
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS, rights = PROT_READ | PROT_WRITE;
+	volatile char *memory = (volatile char *)base;
+
+	CHECK(limit > 0);
+	if (limit > 100000)
+		SKIP("vm.max_map_count is large here");
+	for (uintptr_t at = base; at < base + (uintptr_t)(limit + 1) * 4 * PAGE; at += 4 * PAGE) {
+		if (mmap((void *)at, 3 * PAGE, rights, flags | MAP_FIXED, -1, 0) == MAP_FAILED)
+			break;
+	}
+	CHECK_EQ(errno, ENOMEM);
+	pages_mark(memory, 3, 'a');
+	for (int page = 0; page < 3; page++) {
+		errno = 0;
+		CHECK(mmap((void *)(memory + page * PAGE), PAGE, PROT_NONE, flags | MAP_FIXED, -1,
+			0) == MAP_FAILED);
+		CHECK_EQ(errno, ENOMEM);
+	}
+	CHECK(pages_have_marks(memory, 3, 'a'));
+	CHECK_EQ(munmap((void *)base, (size_t)limit * 4 * PAGE), 0);
+}
+
 TEST(populate_touches_everything_at_once)
 {
 	volatile char *memory = memory_map(32 * PAGE, PROT_READ | PROT_WRITE,

@@ -245,6 +245,33 @@ TEST(calls_go_on_while_memory_is_out)
 	CHECK(memory_comes_back(before));
 }
 
+/* vm.min_free_kbytes: programs are stopped before it is touched. */
+TEST(the_reserve_is_kept_from_programs)
+{
+	enum { MORE_KIB = 24 * 1024 };
+	long long before = free_kib(), kept = proc_number("/proc/sys/vm/min_free_kbytes", "");
+	volatile long long *least = (volatile long long *)memory_map(PAGE,
+		PROT_READ | PROT_WRITE, MAP_SHARED);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", kept + MORE_KIB);
+	set_adjust("/proc/sys/vm/min_free_kbytes", text);
+	CHECK_EQ(proc_number("/proc/sys/vm/min_free_kbytes", ""), kept + MORE_KIB);
+	pid_t pid = fork();
+	if (pid == 0) {
+		for (;;) {
+			pages_mark(pages_new(64), 64, 1);
+			*least = free_kib();
+		}
+	}
+	int status = utest_wait(pid);
+	snprintf(text, sizeof(text), "%lld", kept);
+	set_adjust("/proc/sys/vm/min_free_kbytes", text);
+	CHECK_EQ(status, 128 + SIGKILL);
+	CHECK(*least >= MORE_KIB && *least < kept + MORE_KIB + 4096);
+	CHECK(memory_comes_back(before));
+}
+
 TEST(the_score_says_who_is_next)
 {
 	struct gate gate = gate_new();

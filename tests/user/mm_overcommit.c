@@ -106,6 +106,26 @@ TEST(what_cannot_be_written_is_not_promised)
 	CHECK_EQ(kib("Committed_AS:"), before);
 }
 
+/* Copies of a file's pages may be needed; its own pages are promised when they come. */
+TEST(private_views_of_files_are_promised)
+{
+	int fd = memfd_create("promised", 0);
+	long long before;
+
+	CHECK_EQ(ftruncate(fd, MIB), 0);
+	before = kib("Committed_AS:");
+	void *shared = mmap(NULL, MIB, RW, MAP_SHARED, fd, 0);
+	void *reader = mmap(NULL, MIB, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK(shared != MAP_FAILED && reader != MAP_FAILED);
+	CHECK_EQ(kib("Committed_AS:"), before);
+	void *private = mmap(NULL, MIB, RW, MAP_PRIVATE, fd, 0);
+	CHECK_EQ(kib("Committed_AS:"), before + 1024);
+	*(volatile char *)private = 'p';
+	CHECK_EQ(kib("Committed_AS:"), before + 1024 + 4);      /* the file's page was a hole */
+	CHECK_EQ(munmap(private, MIB), 0);
+	CHECK_EQ(kib("Committed_AS:"), before + 4);
+}
+
 TEST(rights_that_come_later_are_promised_once)
 {
 	long long before = kib("Committed_AS:");

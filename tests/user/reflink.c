@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// cow
 // cowbell-only
 /*
  * tests/user/reflink.c - files that share their pages: FICLONE, FICLONERANGE, copy_file_range.
@@ -97,10 +98,10 @@ DIR_TEST(clone_is_equal_and_apart)
 	CHECK(file_has_marks(b, 7, 693, 8));
 }
 
-/* 64 MiB cost what nothing costs: a slab now and then. */
+/* 16 MiB cost what nothing costs: a slab now and then. */
 DIR_TEST(clone_takes_no_memory)
 {
-	int a = file_of_pages("a", 16384, 1), b[8];
+	int a = file_of_pages("a", 4096, 1), b[8];
 	long before = free_frames();
 
 	for (int i = 0; i < 8; i++) {

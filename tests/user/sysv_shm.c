@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// cow
 /*
  * tests/user/sysv_shm.c - System V shared memory.
  */

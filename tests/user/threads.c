@@ -4,11 +4,9 @@
 /*
  * tests/user/threads.c - threads of one process, by the C library.
  */
-#include "utest.h"
+#include "memory.h"
 
 #include <pthread.h>
-#include <sched.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -179,25 +177,62 @@ TEST(any_thread_may_exit_for_all)
 	CHECK_EXIT(pid, 8);
 }
 
-static void *exit_later(void *argument)
+/* A word that stays the same one after a fork. */
+static volatile int *word_of_all(void)
 {
-	sleep_ms(20);
-	_exit((int)(uintptr_t)argument);
+	return (volatile int *)memory_map(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+static void *exit_alone_after(void *word)
+{
+	while (*(volatile int *)word)
+		sched_yield();
+	syscall(SYS_exit, 4);
+	return NULL;
+}
+
+static void *exit_when_told(void *gate)
+{
+	gate_pass(*(struct gate *)gate);
+	_exit(6);
 }
 
 TEST(process_outlives_its_first_thread)
 {
+	struct gate gate = gate_new();
+	volatile int *is_there = word_of_all();
 	pthread_t thread;
-	pid_t pid = fork();
 
+	*is_there = 1;
+	pid_t pid = fork();
 	if (pid == 0) {
-		pthread_create(&thread, NULL, exit_later, (void *)6);
-		syscall(SYS_exit, 0);
+		pthread_create(&thread, NULL, exit_when_told, &gate);
+		syscall(SYS_set_tid_address, is_there);
+		syscall(SYS_exit, 6);
 	}
-	sleep_ms(5);
-	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	while (*is_there)
+		sched_yield();
+	int status = -1;
+	CHECK_EQ(waitpid(pid, &status, WNOHANG) ? status : -1, -1);     /* not, say how it ended */
 	CHECK_EQ(kill(pid, 0), 0);
+	gate_open(gate);
 	CHECK_EXIT(pid, 6);
+}
+
+/* Nobody ended them all: then it is the last one's word that counts, not the first one's. */
+TEST(the_last_thread_says_how_it_ended)
+{
+	volatile int *is_there = word_of_all();
+	pthread_t thread;
+
+	*is_there = 1;
+	pid_t pid = fork();
+	if (pid == 0) {
+		pthread_create(&thread, NULL, exit_alone_after, (void *)is_there);
+		syscall(SYS_set_tid_address, is_there);
+		syscall(SYS_exit, 3);
+	}
+	CHECK_EXIT(pid, 4);
 }
 
 TEST(kill_ends_all)

@@ -154,9 +154,14 @@ void reschedule_point(void)
 	sim_point();
 }
 
+/* Who yields has done nothing yet, and waits for others: they run, even now. */
 void task_yield(void)
 {
-	reschedule_point();
+	assert_may_sleep();
+	if (!sim_is_running())
+		return;
+	this_cpu()->need_resched = true;
+	sim_spin();
 }
 
 /* The audit runs while all threads rest. */

@@ -22,9 +22,9 @@
 enum { TLB_SIZE = 256, UPPER_SIZE = 64, ROOT_LEVEL = PTE_LEVELS };
 
 struct tlb_entry {
-	bool is_valid;
-	virt_t page;
-	struct mmu_translation translation;
+	bool is_valid, is_huge;
+	virt_t page;                    /* or the first of 2 MiB */
+	struct mmu_translation translation;     /* of that page */
 };
 
 /* An entry of a table of level 2..4: it names a table one level lower. */
@@ -57,6 +57,24 @@ static struct tlb_entry *tlb_slot(struct sim_cpu *cpu, virt_t page)
 	return &caches_of(cpu)->tlb[(page >> PAGE_SHIFT) * 0x9e3779b97f4a7c15ull >> 56];
 }
 
+static virt_t huge_floor(virt_t addr)
+{
+	return align_down(addr, 2 * MIB);
+}
+
+/* What is cached for the address: for its page, or for the 2 MiB around it.  NULL: nothing. */
+static struct tlb_entry *tlb_find(struct sim_cpu *cpu, virt_t addr)
+{
+	struct tlb_entry *page = tlb_slot(cpu, page_floor(addr));
+	struct tlb_entry *huge = tlb_slot(cpu, huge_floor(addr));
+
+	if (page->is_valid && !page->is_huge && page->page == page_floor(addr))
+		return page;
+	if (huge->is_valid && huge->is_huge && huge->page == huge_floor(addr))
+		return huge;
+	return NULL;
+}
+
 static struct upper_entry *upper_slot(struct sim_cpu *cpu, virt_t prefix, int level)
 {
 	uint64_t key = prefix >> (PAGE_SHIFT + PTE_INDEX_BITS * level);
@@ -84,9 +102,7 @@ static void drop_all(struct sim_cpu *cpu)
 
 static void drop_page(struct sim_cpu *cpu, virt_t page)
 {
-	struct tlb_entry *entry = tlb_slot(cpu, page);
-
-	if (entry->page == page)
+	for (struct tlb_entry *entry; (entry = tlb_find(cpu, page)) != NULL;)
 		entry->is_valid = false;
 }
 
@@ -130,10 +146,12 @@ static void check_entry(pte_t entry, int level, virt_t addr)
 {
 	uint64_t always = PTE_PRESENT | PTE_USER | PTE_ACCESSED;
 	uint64_t upper = always | PTE_WRITE | PTE_FRAME;
+	bool is_huge = pte_is_huge(entry), is_leaf = level == 1 || is_huge;
 
-	if ((entry.bits & always) != always || (entry.bits & PTE_HUGE) ||
-	    (level > 1 && (entry.bits & ~upper)) ||
-	    (level == 1 && pte_is_writable(entry) != pte_is_dirty(entry)))
+	if ((entry.bits & always) != always || (is_huge && level != 2) ||
+	    (!is_leaf && (entry.bits & ~upper)) ||
+	    (is_huge && !is_aligned(pte_pfn(entry), PTE_PER_TABLE)) ||
+	    (is_leaf && pte_is_writable(entry) != pte_is_dirty(entry)))
 		sim_violation("the entry for %lx in a table of level %d is %lx", addr, level,
 			      entry.bits);
 }
@@ -163,6 +181,17 @@ static void note_upper(struct sim_cpu *cpu, virt_t addr, int level, pfn_t table,
 		.prefix = upper_prefix(addr, level), .table = table };
 }
 
+/* Cache the leaf found in a table of `level`; answer for the page. */
+static void note_leaf(struct sim_cpu *cpu, virt_t addr, int level, struct mmu_translation *out)
+{
+	bool is_huge = level == 2;
+	virt_t start = is_huge ? huge_floor(addr) : page_floor(addr);
+
+	*tlb_slot(cpu, start) = (struct tlb_entry){ true, is_huge, start, *out };
+	out->frame += (page_floor(addr) - start) >> PAGE_SHIFT;
+	mmu_check_frame(out->frame, addr);
+}
+
 /* Descend to the leaf, caching what is met.  False: not present. */
 static bool walk(struct sim_cpu *cpu, virt_t addr, bool is_speculative, struct mmu_translation *out)
 {
@@ -180,16 +209,15 @@ static bool walk(struct sim_cpu *cpu, virt_t addr, bool is_speculative, struct m
 			return false;
 		check_entry(entry, level, addr);
 		can_write = can_write && pte_is_writable(entry);
-		if (level == 1)
+		if (level == 1 || pte_is_huge(entry))
 			break;
 		table = pte_pfn(entry);
 		note_upper(cpu, addr, level - 1, table, can_write);
 	}
-	mmu_check_frame(pte_pfn(entry), addr);
 	if (can_write && pte_pfn(entry) == zero_frame)
 		sim_violation("%lx may be written in the frame of zeros", addr);
 	*out = (struct mmu_translation){ pte_pfn(entry), can_write, pte_is_executable(entry) };
-	*tlb_slot(cpu, addr) = (struct tlb_entry){ true, page_floor(addr), *out };
+	note_leaf(cpu, addr, level, out);
 	return true;
 }
 
@@ -208,11 +236,12 @@ static bool is_allowed(const struct mmu_translation *translation, enum access ac
 bool mmu_translate(virt_t addr, enum access access, struct mmu_translation *out)
 {
 	struct sim_cpu *cpu = sim_this_cpu();
-	struct tlb_entry *entry = tlb_slot(cpu, addr);
-	bool is_cached = entry->is_valid && entry->page == page_floor(addr);
+	const struct tlb_entry *entry = tlb_find(cpu, addr);
+	bool is_cached = entry;
 
 	if (is_cached) {
 		*out = entry->translation;
+		out->frame += (page_floor(addr) - entry->page) >> PAGE_SHIFT;
 		if (is_allowed(out, access))
 			return true;
 	}
@@ -305,8 +334,10 @@ void mmu_background(struct sim_cpu *cpu)
 
 /* ---- inspection ---- */
 
-/* What the tree says now: the table of `level` on the path, or the leaf's frame for level 0. */
-static bool true_path(phys_t root, virt_t addr, int level, struct mmu_translation *out)
+/* What the tree says now: the table of `level` on the path, or the leaf's frame for level 0; for
+ * level 1 perhaps a huge leaf's. */
+static bool true_path(phys_t root, virt_t addr, int level, struct mmu_translation *out,
+		      bool *is_huge)
 {
 	pfn_t at = root >> PAGE_SHIFT;
 	pte_t entry = PTE_NONE;
@@ -314,22 +345,24 @@ static bool true_path(phys_t root, virt_t addr, int level, struct mmu_translatio
 	out->can_write = true;
 	for (int above = ROOT_LEVEL; above > level; above--) {
 		entry = frame_entries(at)[pte_index(addr, above)];
-		if (!pte_is_present(entry))
+		if (!pte_is_present(entry) || (pte_is_huge(entry) && level == 0))
 			return false;
 		out->can_write = out->can_write && pte_is_writable(entry);
 		at = pte_pfn(entry);
 	}
+	*is_huge = pte_is_huge(entry);
 	out->frame = at;
-	out->can_execute = level > 0 || pte_is_executable(entry);
+	out->can_execute = (level > 0 && !*is_huge) || pte_is_executable(entry);
 	return true;
 }
 
-static void check_cached(struct sim_cpu *cpu, virt_t addr, int level,
+static void check_cached(struct sim_cpu *cpu, virt_t addr, int level, bool was_huge,
 			 const struct mmu_translation *cached)
 {
 	struct mmu_translation now;
+	bool is_huge;
 
-	if (!true_path(caches_of(cpu)->cr3, addr, level, &now))
+	if (!true_path(caches_of(cpu)->cr3, addr, level, &now, &is_huge) || is_huge != was_huge)
 		sim_violation("CPU %d still has frame %lx cached for %lx, level %d: it is gone",
 			      (int)(cpu - sim_cpus), cached->frame, addr, level);
 	if (now.frame != cached->frame)
@@ -346,13 +379,14 @@ static void check_cpu(struct sim_cpu *cpu)
 
 	for (unsigned i = 0; i < TLB_SIZE; i++) {
 		if (mine->tlb[i].is_valid)
-			check_cached(cpu, mine->tlb[i].page, 0, &mine->tlb[i].translation);
+			check_cached(cpu, mine->tlb[i].page, mine->tlb[i].is_huge,
+				     mine->tlb[i].is_huge, &mine->tlb[i].translation);
 	}
 	for (unsigned i = 0; i < UPPER_SIZE; i++) {
 		const struct upper_entry *upper = &mine->upper[i];
 
 		if (upper->is_valid)
-			check_cached(cpu, upper->prefix, upper->level,
+			check_cached(cpu, upper->prefix, upper->level, false,
 				     &(struct mmu_translation){ upper->table, upper->can_write,
 								false });
 	}

@@ -6,6 +6,7 @@
  * See: tests/host/sim/world.c, which keeps model and memory in step.
  */
 #include "lib/abi/errno.h"
+#include "lib/bits.h"
 #include "tests/host/sim/model.h"
 #include "tests/host/sim/sim.h"
 
@@ -41,9 +42,12 @@ virt_t spot_addr(unsigned spot)
 
 int spot_at(virt_t addr)
 {
-	for (unsigned spot = 0; spot < SPOTS; spot++) {
-		if (spot_addr(spot) == addr)
-			return (int)spot;
+	for (unsigned spot = 0; spot < SPOTS; spot += ISLAND_SPOTS) {
+		if (align_down(addr, 4 * MIB) != islands[spot / ISLAND_SPOTS])
+			continue;
+		for (unsigned i = 0; i < ISLAND_SPOTS; i++)
+			if (spot_addr(spot + i) == addr)
+				return (int)(spot + i);
 	}
 	return -1;
 }

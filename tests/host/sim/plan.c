@@ -10,6 +10,7 @@
 #include "lib/abi/errno.h"
 #include "lib/bits.h"
 #include "kernel/options.h"
+#include "mm/huge_mode.h"
 #include "mm/uaccess.h"
 #include "tests/host/sim/mmu.h"
 #include "tests/host/sim/world.h"
@@ -143,7 +144,8 @@ static int do_move(struct world_space *at)
 static int do_advise(struct world_space *at)
 {
 	static const int advice[] = { MADV_DONTNEED, MADV_DONTNEED, MADV_DONTNEED, MADV_DONTFORK,
-				      MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK };
+				      MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_HUGEPAGE,
+				      MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_COLLAPSE, MADV_COLLAPSE };
 	struct range range = choose_range();
 
 	return world_advise(at, range.start, range.end, advice[sim_below(COUNT(advice))]);
@@ -331,6 +333,7 @@ void world_run(const struct world_plan *the_plan, uint64_t seed)
 	world_start(plan->cpus);
 	rwlock_init(&inode_lock, RANK_INODE);
 	mmu_speculation_target = look_ahead;
+	thp_set_mode(plan->wants_huge ? THP_ALWAYS : THP_MADVISE);
 	first_space_start();
 	world_fail_often(plan->failures_per_1000);
 	sim_run(plan->steps, plan->quiet_interval, world_check);

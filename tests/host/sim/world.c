@@ -12,6 +12,7 @@
 #include "arch/x86_64/usercopy.h"
 #include "kernel/hooks.h"
 #include "kernel/options.h"
+#include "kernel/upcall.h"
 #include "mm/audit.h"
 #include "mm/fault.h"
 #include "mm/mmu.h"
@@ -33,6 +34,7 @@ static uint64_t fail_in;                /* fault points from now; 0: never */
 static unsigned fail_per_1000;
 static uint64_t failure_count;
 static bool has_failed;
+bool world_gives_up;
 
 bool fault_point_fails(struct fault_point *point)
 {
@@ -66,6 +68,11 @@ bool world_has_failed(void)
 uint64_t world_failures(void)
 {
 	return failure_count;
+}
+
+int upcall_find_memory(void)
+{
+	return has_failed && !world_gives_up ? 0 : -ENOMEM;
 }
 
 /* ---- the machine ---- */

@@ -12,7 +12,7 @@
 #include "tests/host/sim/model.h"
 #include "tests/host/sim/sim.h"
 
-enum { WORLD_SPACES = 8, WORLD_RAM_MIB = 24 };
+enum { WORLD_SPACES = 8, WORLD_RAM_MIB = 96 };
 
 struct world_space {
 	struct space *space;            /* NULL: free */
@@ -41,6 +41,7 @@ struct world_plan {
 	unsigned threads_max, spaces_max;
 	unsigned failures_per_1000;     /* fault points that fail */
 	bool does_first_only_fork;      /* children only load, store and exit */
+	bool wants_huge;                /* huge pages wherever they fit */
 	bool maps_loose_only;           /* views of files that are written and cut, nothing else */
 	unsigned share[WORLD_OPS];
 };
@@ -87,6 +88,9 @@ void world_fail_nth(uint64_t n);
 void world_fail_often(unsigned per_1000);
 bool world_has_failed(void);            /* since the last of these calls */
 uint64_t world_failures(void);          /* ever */
+
+/* What waits for memory finds some, unless this is set: then its program is the one to end. */
+extern bool world_gives_up;
 
 /* Put everything back; what remains allocated is a leak. */
 void world_end(void);

@@ -278,10 +278,13 @@ static void warm_up(void)
 static void prepare(void)
 {
 	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
 	mkdir("/dev", 0755);
 	mkdir("/tmp", 01777);
 	if (mount("proc", "/proc", "proc", 0, NULL) < 0 && errno != EBUSY)
 		say("# cannot mount /proc: %s\n", strerror(errno));
+	if (mount("sysfs", "/sys", "sysfs", 0, NULL) < 0 && errno != EBUSY)
+		say("# cannot mount /sys: %s\n", strerror(errno));
 	if (mount("devtmpfs", "/dev", "devtmpfs", 0, NULL) < 0 && errno != EBUSY)
 		say("# cannot mount /dev: %s\n", strerror(errno));
 	if (mount("tmpfs", "/tmp", "tmpfs", 0, NULL) < 0)

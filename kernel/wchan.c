@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/wchan.c - where a task sleeps.
+ *
+ * Follows the frame pointers of the stack that the task has left, past the functions that are only
+ * about sleeping, to the one that had a reason to.
+ *
+ * Nothing keeps the task from waking meanwhile: whatever is read lies on its stack, and an address
+ * that is no function's ends the search.
+ */
+#include "kernel/wchan.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+#include "kernel/symbols.h"
+
+enum { DEPTH_MAX = 16, SAVED_WORDS = 6 };       /* what switch_stacks pushes; rbp first */
+
+/* What a function with a frame pointer leaves on the stack. */
+struct call_frame {
+	virt_t caller, return_address;
+};
+
+static const struct call_frame *frame_at(const struct task *task, virt_t addr)
+{
+	virt_t last = task->stack + KSTACK_SIZE - sizeof(struct call_frame);
+
+	return addr % 8 == 0 && addr >= task->stack && addr <= last
+		? (const struct call_frame *)addr : NULL;
+}
+
+/* Functions through which everybody goes to sleep. */
+static bool is_about_sleeping(const char *function)
+{
+	static const char *const beginnings[] = {
+		"sched", "reschedule", "switch_stacks", "wait_", "mutex_lock", "read_lock",
+		"write_lock",
+	};
+
+	for (size_t i = 0; i < COUNT(beginnings); i++) {
+		if (strncmp(function, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *task_sleeps_in(const struct task *task)
+{
+	const virt_t saved_rbp = READ_ONCE(task->stack_pointer) + (SAVED_WORDS - 1) * 8;
+	const struct call_frame *frame = frame_at(task, saved_rbp);
+	const char *name;
+	uint64_t offset;
+
+	if (READ_ONCE(task->state) == TASK_RUNNABLE || READ_ONCE(task->on_cpu))
+		return NULL;
+	for (int depth = 0; frame && depth < DEPTH_MAX; depth++) {
+		if (!symbol_find(READ_ONCE(frame->return_address) - 1, &name, &offset))
+			return NULL;
+		if (!is_about_sleeping(name))
+			return name;
+		frame = frame_at(task, READ_ONCE(frame->caller));
+	}
+	return NULL;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/hugetlb_range.h - MAP_HUGETLB: private ranges whose pages are 2 MiB or 1 GiB, from the pool.
+ *
+ * Such a range begins and ends at multiples of its page size, and what would cut it elsewhere is
+ * refused with -EINVAL.  Its pages are never written down as smaller ones: a write to a shared one
+ * copies all of it.  mmap() promises a page for each that will be touched first, to this space
+ * alone; a child, and a copy after fork, take what the pool has left.  When it has none, the
+ * program gets SIGBUS.
+ *
+ * Not built: MAP_SHARED with MAP_HUGETLB, and mremap() other than to shrink; both are -EINVAL.
+ *
+ * Locks: as their callers in mm/mmap.c and mm/fault.c.
+ * See: mmap(2); Documentation/admin-guide/mm/hugetlbpage of Linux.
+ */
+#pragma once
+
+#include "kernel/upcall.h"
+#include "mm/mmap.h"
+
+/* What MAP_HUGETLB and its size mean.  -EINVAL: no such size, not private and anonymous, or the
+ * address does not fit.  *len is rounded up. */
+MUST_CHECK int hugetlb_check_request(const struct map_request *request, uint64_t *len);
+
+/* VMA_ flags of what was checked. */
+uint32_t hugetlb_vma_flags(const struct map_request *request);
+
+/* Would a cut at start or end go through a huge page of such a range? */
+bool hugetlb_is_cut(const struct vmas *vmas, virt_t start, virt_t end);
+
+struct hugetlb_promises {
+	uint64_t pages[2];              /* of 2 MiB, of 1 GiB */
+};
+
+/* What a new range is to be promised: a page for each, if it is such a range without VMA_NORESERVE.
+ * Promise it; -ENOMEM: there are not so many. */
+struct hugetlb_promises hugetlb_promises_of(const struct vma *vma);
+MUST_CHECK int hugetlb_promise(struct space *space, struct hugetlb_promises promises)
+	REQUIRES(space->lock);
+
+/* Promises that nobody will claim if [start, end) goes; and to give so many back. */
+struct hugetlb_promises hugetlb_promised_in(struct space *space, virt_t start, virt_t end)
+	REQUIRES(space->lock);
+void hugetlb_unpromise(struct space *space, struct hugetlb_promises promises);
+
+/* The space goes, with all it was promised. */
+void hugetlb_unpromise_all(struct space *space);
+
+/* A fault in such a range.  0, -ENOMEM, -EAGAIN (begin again), -ENXIO: no page is left. */
+MUST_CHECK int hugetlb_fault(struct space *space, const struct vma *vma, virt_t addr,
+			     enum access access) REQUIRES_SHARED(space->lock);
