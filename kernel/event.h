@@ -20,10 +20,10 @@
  * address, or start and end, say which part of a program's memory the event is about. */
 #define EVENT_ARGUMENT_LIST(X) \
 	X(unused, d) X(access, d) X(address, x) X(alone, d) X(child, d) X(code, d) X(copy, d) \
-	X(count, d) X(cpu, d) X(end, x) X(entry, x) X(flags, x) X(frame, d) X(kept, d) X(kind, d) X(left, d) \
-	X(level, d) X(named, d) X(old, d) X(order, d) X(pages, d) X(parent, d) X(pid, d) \
-	X(prot, x) X(result, d) X(root, d) X(signal, d) X(slot, d) X(space, d) X(start, x) \
-	X(status, x) X(table, d) X(to, d)
+	X(count, d) X(cpu, d) X(end, x) X(entry, x) X(flags, x) X(frame, d) X(kept, d) \
+	X(kind, d) X(left, d) X(level, d) X(named, d) X(old, d) X(order, d) X(pages, d) \
+	X(parent, d) X(pid, d) X(prot, x) X(result, d) X(root, d) X(signal, d) X(slot, d) \
+	X(space, d) X(start, x) X(status, x) X(table, d) X(to, d)
 
 enum event_argument {
 #define X(name, form) ARGUMENT_##name,

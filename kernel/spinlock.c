@@ -163,7 +163,8 @@ static void lock_rank_check(const struct task *task, const void *lock, unsigned 
 static uint64_t ranks_in_interrupts, ranks_with_interrupts_on;  /* atomic: bits */
 static_assert(RANK_COUNT <= 64, "a bit for each rank");
 
-/* A lock that an interrupt takes must never be held with interrupts on: it would wait for itself. */
+/* A lock that an interrupt takes must never be held with interrupts on: it would wait for
+ * itself. */
 static void lock_use_check(unsigned rank)
 {
 	bool is_in_interrupt = this_cpu()->irq_depth > 0;

@@ -17,8 +17,8 @@
 #include "mm/cursor.h"
 #include "mm/mmap.h"
 
-/* What MAP_SHARED_VALIDATE takes, and MAP_SHARED takes notice of: flags older than it.  The last are
- * the sizes of huge pages. */
+/* What MAP_SHARED_VALIDATE takes, and MAP_SHARED takes notice of: flags older than it.  The last
+ * are the sizes of huge pages. */
 enum {
 	MAP_KNOWN = MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN | MAP_DENYWRITE
 		    | MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK

@@ -20,9 +20,9 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
  */
 int upcall_page_fault(virt_t addr, enum access access);
 
-/* What must not fail has found no memory.  Give back what is only kept, or have somebody killed, and
- * wait for it.  No space's lock is held.  0: try again.  -ENOMEM: it is the running program that
- * ends. */
+/* What must not fail has found no memory.  Give back what is only kept, or have somebody killed,
+ * and wait for it.  No space's lock is held.  0: try again.  -ENOMEM: it is the running program
+ * that ends. */
 int upcall_find_memory(void);
 
 /* Is the running program to die as soon as it can?  Then long work for it is in vain. */

@@ -219,7 +219,8 @@ static void walk_entry(pte_t entry, int level, virt_t addr)
 		walk_table(named, addr);
 }
 
-/* One leaf more that names the block; the first one finds the block's hold of each of its frames. */
+/* One leaf more that names the block; the first one finds what the block holds: each of its
+ * frames. */
 static void walk_huge(pte_t entry, int level, virt_t addr)
 {
 	pfn_t block = pte_pfn(entry), past = block + (pte_span(level) >> PAGE_SHIFT);

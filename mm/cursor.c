@@ -133,7 +133,8 @@ void cursor_replace_huge(struct cursor *cursor, pte_t leaf)
 	virt_t start = align_down(cursor->addr, span);
 
 	assert(cursor->level > 1 && pte_is_present(old));
-	space_count_resident(cursor->space, (int64_t)entry_resident(leaf, cursor->level) - resident);
+	resident = (int64_t)entry_resident(leaf, cursor->level) - resident;
+	space_count_resident(cursor->space, resident);
 	pte_store(cursor->slot, PTE_NONE);
 	space_flush(cursor->space, start, start + span);
 	cursor->gather.must_flush = false;
@@ -196,7 +197,8 @@ static void sweep_visit(struct sweep *sweep, pte_t leaf, virt_t at, int level, b
 	sweep->visit(&visit, sweep->argument);
 }
 
-/* The pages of a huge leaf that stands at `base` in a table of `level`, as far as they are wanted. */
+/* The pages of a huge leaf that stands at `base` in a table of `level`, as far as they are
+ * wanted. */
 static void sweep_huge(struct sweep *sweep, pte_t huge, int level, virt_t base, bool is_exclusive)
 {
 	virt_t from = MAX(base, sweep->start), to = MIN(base + pte_span(level), sweep->end);

@@ -82,9 +82,9 @@ pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather
 	REQUIRES(space->lock);
 
 /* The leaf at addr as the hardware sees it: PTE_NONE when a table is missing; its write bit is the
- * AND along the path.  Parked leaves are returned as they are, of a huge leaf the page's part.  Nothing is owned on the way, so
- * that a fault of another thread could replace and free what is looked at: hence the lock for
- * writing. */
+ * AND along the path.  Parked leaves are returned as they are, of a huge leaf the page's part.
+ * Nothing is owned on the way, so that a fault of another thread could replace and free what is
+ * looked at: hence the lock for writing. */
 pte_t cursor_peek(const struct space *space, virt_t addr) REQUIRES(space->lock);
 
 /* Does no entry cover any of [start, end)?  False may also mean: not worth the search. */

@@ -45,10 +45,10 @@ struct ALIGNED(8) frame {
 	uint8_t lock;                   /* TABLE: spin_lock_byte; used only while exclusive */
 	union {
 		struct {
-			uint16_t used;          /* TABLE: entries not none [lock].  FREE: mm/buddy.h */
-			uint16_t resident;      /* TABLE, level 1: entries that count in RSS [lock] */
+			uint16_t used;  /* TABLE: entries not none [lock].  FREE: see mm/buddy.h */
+			uint16_t resident;      /* TABLE, level 1: those that count in RSS [lock] */
 		};
-		uint32_t huge_refs;             /* the first of a huge block: leaves that name it */
+		uint32_t huge_refs;     /* the first of a huge block: leaves that name it */
 	};
 };
 
@@ -87,9 +87,9 @@ void frame_free_zeroed(pfn_t pfn);
 void frame_free_block(pfn_t pfn, unsigned order);
 
 /*
- * A huge block of kind DATA or HUGETLB: the frames of one leaf in a table of `level` (2: 2 MiB, 3: 1
- * GiB).  The block has one holder, the caller; each frame has one, the block.  FRAME_NONE: there is
- * no memory in one piece.
+ * A huge block of kind DATA or HUGETLB: the frames of one leaf in a table of `level` (2: 2 MiB,
+ * 3: 1 GiB).  The block has one holder, the caller; each frame has one, the block.  FRAME_NONE:
+ * there is no memory in one piece.
  */
 MUST_CHECK pfn_t frame_alloc_huge(enum frame_kind kind, int level);
 

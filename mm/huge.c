@@ -15,15 +15,12 @@
 #include "kernel/panic.h"
 #include "mm/huge_mode.h"
 
-static int huge_fill(struct cursor *cursor, const struct vma *vma, enum access access)
-	REQUIRES_SHARED(cursor->space->lock);
-static int huge_own(struct cursor *cursor, const struct vma *vma, pte_t leaf)
-	REQUIRES_SHARED(cursor->space->lock);
-static int huge_copy(struct cursor *cursor, const struct vma *vma, pte_t leaf)
-	REQUIRES_SHARED(cursor->space->lock);
-static int huge_install(struct cursor *cursor, pte_t expected, pte_t leaf)
-	REQUIRES_SHARED(cursor->space->lock);
+static int huge_fill(struct cursor *cursor, const struct vma *vma, enum access access);
+static int huge_own(struct cursor *cursor, const struct vma *vma, pte_t leaf);
+static int huge_copy(struct cursor *cursor, const struct vma *vma, pte_t leaf);
+static int huge_install(struct cursor *cursor, pte_t expected, pte_t leaf);
 static int pages_instead(struct cursor *cursor);
+static int pages_after_all(struct cursor *cursor);
 static pte_t huge_leaf(pfn_t block, const struct vma *vma);
 
 /* Do all the 2 MiB around addr lie in the range? */
@@ -79,14 +76,23 @@ static int pages_instead(struct cursor *cursor)
 	return err ? err : HUGE_NOT;
 }
 
+/* The same, when the cursor is closed and no block was to be had. */
+static int pages_after_all(struct cursor *cursor)
+	NO_LOCK_ANALYSIS /* cursor->space's, by the caller */
+{
+	work_add(&cursor->space->work, huge_fallbacks, 1);
+	int err = cursor_open(cursor, cursor->space, cursor->addr);
+	return err ? err : HUGE_NOT;
+}
+
 /* Nothing there, or the table of zeros: a read is content with that. */
 static int huge_fill(struct cursor *cursor, const struct vma *vma, enum access access)
 {
 	struct space *space = cursor->space;
 	pte_t old = cursor_get(cursor);
-	bool is_read = access == ACCESS_READ && !(vma->prot & PROT_EXEC);
+	bool is_zeros = access == ACCESS_READ && !(vma->prot & PROT_EXEC) && thp_uses_zero_page();
 
-	if (is_read && pte_is_none(old) && vma_is_private(vma) && !vma->object) {
+	if (is_zeros && pte_is_none(old) && vma_is_private(vma) && !vma->object) {
 		frame_get(zero_table);
 		entry_store(cursor->slot, pte_without_write(pte_to_table(zero_table)));
 		work_add(&space->work, faults_zero_read, 1);
@@ -98,11 +104,8 @@ static int huge_fill(struct cursor *cursor, const struct vma *vma, enum access a
 
 	cursor_close(cursor);
 	pfn_t block = frame_alloc_huge(FRAME_DATA, HUGE_LEVEL);
-	if (block == FRAME_NONE) {
-		work_add(&space->work, huge_fallbacks, 1);
-		int err = cursor_open(cursor, space, cursor->addr);
-		return err ? err : HUGE_NOT;
-	}
+	if (block == FRAME_NONE)
+		return pages_after_all(cursor);
 	for (unsigned i = 0; i < PTE_PER_TABLE; i++)
 		page_zero(frame_bytes(block + i));
 	work_add(&space->work, frames_zeroed, PTE_PER_TABLE);
@@ -123,6 +126,7 @@ static pte_t huge_leaf(pfn_t block, const struct vma *vma)
 
 /* Open the cursor again and, if nobody was faster, put the block there that nobody else knows. */
 static int huge_install(struct cursor *cursor, pte_t expected, pte_t leaf)
+	NO_LOCK_ANALYSIS /* cursor->space's, by the caller */
 {
 	int err = cursor_open_leaf(cursor, cursor->space, cursor->addr);
 
@@ -176,9 +180,7 @@ static int huge_copy(struct cursor *cursor, const struct vma *vma, pte_t leaf)
 	block = frame_alloc_huge(FRAME_DATA, HUGE_LEVEL);
 	if (block == FRAME_NONE) {
 		huge_put(old, HUGE_LEVEL);
-		work_add(&space->work, huge_fallbacks, 1);
-		err = cursor_open(cursor, space, cursor->addr);
-		return err ? err : HUGE_NOT;
+		return pages_after_all(cursor);
 	}
 	for (unsigned i = 0; i < PTE_PER_TABLE; i++)
 		page_copy(frame_bytes(block + i), frame_bytes(old + i));
@@ -211,7 +213,8 @@ static pfn_t table_block(pfn_t table)
 	return block;
 }
 
-/* Its frames become a block; the table, which no CPU reaches any more, goes without putting them. */
+/* Its frames become a block; the table, which no CPU reaches any more, goes without putting
+ * them. */
 static void table_dissolve(pfn_t table, pfn_t block, struct work_counts *work)
 {
 	pte_t *entries = frame_entries(table);

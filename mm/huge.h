@@ -35,13 +35,12 @@ enum { HUGE_LEVEL = 2 };                /* of the tables whose leaves are 2 MiB 
  * again): the cursor is closed.  HUGE_NOT: it is at the page's leaf now, go on there.
  */
 enum { HUGE_NOT = 1 };
-MUST_CHECK int huge_fault(struct cursor *cursor, const struct vma *vma, enum access access)
-	REQUIRES_SHARED(cursor->space->lock);
+MUST_CHECK int huge_fault(struct cursor *cursor, const struct vma *vma, enum access access);
 
 /* Might the range be given huge pages now? */
 bool huge_is_wanted(const struct vma *vma);
 
-/* MADV_COLLAPSE of the whole 2 MiB pieces in [start, end).  -EINVAL: not in such a range, or nothing
- * is there.  -ENOMEM. */
+/* MADV_COLLAPSE of the whole 2 MiB pieces in [start, end).  -EINVAL: not in such a range, or
+ * nothing is there.  -ENOMEM. */
 MUST_CHECK int space_collapse(struct space *space, virt_t start, virt_t end)
 	REQUIRES(space->lock);

@@ -23,10 +23,8 @@ struct hugetlb_touch {
 	bool was_promised;
 };
 
-static int page_bring(struct hugetlb_touch *touch)
-	REQUIRES_SHARED(touch->cursor.space->lock);
-static int page_install(struct hugetlb_touch *touch)
-	REQUIRES_SHARED(touch->cursor.space->lock);
+static int page_bring(struct hugetlb_touch *touch);
+static int page_install(struct hugetlb_touch *touch);
 
 /* ---- ranges --------------------------------------------------------------------------------- */
 
@@ -71,7 +69,7 @@ static bool is_cut_at(const struct vmas *vmas, virt_t addr)
 	return vma && vma->start < addr && !is_aligned(addr, pte_span(vma_leaf_level(vma)));
 }
 
-bool hugetlb_is_cut(const struct vmas *vmas, virt_t start, virt_t end)
+bool hugetlb_is_cut_among(const struct vmas *vmas, virt_t start, virt_t end)
 {
 	return is_cut_at(vmas, start) || is_cut_at(vmas, end);
 }
@@ -105,10 +103,20 @@ int hugetlb_promise(struct space *space, struct hugetlb_promises promises)
 			continue;
 		int err = hugetlb_reserve(HUGETLB_LEVEL_MIN + (int)i, promises.pages[i]);
 		if (err)
-			return err;             /* a range has pages of one size: nothing is undone */
+			return err;     /* a range has pages of one size: nothing is undone */
 		space->promised_huge[i] += promises.pages[i];
 	}
 	return 0;
+}
+
+static uint64_t pages_untouched(struct space *space, int level, virt_t start, virt_t end)
+	REQUIRES(space->lock)
+{
+	uint64_t count = 0;
+
+	for (virt_t at = start; at < end; at += pte_span(level))
+		count += pte_is_none(cursor_peek(space, at));
+	return count;
 }
 
 struct hugetlb_promises hugetlb_promised_in(struct space *space, virt_t start, virt_t end)
@@ -116,15 +124,16 @@ struct hugetlb_promises hugetlb_promised_in(struct space *space, virt_t start, v
 	struct hugetlb_promises promises = { { 0 } };
 	const struct vmas *vmas = space->vmas;
 
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++) {
+	if (likely(!vmas->has_hugetlb))
+		return promises;
+	for (uint32_t i = vmas_search(vmas, start); i < vmas->count; i++) {
 		const struct vma *vma = &vmas->at[i];
 		int level = vma_leaf_level(vma);
-		if (level == 1)
-			continue;
-		for (virt_t at = MAX(start, vma->start); at < MIN(end, vma->end);
-		     at += pte_span(level))
-			promises.pages[level - HUGETLB_LEVEL_MIN] +=
-				pte_is_none(cursor_peek(space, at));
+		if (vma->start >= end)
+			break;
+		if (level > 1)
+			promises.pages[level - HUGETLB_LEVEL_MIN] += pages_untouched(
+				space, level, MAX(start, vma->start), MIN(end, vma->end));
 	}
 	for (unsigned i = 0; i < COUNT(promises.pages); i++)
 		promises.pages[i] = MIN(promises.pages[i], space->promised_huge[i]);
@@ -248,6 +257,7 @@ static void page_return(struct hugetlb_touch *touch, int level)
 
 /* Put it there if the slot is what it was. */
 static int page_install(struct hugetlb_touch *touch)
+	NO_LOCK_ANALYSIS /* the space's, by the caller */
 {
 	struct cursor *cursor = &touch->cursor;
 	const struct vma *vma = touch->vma;
@@ -268,7 +278,7 @@ static int page_install(struct hugetlb_touch *touch)
 	if (pte_is_none(touch->old))
 		cursor_set_huge(cursor, leaf);
 	else
-		cursor_replace_huge(cursor, leaf);      /* the page, or a table left without entries */
+		cursor_replace_huge(cursor, leaf);      /* the page, or an empty table */
 	cursor_close(cursor);
 	return 0;
 }

@@ -26,7 +26,11 @@ MUST_CHECK int hugetlb_check_request(const struct map_request *request, uint64_t
 uint32_t hugetlb_vma_flags(const struct map_request *request);
 
 /* Would a cut at start or end go through a huge page of such a range? */
-bool hugetlb_is_cut(const struct vmas *vmas, virt_t start, virt_t end);
+bool hugetlb_is_cut_among(const struct vmas *vmas, virt_t start, virt_t end);
+static inline bool hugetlb_is_cut(const struct vmas *vmas, virt_t start, virt_t end)
+{
+	return unlikely(vmas->has_hugetlb) && hugetlb_is_cut_among(vmas, start, end);
+}
 
 struct hugetlb_promises {
 	uint64_t pages[2];              /* of 2 MiB, of 1 GiB */

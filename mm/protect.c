@@ -118,7 +118,7 @@ static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
 		if (pte_is_none(entry))
 			continue;
 		bool is_huge = pte_is_huge(entry), has_lost = false;
-		assert(is_huge || pte_is_writable(entry));      /* prepared: what it names is ours */
+		assert(is_huge || pte_is_writable(entry));      /* prepared: it is ours */
 		if (is_huge)
 			has_lost = leaves_protect(slot, slot + 1, protect->prot);
 		else if (level > 2)

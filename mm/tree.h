@@ -39,8 +39,8 @@
 #include "mm/mmu.h"
 
 /*
- * To 2 MiB what the zero frame is to a page: a table all of whose entries name the zero frame, not to
- * be executed.  The kernel holds it for ever, so that whoever writes below it copies it first.
+ * To 2 MiB what the zero frame is to a page: a table all of whose entries name the zero frame, not
+ * to be executed.  The kernel holds it for ever, so that whoever writes below it copies it first.
  */
 extern pfn_t zero_table;
 
@@ -72,7 +72,8 @@ void table_regain(pfn_t table, struct work_counts *work);
 /*
  * Make what *slot names (in a table of `level` >= 2 that the caller owns and has locked) a table of
  * the caller's own: create it if there is none, take it back if nobody else has it, else copy it
- * and gather the old one.  A huge leaf of 2 MiB is written down as a table, which is a copy too.  0, or -ENOMEM with nothing changed.
+ * and gather the old one.  A huge leaf of 2 MiB is written down as a table, which is a copy, too.
+ * 0, or -ENOMEM with nothing changed.
  */
 MUST_CHECK int table_own(pte_t *slot, int level, struct gather *gather, struct work_counts *work);
 

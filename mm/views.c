@@ -105,17 +105,34 @@ static int views_drop(struct space *space, const struct view_map *map) REQUIRES(
 	return err;
 }
 
+/* Where there may be entries next, from `at` on: what has no tables is passed over. */
+static virt_t skip_empty(const struct space *space, virt_t at, virt_t end) REQUIRES(space->lock)
+{
+	int level = PTE_LEVELS;
+
+	while (level > 1 && at < end) {
+		uint64_t span = pte_span(level);
+		virt_t to = MIN(end, (virt_t)(align_down(at, span) + span));
+		bool is_empty = cursor_range_is_empty(space, at, to);
+		at = is_empty ? to : at;
+		level = is_empty ? PTE_LEVELS : level - 1;
+	}
+	return at;
+}
+
 /* Of a private range: the views go, the copies stay. */
 static int range_remove_views(struct space *space, virt_t start, virt_t end)
 {
+	const uint64_t span = pte_span(2);
 	int err = 0;
 
-	for (virt_t at = start; at < end && !err; at += PTE_PER_TABLE * PAGE_SIZE) {
+	for (virt_t at = start; !err && (at = skip_empty(space, at, end)) < end;) {
 		struct view_map map = { .start = at };
-		virt_t to = MIN(end, (virt_t)(at + PTE_PER_TABLE * PAGE_SIZE));
+		virt_t to = MIN(end, (virt_t)(align_down(at, span) + span));
 		cursor_for_each(space, at, to, view_mark, &map);
 		if (map.has_any)
 			err = views_drop(space, &map);
+		at = to;
 	}
 	return err;
 }

@@ -63,6 +63,7 @@ struct vmas *vmas_create(uint32_t capacity)
 	vmas->refs = 1;
 	vmas->count = 0;
 	vmas->capacity = capacity;
+	vmas->has_hugetlb = false;
 	return vmas;
 }
 
@@ -118,6 +119,7 @@ int vmas_own(struct vmas **vmas, uint32_t room)
 		return -ENOMEM;
 	memcpy(new->at, old->at, old->count * sizeof(struct vma));
 	new->count = old->count;
+	new->has_hugetlb = old->has_hugetlb;
 	*vmas = new;
 	if (is_mine) {
 		kfree(old);             /* its references moved */
@@ -165,6 +167,7 @@ void vmas_insert(struct vmas *vmas, struct vma vma)
 
 	if (vma.object)
 		vma_count(&vma);
+	vmas->has_hugetlb |= (vma.flags & VMA_HUGETLB) != 0;
 	if (i && vma_continues(&vmas->at[i - 1], &vma)) {
 		vmas->at[i - 1].end = vma.end;
 		vma_put(&vma);
@@ -194,6 +197,9 @@ void vmas_cut(struct vmas *vmas, uint32_t i, virt_t addr)
 
 bool vmas_may_cut(const struct vmas *vmas, virt_t start, virt_t end)
 {
+	if (likely(vmas->count + 2 <= vmas_max()))
+		return true;
+
 	uint32_t first = vmas_search(vmas, start), last = vmas_search(vmas, end);
 	bool cuts_first = first < vmas->count && vmas->at[first].start < start;
 	bool cuts_last = last < vmas->count && vmas->at[last].start < end;

@@ -45,6 +45,7 @@ struct vma {
 struct vmas {
 	uint32_t refs;                  /* atomic */
 	uint32_t count, capacity;
+	bool has_hugetlb;               /* a range with VMA_HUGETLB is, or was, among them */
 	struct vma at[];
 };
 

@@ -31,6 +31,7 @@ const char *program_path;
 
 static const char *only = "*";
 static enum set chosen_set = SET_TABLE;
+static bool wants_profile;
 
 /* ---- which ---- */
 
@@ -50,7 +51,7 @@ static bool is_chosen(const struct metric *metric)
 
 	if (metric->set != chosen_set)
 		return false;
-	if (is_profiled)
+	if (wants_profile)
 		return strcmp(metric->name, only) == 0;
 	snprintf(globs, sizeof(globs), "%s", only);
 	for (char *glob; (glob = strsep(&rest, ",")) != NULL;) {
@@ -66,6 +67,7 @@ static void run_in_child(const struct metric *metric)
 {
 	struct metric mine = *metric;
 
+	is_profiled = wants_profile;
 	if (is_profiled && mine.rounds > PROFILE_ROUNDS)
 		mine.rounds = PROFILE_ROUNDS;
 	mine.measure(&mine);
@@ -124,7 +126,7 @@ static bool parse(int argc, char **argv)
 		else if (option == 'o')
 			only = optarg;
 		else if (option == 'p')
-			is_profiled = true;
+			wants_profile = true;
 		else
 			return false;
 	}

@@ -34,7 +34,7 @@ enum { PAGE = 4096, SAMPLES_MAX = 512, LARGE = 2 << 20, LARGE_PAGES = LARGE / PA
 /* Which run a metric belongs to. */
 enum set {
 	SET_TABLE,                      /* the table of costs */
-	SET_CURVES,                     /* points of the plots; those of the table are points too */
+	SET_CURVES,                     /* points of the plots */
 	SET_LOCKS,                      /* several processors at once */
 };
 

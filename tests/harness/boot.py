@@ -184,9 +184,10 @@ def test_hugepages_words_fill_the_pools(settings):
 
 def test_hugepages_without_a_size_are_of_the_default_size(settings):
     outcome = boot(settings, "hugepages=1", "hugepagesz=2M", "hugepages=4", "default_hugepagesz=1G",
-                   memory=3072)
+                   "PROBE=huge", memory=3072)
     return problems(outcome, not_off(outcome),
-                    differs("pools", pools(outcome), [(1, 1, 1024), (4, 4, 2)]))
+                    differs("pools", pools(outcome), [(1, 1, 1024), (4, 4, 2)]),
+                    differs("page of 1 GiB", facts(outcome, "huge page"), ["used"]))
 
 
 def archive_without_init(name):

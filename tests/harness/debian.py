@@ -4,6 +4,7 @@ installed."""
 
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -22,11 +23,13 @@ def kernel():
 
 
 def fetch():
+    if not shutil.which("apt-get"):
+        raise SystemExit(f"Debian's {PACKAGE} is fetched with apt-get, which is not here")
     depends = subprocess.run(["apt-cache", "depends", PACKAGE], capture_output=True, text=True,
                              check=True).stdout
     match = re.search(r"Depends: (linux-image-\S+)", depends)
     if not match:
-        raise RuntimeError(f"apt does not know {PACKAGE}: run apt-get update")
+        raise SystemExit(f"apt does not know {PACKAGE}: run apt-get update")
     FOLDER.mkdir(parents=True, exist_ok=True)
     image = FOLDER / match[1].replace("linux-image", "vmlinuz")
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:

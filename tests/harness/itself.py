@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The harness under test: does it notice, and name, everything that can go wrong?"""
 
-from . import tap
+from . import bench, tap
 from .build import call
 from .kernel import complaints
 from .qemu import STATUS_FAIL, STATUS_PANIC, STATUS_PASS, Machine
@@ -99,3 +99,32 @@ def test_failure_keeps_its_reasons():
                                       .splitlines())
     return (expect("# x.c:1: why" in first.problems, f"the reason is lost: {first.problems}")
             + expect(second.skip == "no", f"the skip is lost: {second.skip!r}"))
+
+
+# --- what counts as dearer ------------------------------------------------------------------------
+
+def growth(value, old, unit="ticks"):
+    return bench.regressions({"x": bench.Figure(value, unit)}, {"x": old})
+
+
+def test_what_grows_by_more_than_3_per_cent_fails():
+    return (expect(growth(1031, 1000), "3.1 % more was not noticed")
+            + expect(not growth(1030, 1000), "3 % more is too much")
+            + expect(not growth(900, 1000), "less is not more"))
+
+
+def test_single_instructions_do_not_fail():
+    return (expect(not growth(22, 20), "two instructions of twenty are grain")
+            + expect(growth(23, 20), "three instructions of twenty are not"))
+
+
+def test_lost_metric_fails():
+    return (expect(bench.lost({}, {"x": 1}), "a lost metric was not missed")
+            + expect(not bench.lost({}, {"x": 1}, "y*"), "one that was not asked for was"))
+
+
+def test_wrong_check_fails():
+    class Ended:
+        console, command = "check_x 0.00 bool\ndone\n", []
+    run = bench.Run(Ended, {"check_x": bench.Figure(0, "bool")})
+    return expect(run.problems() == ["check_x is wrong"], f"{run.problems()}")

@@ -1,56 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 // cow
 /* Waiting and waking on a word: in one process, across fork, through shared memory. */
-#include "utest.h"
-#include <limits.h>
-#include <pthread.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-
-/* The C library keeps these to itself. */
-enum {
-	FUTEX_WAIT, FUTEX_WAKE, FUTEX_CMP_REQUEUE = 4, FUTEX_WAKE_OP, FUTEX_WAIT_BITSET = 9,
-	FUTEX_WAKE_BITSET, FUTEX_PRIVATE = 128, FUTEX_CLOCK_REALTIME = 256,
-	FUTEX_WAIT_PRIVATE = FUTEX_WAIT | FUTEX_PRIVATE,
-	FUTEX_WAKE_PRIVATE = FUTEX_WAKE | FUTEX_PRIVATE,
-	FUTEX_CMP_REQUEUE_PRIVATE = FUTEX_CMP_REQUEUE | FUTEX_PRIVATE,
-	FUTEX_WAKE_OP_PRIVATE = FUTEX_WAKE_OP | FUTEX_PRIVATE,
-	FUTEX_WAIT_BITSET_PRIVATE = FUTEX_WAIT_BITSET | FUTEX_PRIVATE,
-	FUTEX_WAKE_BITSET_PRIVATE = FUTEX_WAKE_BITSET | FUTEX_PRIVATE,
-};
+#include "futex.h"
 
 /* For FUTEX_WAKE_OP: what to do to the second word, and how to compare its old value. */
 enum { OP_SET, OP_ADD };
 enum { COMPARE_EQUAL = 0, COMPARE_GREATER = 4 };
 #define WAKE_OP(op, number, compare, with) \
 	((op) << 28 | (compare) << 24 | ((number) & 0xfff) << 12 | ((with) & 0xfff))
-
-static long futex(volatile uint32_t *word, int operation, uint32_t value, const void *timeout,
-		  volatile uint32_t *other, uint32_t last)
-{
-	return syscall(SYS_futex, word, operation, value, timeout, other, last);
-}
-
-static volatile uint32_t *shared_words(void)
-{
-	void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	CHECK(memory != MAP_FAILED);
-	return memory;
-}
-
-/* Wake until somebody was: the sleeper may not be there yet. */
-static void wake_surely(volatile uint32_t *word, int operation, int count)
-{
-	while (count > 0) {
-		long woken = futex(word, operation, 1, NULL, NULL, 0);
-		CHECK(woken >= 0);
-		count -= woken;
-		if (woken == 0)
-			usleep(1000);
-	}
-}
 
 TEST(another_value_does_not_wait)
 {

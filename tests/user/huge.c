@@ -4,7 +4,8 @@
  * tests/user/huge.c - pages of 2 MiB that programs did not know they had.
  *
  * What is in them must be what would be in small pages, whatever happens to a part of them; only
- * AnonHugePages tells where they are.  What they cost is known on Cowbell only, from /proc/self/cow.
+ * AnonHugePages tells where they are.  What they cost is known on Cowbell only, by
+ * /proc/self/cow.
  */
 #include "memory.h"
 #include <pthread.h>
@@ -127,7 +128,8 @@ TEST(parent_and_child_part)
 	CHECK(pages_have_marks(memory + HUGE + PAGE, 511, 2));
 }
 
-/* The child writes down what it shares with its parent; the grandchild shares single pages of it. */
+/* The child writes down what it shares with its parent; the grandchild shares single pages of
+ * it. */
 TEST(three_generations_of_one_huge_page)
 {
 	struct gate gate = gate_new();
@@ -350,8 +352,10 @@ TEST(threads_that_meet_lose_nothing)
 		if (pid == 0)
 			_exit(round % 2 ? memory[HUGE] - 9 : 0);
 		for (int i = 0; i < THREADS; i++) {
-			storms[i] = (struct storm){ memory, i + 1 };
-			CHECK_EQ(pthread_create(&threads[i], NULL, store_everywhere, &storms[i]), 0);
+			struct storm *storm = &storms[i];
+
+			*storm = (struct storm){ memory, i + 1 };
+			CHECK_EQ(pthread_create(&threads[i], NULL, store_everywhere, storm), 0);
 		}
 		for (int i = 0; i < THREADS; i++)
 			CHECK_EQ(pthread_join(threads[i], NULL), 0);

@@ -145,7 +145,8 @@ static int do_advise(struct world_space *at)
 {
 	static const int advice[] = { MADV_DONTNEED, MADV_DONTNEED, MADV_DONTNEED, MADV_DONTFORK,
 				      MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_HUGEPAGE,
-				      MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_COLLAPSE, MADV_COLLAPSE };
+				      MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_COLLAPSE,
+				      MADV_COLLAPSE };
 	struct range range = choose_range();
 
 	return world_advise(at, range.start, range.end, advice[sim_below(COUNT(advice))]);

@@ -4,16 +4,19 @@
  *
  * Prints its arguments, its environment, the number of CPUs and the memory, then switches the
  * machine off; with PROBE=exit in its environment it ends instead, which the kernel must not
- * survive.
+ * survive.  With PROBE=huge it first uses a page of 1 GiB, and lets a child see it.
  */
 #define _GNU_SOURCE
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -33,6 +36,28 @@ static long memory_mib(void)
 	return sysinfo(&info) < 0 ? -1 : (long)(info.totalram * info.mem_unit >> 20);
 }
 
+static const char *use_huge_page(void)
+{
+	size_t size = (size_t)1 << 30;
+	volatile char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 30 << 26, -1, 0);
+	int status;
+
+	if (memory == MAP_FAILED)
+		return "none";
+	memory[0] = 'a';
+	memory[size - 1] = 'z';
+	if (memory[size / 2] != 0 || (uintptr_t)memory % size != 0)
+		return "wrong";
+	pid_t child = fork();
+	if (child == 0)
+		_exit(memory[0] == 'a' && memory[size - 1] == 'z' ? 0 : 1);
+	if (waitpid(child, &status, 0) != child || status != 0)
+		return "lost";
+	memory[1] = 'b';                /* ours again: there is no page for a copy */
+	return munmap((void *)memory, size) == 0 ? "used" : "stuck";
+}
+
 int main(int argc, char **argv)
 {
 	struct utsname name;
@@ -47,6 +72,8 @@ int main(int argc, char **argv)
 		printf("probe: machine %s\n", name.machine);
 	printf("probe: cpus %d\n", cpu_count());
 	printf("probe: memory %ld\n", memory_mib());
+	if (task && strcmp(task, "huge") == 0)
+		printf("probe: huge page %s\n", use_huge_page());
 	fflush(stdout);
 
 	if (task && strcmp(task, "exit") == 0)
