@@ -24,7 +24,7 @@ struct views {
 static void space_remove_views(struct space *space, void *argument);
 static int vma_remove_views(struct space *space, const struct vma *vma, const struct views *what)
 	REQUIRES(space->lock);
-static int range_remove_views(struct space *space, virt_t start, virt_t end)
+static int range_remove_views(struct space *space, virt_t start, virt_t end, int level)
 	REQUIRES(space->lock);
 
 int spaces_remove_views(struct object *object, uint64_t first_page, uint64_t last_page,
@@ -63,25 +63,23 @@ static int vma_remove_views(struct space *space, const struct vma *vma, const st
 	virt_t end = start + ((last - first) << PAGE_SHIFT);
 	if (!vma_is_private(vma) || what->kind == VIEWS_AND_COPIES)
 		return space_drop_pages(space, start, end);
-	return what->kind == VIEWS_SHARED ? 0 : range_remove_views(space, start, end);
+	return what->kind == VIEWS_SHARED ? 0 : range_remove_views(space, start, end, PTE_LEVELS);
 }
 
-/* The leaves of one table, as bits: those that are views. */
+/* What a table's entries lead to, as bits: where there are views. */
 struct view_map {
 	virt_t start;
+	uint64_t span;                  /* of one entry */
 	uint64_t bits[PTE_PER_TABLE / 64];
-	bool has_any;
 };
 
 static void view_mark(const struct leaf_visit *leaf, void *argument)
 {
 	struct view_map *map = argument;
-	unsigned i = (leaf->addr - map->start) >> PAGE_SHIFT;
+	uint64_t i = (leaf->addr - map->start) / map->span;
 
-	if (!pte_is_view(leaf->leaf))
-		return;
-	map->bits[i / 64] |= 1ull << i % 64;
-	map->has_any = true;
+	if (pte_is_view(leaf->leaf))
+		map->bits[i / 64] |= 1ull << i % 64;
 }
 
 static bool view_is_marked(const struct view_map *map, unsigned i)
@@ -89,50 +87,25 @@ static bool view_is_marked(const struct view_map *map, unsigned i)
 	return i < PTE_PER_TABLE && map->bits[i / 64] >> i % 64 & 1;
 }
 
-/* Drop each run of marked pages. */
-static int views_drop(struct space *space, const struct view_map *map) REQUIRES(space->lock)
+/* Of a private range within one table of `level`: the views go, the copies stay.  What has none is
+ * passed over, so that only the number of pages counts. */
+static int range_remove_views(struct space *space, virt_t start, virt_t end, int level)
 {
+	uint64_t span = pte_span(level);
+	struct view_map map = { .start = align_down(start, span), .span = span };
 	int err = 0;
 
+	cursor_for_each(space, start, end, view_mark, &map);
 	for (unsigned i = 0; i < PTE_PER_TABLE && !err; i++) {
 		unsigned from = i;
-		while (view_is_marked(map, i))
+		while (view_is_marked(&map, i) && (level == 1 || i == from))
 			i++;
+		virt_t at = MAX(start, (virt_t)(map.start + from * span));
+		virt_t to = MIN(end, (virt_t)(map.start + i * span));
 		if (from < i)
-			err = space_drop_pages(space, map->start + from * PAGE_SIZE,
-					       map->start + i * PAGE_SIZE);
-	}
-	return err;
-}
-
-/* Where there may be entries next, from `at` on: what has no tables is passed over. */
-static virt_t skip_empty(const struct space *space, virt_t at, virt_t end) REQUIRES(space->lock)
-{
-	int level = PTE_LEVELS;
-
-	while (level > 1 && at < end) {
-		uint64_t span = pte_span(level);
-		virt_t to = MIN(end, (virt_t)(align_down(at, span) + span));
-		bool is_empty = cursor_range_is_empty(space, at, to);
-		at = is_empty ? to : at;
-		level = is_empty ? PTE_LEVELS : level - 1;
-	}
-	return at;
-}
-
-/* Of a private range: the views go, the copies stay. */
-static int range_remove_views(struct space *space, virt_t start, virt_t end)
-{
-	const uint64_t span = pte_span(2);
-	int err = 0;
-
-	for (virt_t at = start; !err && (at = skip_empty(space, at, end)) < end;) {
-		struct view_map map = { .start = at };
-		virt_t to = MIN(end, (virt_t)(align_down(at, span) + span));
-		cursor_for_each(space, at, to, view_mark, &map);
-		if (map.has_any)
-			err = views_drop(space, &map);
-		at = to;
+			err = level == 1 ? space_drop_pages(space, at, to)
+					 : range_remove_views(space, at, to, level - 1);
+		i -= level > 1 && from < i;
 	}
 	return err;
 }
