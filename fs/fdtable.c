@@ -302,40 +302,37 @@ struct file *fdtable_next(struct fdtable *table, int *fd)
 
 struct file *fd_get_path(int fd)
 {
-	struct fdtable *table = upcall_fdtable();
-
-	return table ? fdtable_file(table, fd) : NULL;
+	return current->files ? fdtable_file(current->files, fd) : NULL;
 }
 
-struct file *fd_get(int fd)
+struct file *fd_get_locked(int fd)
 {
 	struct file *file = fd_get_path(fd);
 
-	if (unlikely(file && (file->flags & O_PATH))) {
-		file_put(file);
-		return NULL;
-	}
-	return file;
+	if (!file || !(file->flags & O_PATH))
+		return file;
+	file_put(file);
+	return NULL;
 }
 
 int fd_install(struct file *file, int from, bool close_on_exec)
 {
-	return fdtable_install(upcall_fdtable(), file, from, close_on_exec);
+	return fdtable_install(current->files, file, from, close_on_exec);
 }
 
 int fd_install_at(struct file *file, int fd, bool close_on_exec)
 {
-	return fdtable_install_at(upcall_fdtable(), file, fd, close_on_exec);
+	return fdtable_install_at(current->files, file, fd, close_on_exec);
 }
 
 int fd_close(int fd)
 {
-	return fdtable_close(upcall_fdtable(), fd);
+	return fdtable_close(current->files, fd);
 }
 
 int fd_flags_get(int fd)
 {
-	struct fdtable *table = upcall_fdtable();
+	struct fdtable *table = current->files;
 	int flags = -EBADF;
 
 	spin_lock(&table->lock);
@@ -347,7 +344,7 @@ int fd_flags_get(int fd)
 
 int fd_flags_set(int fd, int flags)
 {
-	struct fdtable *table = upcall_fdtable();
+	struct fdtable *table = current->files;
 	int err = -EBADF;
 
 	spin_lock(&table->lock);

@@ -6,9 +6,10 @@
  */
 #pragma once
 
+#include "kernel/sched.h"
 #include "fs/file.h"
 
-enum { FDTABLE_INLINE = 32, FDTABLE_MAX = 1 << 20 };
+enum { FDTABLE_INLINE = 16, FDTABLE_MAX = 1 << 20 };
 
 struct fdtable {
 	uint32_t refs;                  /* atomic */
@@ -37,7 +38,8 @@ int fdtable_close(struct fdtable *table, int fd);
 void fdtable_close_range(struct fdtable *table, uint32_t first, uint32_t last, bool mark_only);
 
 /* The running task's open file, counted; NULL: -EBADF.  O_PATH files only from fd_get_path. */
-struct file *fd_get(int fd);
+static inline struct file *fd_get(int fd);
+struct file *fd_get_locked(int fd);     /* the same for a table that others hold, too */
 struct file *fd_get_path(int fd);
 
 /* Lowest free descriptor >= from for `file` (takes over the caller's reference on success).
@@ -54,3 +56,17 @@ int path_start(int dirfd, struct path *start);
 
 /* For /proc/PID/fd: the file at or above *fd in a table, counted; *fd is where.  NULL: no more. */
 struct file *fdtable_next(struct fdtable *table, int *fd);
+
+static inline struct file *fd_get(int fd)
+{
+	struct fdtable *table = current->files;
+	struct file *file;
+
+	if (unlikely(!table || atomic_load_acquire(&table->refs) > 1))
+		return fd_get_locked(fd);
+	file = (uint32_t)fd < table->end ? table->files[fd] : NULL;
+	if (unlikely(!file || file->flags & O_PATH))
+		return NULL;
+	file_get(file);
+	return file;
+}

@@ -71,15 +71,8 @@ struct file *file_create(struct inode *inode, const struct path *path, const str
 	return file;
 }
 
-void file_get(struct file *file)
+void file_release(struct file *file)
 {
-	atomic_inc(&file->refs);
-}
-
-void file_put(struct file *file)
-{
-	if (!atomic_dec_and_test(&file->refs))
-		return;
 	if (file->ops->release)
 		file->ops->release(file);
 	file_free(file);
@@ -320,39 +313,35 @@ static int open_finish(struct file *file, uint32_t flags)
 
 /* ---- bytes ---- */
 
-ssize_t file_read(struct file *file, buffer_t to, size_t len, uint64_t *offset)
+ssize_t file_read_slow(struct file *file, buffer_t to, size_t len, uint64_t *offset)
 {
-	uint64_t none = 0;
+	const struct file_ops *ops = file->ops;
 
-	if (!file_can_read(file))
-		return -EBADF;
-	if (!file->ops->read)
+	if (!ops->read)
 		return inode_is(file->inode, S_IFDIR) ? -EISDIR : -EINVAL;
 	if (len == 0)
 		return 0;
 	len = MIN(len, (size_t)RW_COUNT_MAX);
 	if (offset || file_is_stream(file))
-		return file->ops->read(file, to, len, offset ? offset : &none);
+		return ops->read(file, to, len, offset);
 	mutex_lock(&file->position_lock);
-	ssize_t done = file->ops->read(file, to, len, &file->offset);
+	ssize_t done = ops->read(file, to, len, &file->offset);
 
 	mutex_unlock(&file->position_lock);
 	return done;
 }
 
-ssize_t file_write(struct file *file, buffer_t from, size_t len, uint64_t *offset)
+ssize_t file_write_slow(struct file *file, buffer_t from, size_t len, uint64_t *offset)
 {
-	uint64_t none = 0;
+	const struct file_ops *ops = file->ops;
 
-	if (!file_can_write(file))
-		return -EBADF;
-	if (!file->ops->write)
+	if (!ops->write)
 		return -EINVAL;
 	len = MIN(len, (size_t)RW_COUNT_MAX);
 	if (offset || file_is_stream(file))
-		return file->ops->write(file, from, len, offset ? offset : &none);
+		return ops->write(file, from, len, offset);
 	mutex_lock(&file->position_lock);
-	ssize_t done = file->ops->write(file, from, len, &file->offset);
+	ssize_t done = ops->write(file, from, len, &file->offset);
 
 	mutex_unlock(&file->position_lock);
 	return done;

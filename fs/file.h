@@ -27,7 +27,8 @@ struct file_ops {
 	 * nothing to do. */
 	int (*open)(struct file *file);
 	void (*release)(struct file *file);             /* the last descriptor is gone */
-	/* At *offset, which they advance.  Bytes, 0 at the end, or a negative errno.  May sleep. */
+	/* At *offset, which they advance; streams do not look at it.  Bytes, 0 at the end, or a
+	 * negative errno.  A read asks for at least one.  May sleep. */
 	ssize_t (*read)(struct file *file, buffer_t to, size_t len, uint64_t *offset);
 	ssize_t (*write)(struct file *file, buffer_t from, size_t len, uint64_t *offset);
 	/* The new position from file->offset, not stored.  NULL: a stream without one, -ESPIPE. */
@@ -67,8 +68,18 @@ struct file {
  * called.  NULL: no memory. */
 struct file *file_create(struct inode *inode, const struct path *path, const struct file_ops *ops,
 			 uint32_t flags);
-void file_get(struct file *file);
-void file_put(struct file *file);       /* may sleep */
+static inline void file_get(struct file *file)
+{
+	atomic_inc(&file->refs);
+}
+
+/* May sleep: the last one releases the file. */
+void file_release(struct file *file);
+static inline void file_put(struct file *file)
+{
+	if (unlikely(atomic_dec_and_test(&file->refs)))
+		file_release(file);
+}
 
 /* open(2) below `start`.  Handles O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_PATH,
  * devices. */
@@ -82,8 +93,8 @@ int file_place(struct file *file, struct path *out);
 int file_open_path(const struct path *path, uint32_t flags, struct file **out);
 
 /* Read or write at the file's position (offset NULL) or at *offset.  Check access mode, -EBADF. */
-ssize_t file_read(struct file *file, buffer_t to, size_t len, uint64_t *offset);
-ssize_t file_write(struct file *file, buffer_t from, size_t len, uint64_t *offset);
+static inline ssize_t file_read(struct file *file, buffer_t to, size_t len, uint64_t *offset);
+static inline ssize_t file_write(struct file *file, buffer_t from, size_t len, uint64_t *offset);
 
 /* The new position, or -ESPIPE, -EINVAL. */
 int64_t file_seek(struct file *file, int64_t offset, int whence);
@@ -133,3 +144,25 @@ int64_t file_seek_plain(struct file *file, int64_t offset, int whence);
 
 /* For directories' list: "." at offset 0 and ".." at 1.  False: emit said no. */
 bool list_dots(struct file *file, list_emit_t *emit, void *argument);
+
+/* Everything but a plain read or write of a stream. */
+ssize_t file_read_slow(struct file *file, buffer_t to, size_t len, uint64_t *offset);
+ssize_t file_write_slow(struct file *file, buffer_t from, size_t len, uint64_t *offset);
+
+static inline ssize_t file_read(struct file *file, buffer_t to, size_t len, uint64_t *offset)
+{
+	if (unlikely(!file_can_read(file)))
+		return -EBADF;
+	if (!file_is_stream(file) || !file->ops->read || len - 1 >= RW_COUNT_MAX)
+		return file_read_slow(file, to, len, offset);
+	return file->ops->read(file, to, len, offset);
+}
+
+static inline ssize_t file_write(struct file *file, buffer_t from, size_t len, uint64_t *offset)
+{
+	if (unlikely(!file_can_write(file)))
+		return -EBADF;
+	if (!file_is_stream(file) || !file->ops->write || len > RW_COUNT_MAX)
+		return file_write_slow(file, from, len, offset);
+	return file->ops->write(file, from, len, offset);
+}

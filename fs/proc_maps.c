@@ -14,6 +14,7 @@
 
 #include "fs/procfs.h"
 #include "lib/abi/mman.h"
+#include "lib/bits.h"
 #include "lib/string.h"
 #include "mm/census.h"
 #include "mm/cursor.h"
@@ -374,6 +375,14 @@ static const char *leaf_word(
 	return page->is_exclusive ? "own" : "shared";
 }
 
+/* Of a table on the path; below a huge leaf, of the block that stands for it. */
+static uint32_t table_count(const struct leaf_visit *leaf, int level)
+{
+	pfn_t block = align_down(pte_pfn(leaf->leaf), pte_span(leaf->level) >> PAGE_SHIFT);
+
+	return level >= leaf->level ? frame_refs[leaf->tables[level]] : frames[block].huge_refs;
+}
+
 static void print_leaf(const struct leaf_visit *leaf, void *argument)
 {
 	const struct tree_sweep *sweep = argument;
@@ -383,8 +392,7 @@ static void print_leaf(const struct leaf_visit *leaf, void *argument)
 
 	text_print(sweep->text, "%012lx frame %6lu count %2u tables %u %u %u %c%c%c %s\n",
 		leaf->addr, pfn, pfn == zero_frame ? 0 : frame_refs[pfn],
-		frame_refs[leaf->tables[1]], frame_refs[leaf->tables[2]],
-		frame_refs[leaf->tables[3]], is_present ? 'r' : '-',
+		table_count(leaf, 1), table_count(leaf, 2), table_count(leaf, 3), is_present ? 'r' : '-',
 		is_present && pte_is_writable(leaf->leaf) ? 'w' : '-',
 		is_present && pte_is_executable(leaf->leaf) ? 'x' : '-',
 		leaf_word(leaf, &page, sweep->vma));

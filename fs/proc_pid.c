@@ -116,7 +116,7 @@ struct fdtable *proc_files(const struct text_node *node)
 	spin_lock(&process_tree_lock);
 	thread = any_thread(node->process);
 	if (thread)
-		files = thread->files;
+		files = thread->task->files;
 	if (files)
 		fdtable_get(files);
 	spin_unlock(&process_tree_lock);

@@ -66,14 +66,8 @@ static void look_at_signals(const struct process *process, const struct thread *
 	sets->shared_pending = process->queue.pending;
 	sets->blocked = thread->blocked;
 	sets->queued = process->queued_signals;
-	for (int i = 0; i < NSIG; i++) {
-		uint64_t handler = signal_handler(process->actions, i + 1);
-
-		if (handler == SIG_IGN)
-			sets->ignored |= 1ull << i;
-		else if (handler != SIG_DFL)
-			sets->caught |= 1ull << i;
-	}
+	sets->ignored = process->actions->ignored;
+	sets->caught = process->actions->caught;
 	spin_unlock(lock);
 }
 

@@ -4,8 +4,8 @@
  *
  * Owns:        each CPU's sorted list of timers, and what its hardware timer is set to.
  * Invariants:  armed_ns is when this CPU will be interrupted; never later than its first timer and
- *              the end of the running slice, nor CLOCK_LOOK_NS away while a program runs.  It may
- *              be earlier: cancelling and switching do not touch the hardware; an interrupt that
+ *              the scheduler's tick, nor CLOCK_LOOK_NS away while a program runs.  It may be
+ *              earlier: cancelling and switching do not touch the hardware; an interrupt that
  *              finds nothing due sets it anew.
  * Locks:       clock_cpu.lock for the list and `firing`, with interrupts off.  Not held while a
  *              timer fires; timer_cancel() waits for that.
@@ -29,7 +29,7 @@ struct ALIGNED(64) clock_cpu {
 	struct list timers;             /* [lock] by deadline */
 	struct timer *firing;           /* [lock to set] its function runs now */
 	uint64_t armed_ns;              /* [own, interrupts off] */
-	uint64_t slice_end_ns;          /* [own, interrupts off] NEVER: the task may run on */
+	uint64_t tick_ns;               /* [own, interrupts off] the scheduler's; NEVER: no tick */
 };
 
 static struct clock_cpu clocks[CPU_MAX];
@@ -67,7 +67,7 @@ void clock_start_cpu(void)
 	spin_init(&clock->lock, RANK_TIMER);
 	list_init(&clock->timers);
 	clock->armed_ns = NEVER;
-	clock->slice_end_ns = NEVER;
+	clock->tick_ns = NEVER;
 	oneshot_start_cpu();
 }
 
@@ -82,12 +82,12 @@ static void clock_arm_for(struct clock_cpu *clock, uint64_t deadline_ns)
 	oneshot_set(deadline_ns);
 }
 
-void clock_arm(uint64_t slice_end_ns)
+void clock_arm(uint64_t tick_ns)
 {
 	struct clock_cpu *clock = &clocks[this_cpu()->id];
 
-	clock->slice_end_ns = slice_end_ns ? slice_end_ns : NEVER;
-	clock_arm_for(clock, clock->slice_end_ns);
+	clock->tick_ns = tick_ns;
+	clock_arm_for(clock, tick_ns);
 }
 
 void clock_look_at(uint64_t deadline_ns)
@@ -129,13 +129,13 @@ void clock_interrupt(bool is_in_program)
 		timer->fire(timer);
 		atomic_store_release(&clock->firing, NULL);
 	}
-	if (now >= clock->slice_end_ns) {
-		clock->slice_end_ns = NEVER;
-		sched_mark();
+	if (now >= clock->tick_ns) {
+		clock->tick_ns = NEVER;
+		sched_tick(now);
 	}
 	if (is_looked_at)
 		next_ns = MIN(next_ns, now + CLOCK_LOOK_NS);
-	clock_arm_for(clock, MIN(next_ns, clock->slice_end_ns));
+	clock_arm_for(clock, MIN(next_ns, clock->tick_ns));
 }
 
 /* ---- timers --------------------------------------------------------------------------------- */

@@ -36,13 +36,14 @@ bool timer_cancel(struct timer *timer);
 enum sleep_kind { SLEEP_DEEP, SLEEP_INTERRUPTIBLE };
 int clock_sleep_until(uint64_t deadline_ns, enum sleep_kind kind);
 
-/* From the timer interrupt: fire what is due, then arm the hardware for what comes next.  Also
- * called by the scheduler with the end of the running slice (0: no slice), and with when to look
- * next where the running program is: for that the timer goes off every CLOCK_LOOK_NS as long as
- * programs run. */
+/* From the timer interrupt: fire what is due, then arm the hardware for what comes next.  While
+ * programs run it goes off every CLOCK_LOOK_NS, to look where they are. */
 #define CLOCK_LOOK_NS ((uint64_t)10000000)
 void clock_interrupt(bool is_in_program);
-void clock_arm(uint64_t slice_end_ns);
+
+/* The scheduler wants its tick, once, at `tick_ns`; or a look at a program that begins to run.
+ * Interrupts off. */
+void clock_arm(uint64_t tick_ns);
 void clock_look_at(uint64_t deadline_ns);
 
 /* Boot CPU: calibrate, read the CMOS clock, start this CPU.  After apic_start() and

@@ -66,7 +66,7 @@ static bool signal_take(struct abi_siginfo *info, struct abi_sigaction *action)
 		if (signal) {
 			*action = signal_action(process->actions, signal);
 			if (action->handler > SIG_IGN && action->flags & SA_RESETHAND)
-				process->actions->of[signal - 1].handler = SIG_DFL;
+				process->actions->caught &= ~SIGNAL_BIT(signal);
 			if (signal_default_action(signal) == DEFAULT_STOP)
 				process->is_stop_wanted = true;
 		} else {

@@ -368,13 +368,13 @@ static int exec_reserve(void)
 		spin_unlock(&process_tree_lock);
 		signal_actions_put(shared);
 	}
-	if (atomic_load_relaxed(&thread->files->refs) > 1) {
-		struct fdtable *mine = fdtable_copy(thread->files), *shared;
+	if (atomic_load_relaxed(&current->files->refs) > 1) {
+		struct fdtable *mine = fdtable_copy(current->files), *shared;
 		if (!mine)
 			return -ENOMEM;
 		spin_lock(&process_tree_lock);
-		shared = thread->files;
-		thread->files = mine;
+		shared = current->files;
+		current->files = mine;
 		spin_unlock(&process_tree_lock);
 		fdtable_put(shared);
 	}
@@ -454,7 +454,7 @@ static void exec_commit(struct exec *exec)
 	signal_actions_reset(thread->process->actions);
 	thread->alternate_stack = (struct abi_stack){ .ss_flags = SS_DISABLE };
 	thread->restart = NULL;
-	fdtable_close_on_exec(thread->files);
+	fdtable_close_on_exec(current->files);
 	registers_reset(exec);
 	event(process_exec, thread->process->pid, 0, 0);
 }

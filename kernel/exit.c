@@ -143,11 +143,11 @@ void thread_change_space(struct space *next)
 
 static void thread_put_files(struct thread *thread)
 {
-	struct fdtable *files = thread->files;
+	struct fdtable *files = current->files;
 	struct fs_context *fs = thread->fs;
 
 	spin_lock(&process_tree_lock);
-	thread->files = NULL;
+	current->files = NULL;
 	thread->fs = NULL;
 	spin_unlock(&process_tree_lock);
 	if (files)

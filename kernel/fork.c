@@ -159,7 +159,7 @@ static int clone_check(const struct clone_request *request)
 static void process_inherit(struct process *child, const struct process *parent);
 static void task_inherit(struct task *task, const struct clone_request *request);
 static void thread_inherit(struct thread *thread, const struct clone_request *request);
-static int child_take_files(struct thread *thread, uint64_t flags);
+static int child_take_files(struct task *task, uint64_t flags);
 static int child_take_space(struct child *child, const struct clone_request *request);
 static int child_take_pidfd(struct child *child, const struct clone_request *request);
 
@@ -202,7 +202,7 @@ static int child_reserve(struct child *child, const struct clone_request *reques
 	child->thread = thread_create(child->task, child->process);
 	task_inherit(child->task, request);
 	thread_inherit(child->thread, request);
-	err = child_take_files(child->thread, request->flags);
+	err = child_take_files(child->task, request->flags);
 	if (err)
 		return err;
 
@@ -260,15 +260,16 @@ static void thread_inherit(struct thread *thread, const struct clone_request *re
 	thread->is_borrowing = request->flags & CLONE_VFORK;
 }
 
-static int child_take_files(struct thread *thread, uint64_t flags)
+static int child_take_files(struct task *task, uint64_t flags)
 {
+	struct thread *thread = task->thread;
 	const struct thread *self = current_thread();
 
 	if (flags & CLONE_FILES) {
-		thread->files = self->files;
-		fdtable_get(thread->files);
+		task->files = current->files;
+		fdtable_get(task->files);
 	} else {
-		thread->files = fdtable_copy(self->files);
+		task->files = fdtable_copy(current->files);
 	}
 	if (flags & CLONE_FS) {
 		thread->fs = self->fs;
@@ -276,7 +277,7 @@ static int child_take_files(struct thread *thread, uint64_t flags)
 	} else {
 		thread->fs = fs_context_copy(self->fs);
 	}
-	return thread->files && thread->fs ? 0 : -ENOMEM;
+	return task->files && thread->fs ? 0 : -ENOMEM;
 }
 
 static int child_take_space(struct child *child, const struct clone_request *request)
@@ -317,8 +318,8 @@ static void child_discard(struct child *child)
 		space_put(child->task->space);
 	if (child->tid > 0)
 		pid_release(child->tid);
-	if (thread && thread->files)
-		fdtable_put(thread->files);
+	if (thread && child->task->files)
+		fdtable_put(child->task->files);
 	if (thread && thread->fs)
 		fs_context_put(thread->fs);
 	if (thread)
@@ -429,9 +430,9 @@ static int init_reserve(struct child *child)
 		return -ENOMEM;
 	child->thread = thread_create(child->task, child->process);
 	fpu_state_reset(child->task->fpu);
-	child->thread->files = fdtable_create();
+	child->task->files = fdtable_create();
 	child->thread->fs = fs_context_create();
-	if (!child->thread->files || !child->thread->fs)
+	if (!child->task->files || !child->thread->fs)
 		return -ENOMEM;
 	child->tid = pid_alloc();
 	return child->tid < 0 ? child->tid : 0;

@@ -12,9 +12,8 @@
  */
 #include "kernel/process.h"
 
-#include "lib/bits.h"
+#include "lib/abi/errno.h"
 #include "lib/string.h"
-#include "arch/x86_64/fpu.h"
 #include "kernel/clock.h"
 #include "kernel/panic.h"
 #include "kernel/signal.h"
@@ -28,10 +27,9 @@ struct process *init_process;
 struct task_block {
 	struct task task;               /* first */
 	struct thread thread;
-	ALIGNED(64) uint8_t fpu[];      /* fpu_state_bytes() */
 };
 
-static struct slab_cache process_cache, block_cache, actions_cache;
+static struct slab_cache process_cache, block_cache, actions_cache, table_cache;
 static struct list processes = LIST_INIT(processes);    /* [tree] */
 static uint32_t process_count;                          /* [tree] */
 
@@ -39,6 +37,7 @@ void processes_start(void)
 {
 	slab_cache_init(&process_cache, "process", sizeof(struct process), 8);
 	slab_cache_init(&actions_cache, "signal_actions", sizeof(struct signal_actions), 8);
+	slab_cache_init(&table_cache, "signal_table", sizeof(struct signal_table), 8);
 }
 
 /* ---- processes ------------------------------------------------------------------------------ */
@@ -184,15 +183,10 @@ uint32_t processes_count(void)
 /* ---- threads -------------------------------------------------------------------------------- */
 
 /* The first task comes before everything else here. */
-static void block_cache_start(void)
-{
-	slab_cache_init(&block_cache, "task", sizeof(struct task_block) + fpu_state_bytes(), 64);
-}
-
 struct task *task_block_alloc(void)
 {
 	if (unlikely(!block_cache.size))
-		block_cache_start();
+		slab_cache_init(&block_cache, "task", sizeof(struct task_block), 8);
 	struct task *task = slab_alloc(&block_cache);
 	if (task)
 		memset(task, 0, sizeof(*task));
@@ -210,7 +204,7 @@ struct thread *thread_create(struct task *task, struct process *process)
 	struct thread *thread = &block->thread;
 
 	memset(thread, 0, sizeof(*thread));
-	task->fpu = block->fpu;
+	task->fpu = (void *)task_stack_top(task);
 	thread->refs = 2;
 	thread->task = task;
 	thread->process = process;
@@ -284,12 +278,11 @@ bool process_may_inspect(const struct process *target)
 
 struct signal_actions *signal_actions_create(void)
 {
-	struct signal_actions *actions = slab_alloc(&actions_cache);
+	struct signal_actions *actions = slab_alloc_zeroed(&actions_cache);
 
 	if (!actions)
 		return NULL;
 	actions->refs = 1;
-	actions->changed = 0;
 	spin_init(&actions->lock, RANK_SIGNAL);
 	return actions;
 }
@@ -301,17 +294,45 @@ struct signal_actions *signal_actions_copy(struct signal_actions *from)
 	if (!copy)
 		return NULL;
 	spin_lock(&from->lock);
-	copy->changed = from->changed;
-	for (uint64_t left = from->changed; left; left &= left - 1)
-		copy->of[bit_lowest(left)] = from->of[bit_lowest(left)];
+	copy->given = from->given;
+	copy->caught = from->caught;
+	copy->ignored = from->ignored;
+	copy->table = from->table;
+	if (copy->table)
+		atomic_inc(&copy->table->refs);
 	spin_unlock(&from->lock);
 	return copy;
 }
 
 void signal_actions_put(struct signal_actions *actions)
 {
-	if (atomic_dec_and_test(&actions->refs))
-		slab_free(&actions_cache, actions);
+	if (!atomic_dec_and_test(&actions->refs))
+		return;
+	signal_table_put(actions->table);
+	slab_free(&actions_cache, actions);
+}
+
+int signal_table_own(struct signal_actions *actions)
+{
+	struct signal_table *old = actions->table, *own;
+
+	if (old && atomic_load_acquire(&old->refs) == 1)
+		return 0;
+	own = slab_alloc(&table_cache);
+	if (!own)
+		return -ENOMEM;
+	if (old)
+		*own = *old;
+	own->refs = 1;
+	actions->table = own;
+	signal_table_put(old);
+	return 0;
+}
+
+void signal_table_put(struct signal_table *table)
+{
+	if (table && atomic_dec_and_test(&table->refs))
+		slab_free(&table_cache, table);
 }
 
 /* ---- consumption ---------------------------------------------------------------------------- */

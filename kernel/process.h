@@ -42,18 +42,31 @@ struct signal_queue {
 	struct list entries;
 };
 
-/* Signal actions, shared by clone(CLONE_SIGHAND). */
+/* What programs said in sigaction(2), copy-on-write: fork counts one more holder, and who has other
+ * holders beside it copies the table before it writes. */
+struct signal_table {
+	uint32_t refs;                  /* atomic */
+	struct abi_sigaction of[NSIG];  /* by signal - 1 */
+};
+
+/* Signal actions, shared by clone(CLONE_SIGHAND).  Of the masks, bit n-1 is signal n's. */
 struct signal_actions {
 	uint32_t refs;                  /* atomic */
 	struct spinlock lock;           /* RANK_SIGNAL: also for its threads' queues and masks */
-	uint64_t changed;               /* [lock] bit n-1: signal n was given an action */
-	struct abi_sigaction of[NSIG];  /* [lock] by signal - 1; undefined if it was not */
+	uint64_t given;                 /* [lock] has an entry in the table */
+	uint64_t caught;                /* [lock] has a handler, the entry's */
+	uint64_t ignored;               /* [lock] SIG_IGN, whatever the entry says; else SIG_DFL */
+	struct signal_table *table;     /* [lock] counted; NULL while nothing is given */
 };
 
 /* What happens for a signal; the lock is held.  SIG_DFL, SIG_IGN or an address. */
 static inline uint64_t signal_handler(const struct signal_actions *actions, int signal)
 {
-	return actions->changed >> (signal - 1) & 1 ? actions->of[signal - 1].handler : SIG_DFL;
+	uint64_t bit = 1ull << (signal - 1);
+
+	if (actions->caught & bit)
+		return actions->table->of[signal - 1].handler;
+	return actions->ignored & bit ? SIG_IGN : SIG_DFL;
 }
 
 struct thread {
@@ -78,7 +91,6 @@ struct thread {
 	uint64_t restart_deadline_ns;   /* restart_syscall */
 	int (*restart)(struct thread *thread);
 	uint64_t restart_arguments[4];
-	struct fdtable *files;          /* counted */
 	struct fs_context *fs;          /* counted */
 	uint64_t user_ns_told;          /* atomic: what was said last of the time in the program */
 	void (*begin)(void *argument);  /* [own] first act, in the kernel, instead of a program's */
@@ -166,8 +178,8 @@ struct process *process_find(int32_t pid);
  * none. */
 struct process *process_named(int32_t pid) REQUIRES(process_tree_lock);
 
-/* The memory of a task, of the thread it may be, and of its extended registers: one block, so that
- * a fork allocates once.  The task is zeroed, without a stack; NULL: no memory. */
+/* The memory of a task and of the thread it may be: one block, so that a fork allocates once.  The
+ * task is zeroed, without a stack; NULL: no memory. */
 struct task *task_block_alloc(void);
 void task_block_free(struct task *task);
 
@@ -204,6 +216,10 @@ bool process_may_inspect(const struct process *target);
 struct signal_actions *signal_actions_create(void);
 struct signal_actions *signal_actions_copy(struct signal_actions *from);
 void signal_actions_put(struct signal_actions *actions);
+
+/* Have a table that nobody else holds; actions->lock is held.  -ENOMEM. */
+MUST_CHECK int signal_table_own(struct signal_actions *actions);
+void signal_table_put(struct signal_table *table);      /* NULL is fine */
 
 /* What a process consumed until now, its dead and living threads together.  Tree lock held. */
 struct process_times {

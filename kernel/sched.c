@@ -29,40 +29,35 @@
 #include "arch/x86_64/tlb.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/clock.h"
+#include "kernel/run_queue.h"
 #include "kernel/spinlock.h"
 #include "kernel/upcall.h"
-
-struct ALIGNED(64) run_queue {
-	struct spinlock lock;
-	uint32_t waiting;               /* [lock; others may look] how many are in `tasks` */
-	struct list tasks;              /* [lock] runnable, in turn */
-	struct task *running;           /* [lock] whom the CPU chose last */
-	struct task *leaving;           /* [own] whom the switch under way leaves */
-	struct task *moving;            /* [own] the same, if it may not run here any more */
-	uint64_t switches;              /* [own] */
-};
 
 enum switch_reason { SWITCH_VOLUNTARY, SWITCH_FORCED };
 
 static struct run_queue queues[CPU_MAX];
 static uint64_t idle_cpus;              /* atomic: CPUs with nothing to do and nobody sent yet */
 
-/* In arch/x86_64/switch.asm. */
-void switch_stacks(uint64_t *save, uint64_t next);
-void sched_begin(void);
+/* For arch/x86_64/switch.asm. */
+void sched_begin(struct task *leaving);
 
 static void reschedule(enum switch_reason reason);
-static struct task *queue_choose(struct cpu *cpu, enum switch_reason reason);
+static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
+				 enum switch_reason reason);
+static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
+					struct task *task, enum switch_reason reason);
 static void queue_pull(struct cpu *cpu);
-static void switch_to(struct cpu *cpu, struct task *next, enum switch_reason reason);
-static inline void switch_finish(void);
-static void task_move_on(struct run_queue *queue);
-static void task_bury(struct task *dead);
-static struct run_queue *task_lock_queue(const struct task *task);
-static void queue_add(struct run_queue *queue, struct task *task);
-static void task_place(struct task *task, struct run_queue *queue);
-static uint32_t cpu_choose(const struct task *task);
-static void cpu_notify(uint32_t id);
+static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
+			     struct task *next, enum switch_reason reason);
+static inline void slice_watch(struct run_queue *queue, const struct task *task);
+static inline struct task *switch_stacks(struct task *leaving, const struct task *next);
+static inline void switch_finish(struct task *leaving);
+static void task_part(struct run_queue *queue);
+static inline struct run_queue *task_lock_queue(const struct task *task);
+static inline void queue_add(struct run_queue *queue, struct task *task);
+static ALWAYS_INLINE void task_place(struct task *task, struct run_queue *queue);
+static uint32_t cpu_choose(const struct task *task, uint64_t idle);
+static inline void cpu_notify(uint32_t id);
 static void idle_notify(uint64_t cpu_mask);
 
 /* ---- a CPU's life --------------------------------------------------------------------------- */
@@ -117,10 +112,9 @@ void sched_idle(void)
 void schedule(void)
 {
 	assert(irq_enabled());
-	assert(this_cpu()->irq_depth == 0 && this_cpu()->preempt_depth <= 1);
-	assert(current != this_cpu()->idle);
-
 	cli();
+	const struct cpu *cpu = this_cpu();
+	assert(cpu->irq_depth == 0 && cpu->preempt_depth == 0 && cpu->task != cpu->idle);
 	reschedule(SWITCH_VOLUNTARY);
 	sti();
 }
@@ -128,8 +122,7 @@ void schedule(void)
 void task_yield(void)
 {
 	cli();
-	if (this_cpu()->queue->waiting > 0)
-		reschedule(SWITCH_VOLUNTARY);
+	reschedule(SWITCH_VOLUNTARY);
 	sti();
 }
 
@@ -144,7 +137,7 @@ void schedule_preempt(void)
 /* What preempt_enable and spin_unlock_irq do when somebody better may run. */
 void preempt_reschedule(void)
 {
-	if (!irq_enabled())
+	if (!irq_enabled() || this_cpu()->preempt_depth > 0)
 		return;
 	cli();
 	schedule_preempt();
@@ -157,47 +150,61 @@ void reschedule_point(void)
 		preempt_reschedule();
 }
 
-/* Interrupts off.  Returns when the running task has been chosen again, perhaps on another CPU. */
+/* Interrupts off, preemption on.  Returns when the running task has been chosen again, perhaps on
+ * another CPU. */
 static void reschedule(enum switch_reason reason)
 {
 	struct cpu *cpu = this_cpu();
+	struct run_queue *queue = cpu->queue;
 	struct task *task = cpu->task;
 
 	if (unlikely(task->work & WORK_RESCHEDULE))
 		task_remove_work(task, WORK_RESCHEDULE);
-	if (cpu->queue->waiting == 0 && (task->state != TASK_RUNNABLE || task == cpu->idle))
+	if (queue->waiting == 0) {
+		if (task_may_stay(task, cpu, reason)) {
+			cpu->need_resched = false;
+			return;
+		}
 		queue_pull(cpu);
+	}
 
-	struct task *next = queue_choose(cpu, reason);
+	struct task *next = queue_choose(queue, cpu, task, reason);
 	if (next != task)
-		switch_to(cpu, next, reason);
+		switch_to(queue, cpu, task, next, reason);
 }
 
-static struct task *queue_choose(struct cpu *cpu, enum switch_reason reason)
+static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
+				 enum switch_reason reason)
 {
-	struct run_queue *queue = cpu->queue;
-	struct task *task = cpu->task;
-	bool may_stay = task->allowed_cpus & BIT(cpu->id);
+	bool wants_to_run = task->state == TASK_RUNNABLE && task->allowed_cpus & BIT(cpu->id);
+
+	return (reason == SWITCH_FORCED || wants_to_run) && task != cpu->idle;
+}
+
+/* The running task back to the queue, if it wants to run on; then who runs next. */
+static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
+					struct task *task, enum switch_reason reason)
+{
+	struct task *next = cpu->idle;
 
 	spin_lock_irqs_off(&queue->lock);
 	cpu->need_resched = false;
-	if (task == cpu->idle) {
-		;                               /* never queued */
-	} else if (reason == SWITCH_FORCED || (task->state == TASK_RUNNABLE && may_stay)) {
-		queue_add(queue, task);
-	} else if (task->state == TASK_RUNNABLE) {
-		queue->moving = task;
+	if ((task->state == TASK_RUNNABLE || reason == SWITCH_FORCED) && task != cpu->idle) {
+		if (likely(task->allowed_cpus & BIT(cpu->id)) || reason == SWITCH_FORCED)
+			queue_add(queue, task);
+		else
+			queue->parting = task;
 	}
-
-	struct task *next = cpu->idle;
-	if (queue->waiting > 0) {
-		next = list_entry(list_pop_front(&queue->tasks), struct task, run_node);
+	if (likely(queue->waiting > 0)) {
+		struct list_node *first = queue->tasks.head.next;
+		list_remove(first);
 		queue->waiting--;
-	}
-	if (next == cpu->idle)
+		next = list_entry(first, struct task, run_node);
+		if (unlikely(task == cpu->idle))
+			atomic_and(&idle_cpus, ~BIT(cpu->id));
+	} else {
 		atomic_or(&idle_cpus, BIT(cpu->id));
-	else if (task == cpu->idle)
-		atomic_and(&idle_cpus, ~BIT(cpu->id));
+	}
 	queue->running = next;
 	spin_unlock_irqs_off(&queue->lock);
 	return next;
@@ -245,90 +252,94 @@ NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
 
 /* ---- switching ------------------------------------------------------------------------------ */
 
-static void switch_to(struct cpu *cpu, struct task *next, enum switch_reason reason)
+static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
+			     struct task *next, enum switch_reason reason)
 {
-	struct run_queue *queue = cpu->queue;
-	struct task *task = cpu->task;
-	uint32_t preempt_depth = cpu->preempt_depth;
 	uint64_t now = cycles_now_ns();
 
 	task->run_time_ns += now - task->run_start_ns;
 	next->run_start_ns = now;
-	next->slice_end_ns = now + SLICE_NS;
 	if (queue->waiting > 0)
-		clock_arm(next->slice_end_ns);
-	if (next->thread)
+		slice_watch(queue, next);
+	if (unlikely(!queue->is_sampling) && next->thread) {
+		queue->is_sampling = true;
 		clock_look_at(now + CLOCK_LOOK_NS);
+	}
 	if (reason == SWITCH_FORCED)
 		task->switches_forced++;
 	else
 		task->switches_voluntary++;
 	queue->switches++;
 
-	while (atomic_load_acquire(&next->on_cpu) && next != cpu->idle)
-		pause();
 	/* A full barrier: who adds work and sees us not running yet, whose work we shall see. */
-	(void)atomic_xchg(&next->on_cpu, true);
-	if (task->fpu || next->fpu)
-		task_switch_registers(task, next);
-	cpu_set_kernel_stack(next->stack + KSTACK_SIZE);
-	tlb_activate(next->context ? next->context : &kernel_context);
-	queue->leaving = task;
+	while (unlikely(atomic_xchg(&next->on_cpu, true)))
+		pause();
+	task_switch_registers(task, next);
+	cpu_set_kernel_stack(cpu, task_stack_top(next));
+	tlb_activate(next->context);
 	cpu->task = next;
-	cpu->preempt_depth = 1;
-	switch_stacks(&task->stack_pointer, next->stack_pointer);
-	switch_finish();
-	this_cpu()->preempt_depth = preempt_depth;
+	switch_finish(switch_stacks(task, next));
+}
+
+/*
+ * A call of switch.asm that comes back when this task is chosen again, and then says whom the CPU
+ * left for it.  All registers but that and the frame pointer are lost meanwhile; so the compiler
+ * saves those it needs, once.
+ */
+static inline struct task *switch_stacks(struct task *leaving, const struct task *next)
+{
+	uint64_t stack_pointer = next->stack_pointer;
+
+	static_assert(offsetof(struct task, stack_pointer) == 0, "a task is where to save it");
+	__asm__ volatile("call switch_stacks" : "+D"(leaving), "+S"(stack_pointer) : :
+			 "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13",
+			 "r14", "r15", "memory", "cc");
+	return leaving;
 }
 
 /* On the new stack: let go of the old one. */
-static inline void switch_finish(void)
+static inline void switch_finish(struct task *leaving)
 {
 	struct run_queue *queue = this_cpu()->queue;
-	struct task *leaving = queue->leaving;
-	bool is_dead = leaving->state == TASK_DEAD;
 
-	if (leaving != this_cpu()->idle)
-		atomic_store_release(&leaving->on_cpu, false);
-	if (unlikely(queue->moving != NULL))
-		task_move_on(queue);
-	if (unlikely(is_dead))
-		task_bury(leaving);
+	atomic_store_release(&leaving->on_cpu, false);
+	if (unlikely(queue->parting != NULL))
+		task_part(queue);
 }
 
-/* It may not run here any more. */
+/* It is dead, or may not run here any more.  The dead are buried with interrupts on, for that takes
+ * locks whose holders may be stopped: who waits for us must reach us. */
 __attribute__((noinline))
-static void task_move_on(struct run_queue *queue)
+static void task_part(struct run_queue *queue)
 {
-	struct task *moving = queue->moving;
+	struct task *parting = queue->parting;
 
-	queue->moving = NULL;
-	task_place(moving, task_lock_queue(moving));
-}
-
-/* Behind locks whose holders may be stopped: who waits for us must reach us. */
-__attribute__((noinline))
-static void task_bury(struct task *dead)
-{
+	queue->parting = NULL;
+	if (parting->state != TASK_DEAD) {
+		task_place(parting, task_lock_queue(parting));
+		return;
+	}
+	preempt_disable();
 	sti();
-	upcall_task_dead(dead);
+	upcall_task_dead(parting);
 	cli();
+	this_cpu()->preempt_depth = 0;
 }
 
 /* A new task's first act. */
-void sched_begin(void)
+void sched_begin(struct task *leaving)
 {
-	switch_finish();
-	this_cpu()->preempt_depth = 0;
+	switch_finish(leaving);
 }
 
 void task_exit(void)
 {
 	assert_may_sleep();
-	assert(current->lock_depth == 0);
+	DEBUG_NO_LOCKS();
 
 	cli();
 	WRITE_ONCE(current->state, TASK_DEAD);
+	this_cpu()->queue->parting = current;
 	reschedule(SWITCH_VOLUNTARY);
 	panic("a dead task runs");
 }
@@ -344,45 +355,54 @@ void task_wait_off_cpu(struct task *task)
 void task_set_context(struct mmu_context *context)
 {
 	uint64_t flags = irq_save();
-	current->context = context;
-	tlb_activate(context ? context : &kernel_context);
+	current->context = context ? context : &kernel_context;
+	tlb_activate(current->context);
 	irq_restore(flags);
 }
 
 /* ---- waking --------------------------------------------------------------------------------- */
 
 /* Lock the queue that decides about a task.  Interrupts off. */
-NO_LOCK_ANALYSIS static struct run_queue *task_lock_queue(const struct task *task)
+NO_LOCK_ANALYSIS static inline struct run_queue *task_lock_queue(const struct task *task)
 {
 	for (;;) {
-		struct run_queue *queue = &queues[READ_ONCE(task->cpu)];
+		uint32_t id = READ_ONCE(task->cpu);
+		struct run_queue *queue = &queues[id];
 		spin_lock_irqs_off(&queue->lock);
-		if (likely(queue == &queues[task->cpu]))
+		if (likely(id == task->cpu))
 			return queue;
 		spin_unlock_irqs_off(&queue->lock);
 	}
 }
 
-static void queue_add(struct run_queue *queue, struct task *task)
+static inline void queue_add(struct run_queue *queue, struct task *task)
 {
 	list_push_back(&queue->tasks, &task->run_node);
 	queue->waiting++;
 }
 
-NO_LOCK_ANALYSIS bool task_wake_from(struct task *task, unsigned mask)
+bool task_wake_from(struct task *task, unsigned mask)
 {
 	uint64_t flags = irq_save();
+	bool is_woken = task_wake_irqs_off(task, mask);
+
+	irq_restore(flags);
+	return is_woken;
+}
+
+NO_LOCK_ANALYSIS bool task_wake_irqs_off(struct task *task, unsigned mask)
+{
 	struct run_queue *queue = task_lock_queue(task);
 	bool is_asleep = mask & 1u << task->state;
-	bool is_away = queue->running != task && !list_node_is_linked(&task->run_node);
 
-	if (is_asleep)
+	if (is_asleep) {
 		WRITE_ONCE(task->state, TASK_RUNNABLE);
-	if (is_asleep && is_away)
-		task_place(task, queue);
-	else
-		spin_unlock_irqs_off(&queue->lock);
-	irq_restore(flags);
+		if (queue->running != task && !list_node_is_linked(&task->run_node)) {
+			task_place(task, queue);
+			return true;
+		}
+	}
+	spin_unlock_irqs_off(&queue->lock);
 	return is_asleep;
 }
 
@@ -391,10 +411,13 @@ NO_LOCK_ANALYSIS bool task_wake_from(struct task *task, unsigned mask)
  * queue of task->cpu is locked, and unlocked on return: until its CPU is told, the task is
  * nobody's, so its old queue may be left before the new one is locked.
  */
-NO_LOCK_ANALYSIS static void task_place(struct task *task, struct run_queue *queue)
+NO_LOCK_ANALYSIS static ALWAYS_INLINE void task_place(struct task *task, struct run_queue *queue)
 {
-	uint32_t id = cpu_choose(task);
+	uint64_t idle = atomic_load_relaxed(&idle_cpus) & task->allowed_cpus;
+	uint32_t id = task->cpu;
 
+	if (idle != 0 || unlikely(!(task->allowed_cpus & BIT(id))))
+		id = cpu_choose(task, idle);
 	if (id != task->cpu) {
 		WRITE_ONCE(task->cpu, id);
 		spin_unlock_irqs_off(&queue->lock);
@@ -420,10 +443,8 @@ static void idle_notify(uint64_t cpu_mask)
 }
 
 /* Where it ran last, if that CPU is idle; else an idle one, thereby taken; else the last. */
-static uint32_t cpu_choose(const struct task *task)
+static uint32_t cpu_choose(const struct task *task, uint64_t idle)
 {
-	uint64_t idle = atomic_load_relaxed(&idle_cpus) & task->allowed_cpus;
-
 	while (idle != 0) {
 		uint32_t id = idle & BIT(task->cpu) ? task->cpu : bit_lowest(idle);
 		if (atomic_and(&idle_cpus, ~BIT(id)) & BIT(id))
@@ -436,29 +457,51 @@ static uint32_t cpu_choose(const struct task *task)
 }
 
 /* A task waits there now, the first one. */
-static void cpu_notify(uint32_t id)
+static inline void cpu_notify(uint32_t id)
 {
-	if (id == this_cpu()->id)
-		sched_interrupt();
-	else
+	struct cpu *cpu = this_cpu();
+
+	if (unlikely(id != cpu->id))
 		apic_send(cpus[id]->apic_id, VECTOR_RESCHEDULE);
+	else if (cpu->task == cpu->idle)
+		cpu->need_resched = true;
+	else
+		slice_watch(cpu->queue, cpu->task);
 }
 
-/* Somebody waits here now.  Whoever runs has the rest of its slice, which may be over already. */
+/* Somebody may wait here now.  Whoever runs has the rest of its slice, which may be over. */
 void sched_interrupt(void)
 {
-	struct cpu *cpu = this_cpu();
+	const struct cpu *cpu = this_cpu();
 
-	if (cpu->task == cpu->idle)
-		cpu->need_resched = true;
-	else if (cpu->queue->waiting > 0)
-		clock_arm(cpu->task->slice_end_ns);
+	if (cpu->queue->waiting > 0)
+		cpu_notify(cpu->id);
 }
 
-void sched_mark(void)
+/* ---- slices --------------------------------------------------------------------------------- */
+
+/* Somebody waits: look at the clock when the slice of `task` ends, or sooner. */
+static inline void slice_watch(struct run_queue *queue, const struct task *task)
+{
+	if (likely(queue->is_ticking))
+		return;
+	queue->is_ticking = true;
+	clock_arm(task->run_start_ns + SLICE_NS);
+}
+
+/* The tick may have been set for another task, that has left meanwhile. */
+void sched_tick(uint64_t now_ns)
 {
 	struct cpu *cpu = this_cpu();
+	struct run_queue *queue = cpu->queue;
 
+	queue->is_ticking = false;
+	if (queue->waiting == 0)
+		return;
+	if (now_ns < cpu->task->run_start_ns + SLICE_NS) {
+		slice_watch(queue, cpu->task);
+		return;
+	}
 	cpu->need_resched = true;
 	atomic_or(&cpu->task->work, WORK_RESCHEDULE);
 }
@@ -496,7 +539,7 @@ NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask
 		task_add_work(task, WORK_RESCHEDULE);
 }
 
-/* ---- work and numbers ----------------------------------------------------------------------- */
+/* ---- work ------------------------------------------------------------------------------------ */
 
 void task_add_work(struct task *task, uint32_t bits)
 {
@@ -508,46 +551,4 @@ void task_add_work(struct task *task, uint32_t bits)
 void task_remove_work(struct task *task, uint32_t bits)
 {
 	atomic_and(&task->work, ~bits);
-}
-
-uint64_t task_run_time_ns(const struct task *task)
-{
-	uint64_t total = task->run_time_ns;
-
-	if (task->on_cpu)
-		total += cycles_now_ns() - task->run_start_ns;
-	return total;
-}
-
-bool sched_sample(bool is_in_program)
-{
-	struct task *task = current;
-
-	if (!task || !task->thread)
-		return false;
-	uint64_t total_ns = task_run_time_ns(task);
-	if (!is_in_program)
-		WRITE_ONCE(task->kernel_ns, task->kernel_ns + total_ns - task->sampled_ns);
-	task->sampled_ns = total_ns;
-	return true;
-}
-
-uint64_t sched_idle_ns(uint32_t cpu)
-{
-	const struct task *idle = cpus[cpu]->idle;
-	uint64_t total = idle->run_time_ns;
-
-	if (queues[cpu].running == idle)
-		total += cycles_now_ns() - idle->run_start_ns;
-	return total;
-}
-
-void sched_totals_get(struct sched_totals *out)
-{
-	*out = (struct sched_totals){ .tasks_created = tasks_created() };
-	for (uint32_t id = 0; id < cpu_count; id++) {
-		out->switches += queues[id].switches;
-		out->idle_ns += sched_idle_ns(id);
-		out->runnable += queues[id].waiting + (queues[id].running != cpus[id]->idle);
-	}
 }

@@ -29,6 +29,7 @@ struct task *sched_create_idle(struct cpu *cpu);
 /* Make it runnable if it sleeps in one of the states of `mask` (bits 1 << enum task_state).
  * True if it was woken.  Any context. */
 bool task_wake_from(struct task *task, unsigned mask);
+bool task_wake_irqs_off(struct task *task, unsigned mask);      /* if interrupts are off already */
 void task_wake(struct task *task);                      /* SLEEPING or INTERRUPTIBLE, or new */
 void task_wake_interruptible(struct task *task);        /* INTERRUPTIBLE only: signals */
 
@@ -38,8 +39,7 @@ static inline void task_prepare_sleep(enum task_state state)
 	(void)atomic_xchg(&current->state, state);
 }
 
-/* Let another task run.  Returns when this one is chosen again.  Interrupts on; preemption on, or
- * at depth one by the caller's own preempt_disable, which holds again afterwards. */
+/* Let another task run.  Returns when this one is chosen again.  Interrupts and preemption on. */
 void schedule(void);
 
 /* On the way back from an interrupt or fault to the kernel, interrupts off: switch if that was
@@ -49,8 +49,9 @@ void schedule_preempt(void);
 /* VECTOR_RESCHEDULE: another CPU has work for this one, or wants its task to look at task.work. */
 void sched_interrupt(void);
 
-/* Interrupt context: have the running task give up this CPU on the way out. */
-void sched_mark(void);
+/* The tick that clock_arm() asked for: if its slice is over, the running task gives up this CPU on
+ * the way out of the interrupt. */
+void sched_tick(uint64_t now_ns);
 
 /* Give up the CPU to others that are runnable, staying runnable: sched_yield(2). */
 void task_yield(void);

@@ -402,7 +402,8 @@ static void force(int signal, const struct abi_siginfo *info, bool is_fatal_now)
 	spin_lock(process_signals(process));
 	uint64_t handler = signal_handler(process->actions, signal);
 	if (is_fatal_now || handler == SIG_IGN || thread->blocked & SIGNAL_BIT(signal)) {
-		process->actions->changed &= ~SIGNAL_BIT(signal);
+		process->actions->caught &= ~SIGNAL_BIT(signal);
+		process->actions->ignored &= ~SIGNAL_BIT(signal);
 		thread->blocked &= ~SIGNAL_BIT(signal);
 	}
 	if (signal_handler(process->actions, signal) == SIG_DFL)

@@ -77,7 +77,7 @@ void signal_drop(struct process *process, uint64_t mask) REQUIRES(process_tree_l
 /* What happens for a signal, in full.  Signals lock held. */
 struct abi_sigaction signal_action(const struct signal_actions *actions, int signal);
 
-/* sigaction(2) on the running process; -EINVAL.  Pending signals that are now ignored are
+/* sigaction(2) on the running process; -EINVAL, -ENOMEM.  Pending signals that are now ignored are
  * dropped. */
 int signal_set_action(int signal, const struct abi_sigaction *action, struct abi_sigaction *old);
 

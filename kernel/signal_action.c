@@ -10,7 +10,6 @@
 #include "kernel/signal.h"
 
 #include "lib/abi/errno.h"
-#include "lib/bits.h"
 
 void signal_set_blocked(uint64_t mask)
 {
@@ -45,9 +44,12 @@ void signal_suspend(uint64_t mask)
 
 struct abi_sigaction signal_action(const struct signal_actions *actions, int signal)
 {
-	if (actions->changed & SIGNAL_BIT(signal))
-		return actions->of[signal - 1];
-	return (struct abi_sigaction){ .handler = SIG_DFL };
+	struct abi_sigaction action = { 0 };
+
+	if (actions->given & SIGNAL_BIT(signal))
+		action = actions->table->of[signal - 1];
+	action.handler = signal_handler(actions, signal);
+	return action;
 }
 
 static bool becomes_ignored(int signal, uint64_t handler)
@@ -56,35 +58,51 @@ static bool becomes_ignored(int signal, uint64_t handler)
 	       (handler == SIG_DFL && signal_default_action(signal) == DEFAULT_IGNORE);
 }
 
+static int action_store(struct signal_actions *actions, int signal,
+			const struct abi_sigaction *action)
+{
+	uint64_t bit = SIGNAL_BIT(signal);
+	int err = signal_table_own(actions);
+
+	if (err)
+		return err;
+	actions->table->of[signal - 1] = *action;
+	actions->given |= bit;
+	actions->caught &= ~bit;
+	actions->ignored &= ~bit;
+	if (action->handler == SIG_IGN)
+		actions->ignored |= bit;
+	else if (action->handler != SIG_DFL)
+		actions->caught |= bit;
+	return 0;
+}
+
 int signal_set_action(int signal, const struct abi_sigaction *action, struct abi_sigaction *old)
 {
 	struct process *process = current_process();
+	int err = 0;
 
 	if (action && SIGNAL_BIT(signal) & SIGNALS_UNBLOCKABLE)
 		return -EINVAL;
 	spin_lock(&process_tree_lock);
 	spin_lock(process_signals(process));
 	*old = signal_action(process->actions, signal);
-	if (action) {
-		process->actions->of[signal - 1] = *action;
-		process->actions->changed |= SIGNAL_BIT(signal);
-		if (becomes_ignored(signal, action->handler))
-			signal_drop(process, SIGNAL_BIT(signal));
-	}
+	if (action)
+		err = action_store(process->actions, signal, action);
+	if (!err && action && becomes_ignored(signal, action->handler))
+		signal_drop(process, SIGNAL_BIT(signal));
 	spin_unlock(process_signals(process));
 	spin_unlock(&process_tree_lock);
-	return 0;
+	return err;
 }
 
+/* Who was ignored stays so, without flags. */
 void signal_actions_reset(struct signal_actions *actions)
 {
 	spin_lock(&actions->lock);
-	for (uint64_t left = actions->changed; left; left &= left - 1) {
-		unsigned i = bit_lowest(left);
-		if (actions->of[i].handler == SIG_IGN)
-			actions->of[i] = (struct abi_sigaction){ .handler = SIG_IGN };
-		else
-			actions->changed &= ~BIT(i);
-	}
+	struct signal_table *table = actions->table;
+	actions->table = NULL;
+	actions->given = actions->caught = 0;
 	spin_unlock(&actions->lock);
+	signal_table_put(table);
 }

@@ -160,6 +160,11 @@ static void lock_rank_check(const struct task *task, const void *lock, unsigned 
 	}
 }
 
+void assert_no_locks(void)
+{
+	assert(current->lock_depth == 0);
+}
+
 static uint64_t ranks_in_interrupts, ranks_with_interrupts_on;  /* atomic: bits */
 static_assert(RANK_COUNT <= 64, "a bit for each rank");
 

@@ -118,10 +118,13 @@ void lock_rank_leave(const void *lock);
 /* Assert that this task may sleep here: no spinlock held, not in an interrupt.  The second only in
  * debug builds, for places that hardly ever sleep and are passed often. */
 void assert_may_sleep(void);
+void assert_no_locks(void);             /* sleeping ones neither; debug builds */
 #ifdef COWBELL_DEBUG
 #define DEBUG_MAY_SLEEP() assert_may_sleep()
+#define DEBUG_NO_LOCKS()  assert_no_locks()
 #else
 #define DEBUG_MAY_SLEEP() ((void)0)
+#define DEBUG_NO_LOCKS()  ((void)0)
 #endif
 
 /* What waiting for the spinlocks of one rank has cost since boot, on all CPUs: how often somebody
@@ -137,7 +140,7 @@ const char *lock_rank_name(enum lock_rank rank);
 
 /* The slow halves of the functions below. */
 void spin_wait(uint8_t *held, enum lock_rank rank);
-void preempt_reschedule(void);          /* in kernel/sched.c */
+void preempt_reschedule(void);          /* if preemption and interrupts are on; in sched.c */
 
 #ifdef COWBELL_DEBUG
 #define DEBUG_LOCK_ENTER(lock, rank) lock_rank_enter(lock, rank)
@@ -165,10 +168,8 @@ static inline bool preempt_is_wanted(void)
 
 static inline void preempt_enable(void)
 {
-	bool is_outermost;
-	__asm__ volatile("decl %%gs:%c1" : "=@cce"(is_outermost)
-			 : "i"(offsetof(struct cpu, preempt_depth)) : "memory");
-	if (unlikely(is_outermost && preempt_is_wanted()))
+	__asm__ volatile("decl %%gs:%c0" : : "i"(offsetof(struct cpu, preempt_depth)) : "memory");
+	if (unlikely(preempt_is_wanted()))
 		preempt_reschedule();
 }
 

@@ -63,8 +63,7 @@ long sys_close(const struct syscall_args *args)
 /* Take a copy of the table for this thread alone. */
 static int unshare_table(void)
 {
-	struct thread *thread = current_thread();
-	struct fdtable *old = thread->files;
+	struct fdtable *old = current->files;
 
 	if (atomic_load_acquire(&old->refs) == 1)
 		return 0;
@@ -73,7 +72,7 @@ static int unshare_table(void)
 	if (!copy)
 		return -ENOMEM;
 	spin_lock(&process_tree_lock);
-	thread->files = copy;
+	current->files = copy;
 	spin_unlock(&process_tree_lock);
 	fdtable_put(old);
 	return 0;
@@ -89,7 +88,7 @@ long sys_close_range(const struct syscall_args *args)
 	int err = flags & CLOSE_RANGE_UNSHARE ? unshare_table() : 0;
 
 	if (!err)
-		fdtable_close_range(upcall_fdtable(), first, last, flags & CLOSE_RANGE_CLOEXEC);
+		fdtable_close_range(current->files, first, last, flags & CLOSE_RANGE_CLOEXEC);
 	return err;
 }
 
@@ -237,7 +236,7 @@ static long control_range(struct file *file, int fd, unsigned command, virt_t fr
 	struct lock_request request = {
 		.kind = LOCK_RANGE,
 		.type = flock.l_type,
-		.owner = is_open_file ? (const void *)file : upcall_fdtable(),
+		.owner = is_open_file ? (const void *)file : current->files,
 		.pid = is_open_file ? LOCK_PID_NONE : current_process()->pid,
 	};
 

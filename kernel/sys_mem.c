@@ -185,7 +185,7 @@ long sys_msync(const struct syscall_args *args)
 	return is_busy ? -EBUSY : is_mapped ? 0 : -ENOMEM;
 }
 
-/* mincore: one byte per page, bit 0 set if it is there. */
+/* mincore: one byte per page, bit 0 set if it is there: touched, or in the file that is seen. */
 enum { MINCORE_PAGES = 256 };
 
 struct residency {
@@ -199,6 +199,37 @@ static void residency_mark(const struct leaf_visit *leaf, void *argument)
 	residency->present[(leaf->addr - residency->start) >> PAGE_SHIFT] = 1;
 }
 
+/* The pages of the object that the range would show in [start, end). */
+static void residency_mark_object(struct residency *residency, const struct vma *vma, virt_t start,
+				  virt_t end)
+{
+	uint64_t shift = (vma->start >> PAGE_SHIFT) - (vma->offset >> PAGE_SHIFT);
+	uint64_t page = (start >> PAGE_SHIFT) - shift, last = (end >> PAGE_SHIFT) - shift;
+
+	for (page = object_next(vma->object, page, false); page < last;
+	     page = object_next(vma->object, page + 1, false))
+		residency->present[page + shift - (residency->start >> PAGE_SHIFT)] = 1;
+}
+
+/* -ENOMEM: not all of it is mapped. */
+static int residency_look(struct space *space, struct residency *residency, virt_t end)
+	REQUIRES(space->lock)
+{
+	const struct vmas *vmas = space->vmas;
+	virt_t start = residency->start;
+
+	if (!space_range_is_mapped(space, start, end))
+		return -ENOMEM;
+	cursor_for_each(space, start, end, residency_mark, residency);
+	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++) {
+		const struct vma *vma = &vmas->at[i];
+		if (vma->object)
+			residency_mark_object(residency, vma, MAX(vma->start, start),
+					      MIN(vma->end, end));
+	}
+	return 0;
+}
+
 long sys_mincore(const struct syscall_args *args)
 {
 	struct space *space = current->space;
@@ -209,20 +240,16 @@ long sys_mincore(const struct syscall_args *args)
 	if (vector > USER_END || (end - args->rdi) >> PAGE_SHIFT > USER_END - vector)
 		return -EFAULT;
 
-	for (virt_t at = args->rdi; at < end; at += MINCORE_PAGES * PAGE_SIZE) {
+	for (virt_t at = args->rdi; !err && at < end; at += MINCORE_PAGES * PAGE_SIZE) {
 		struct residency residency = { .start = at };
 		virt_t to = MIN(end, (virt_t)(at + MINCORE_PAGES * PAGE_SIZE));
-		write_lock(&space->lock);
-		bool is_mapped = space_range_is_mapped(space, at, to);
-		if (is_mapped)
-			cursor_for_each(space, at, to, residency_mark, &residency);
-		write_unlock(&space->lock);
-		if (!is_mapped)
-			return -ENOMEM;
 		size_t pages = (to - at) >> PAGE_SHIFT;
-		if (copy_to_user(vector, residency.present, pages))
-			return -EFAULT;
+		write_lock(&space->lock);
+		err = residency_look(space, &residency, to);
+		write_unlock(&space->lock);
+		if (!err && copy_to_user(vector, residency.present, pages))
+			err = -EFAULT;
 		vector += pages;
 	}
-	return 0;
+	return err;
 }

@@ -90,10 +90,10 @@ static int files_of(struct process *process, struct fdtable **files)
 
 	spin_lock(&process_tree_lock);
 	list_for_each_entry(thread, &process->threads, node) {
-		if (!thread->files)
+		if (!thread->task->files)
 			continue;
 		err = process_may_inspect(process) ? 0 : -EPERM;
-		*files = thread->files;
+		*files = thread->task->files;
 		break;
 	}
 	if (!err)

@@ -5,13 +5,15 @@
  * Owns:        the list of all tasks, and what a new task's stack looks like.  Its first switch
  *              "returns" into arch/x86_64/switch.asm:
  *
- *              stack + KSTACK_SIZE   struct trap_frame, only of use to programs
+ *              task_stack_top()      extended registers, only of use to programs
+ *              task_frame()          struct trap_frame, likewise
+ *                                    of a kernel task: the function, its argument
  *                                    address of task_begin_kernel or task_begin_user
- *              stack_pointer ->      six registers, as switch_stacks() saves them
+ *              stack_pointer ->      0: the frame pointer, as switch_stacks() saves it
  *
  * Invariants:  a program's FS and GS bases change by system call only, so task.fs_base and gs_base
- *              are always true.  Kernel tasks leave those registers alone; `loaded` is what is in
- *              them.
+ *              are always true.  Kernel tasks leave those registers alone; cpu.fs_base and gs_base
+ *              are what is in them.
  * Locks:       tasks_lock for the list.  Everything else belongs to the creator until the first
  *              wake.
  */
@@ -20,6 +22,7 @@
 #include "lib/string.h"
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/insn.h"
+#include "arch/x86_64/tlb.h"
 #include "kernel/spinlock.h"
 #include "kernel/upcall.h"
 
@@ -27,23 +30,17 @@
 void task_begin_kernel(void);
 void task_begin_user(void);
 
-/* What switch_stacks() pops. */
-struct switch_frame {
-	uint64_t r15, r14, r13, r12, rbx, rbp;
-	uint64_t return_address;
+/* What switch_stacks() pops, and then task_begin_kernel. */
+struct first_frame {
+	uint64_t frame_pointer, return_address;
+	uint64_t entry, argument;
 };
 
 static struct spinlock tasks_lock = SPINLOCK_INIT(RANK_RUN_QUEUE);
 static struct list tasks = LIST_INIT(tasks);    /* [tasks_lock] */
 static uint64_t created;                        /* atomic */
 
-/* The segment bases in each CPU.  [that CPU] */
-static struct segment_bases {
-	uint64_t fs, gs;
-} loaded[CPU_MAX];
-
 static struct task *task_alloc(const char *name);
-static void task_prepare(struct task *task, const struct switch_frame *first);
 static void task_enlist(struct task *task);
 
 struct task *task_create(const char *name, void (*entry)(void *), void *argument)
@@ -52,11 +49,13 @@ struct task *task_create(const char *name, void (*entry)(void *), void *argument
 
 	if (!task)
 		return NULL;
-	task_prepare(task, &(struct switch_frame){
-		.rbx = (uint64_t)entry,
-		.r12 = (uint64_t)argument,
+	struct first_frame *first = (struct first_frame *)task_frame(task) - 1;
+	*first = (struct first_frame){
 		.return_address = (uint64_t)task_begin_kernel,
-	});
+		.entry = (uint64_t)entry,
+		.argument = (uint64_t)argument,
+	};
+	task->stack_pointer = (uint64_t)first;
 	return task;
 }
 
@@ -66,7 +65,10 @@ struct task *task_create_user(const char *name)
 
 	if (!task)
 		return NULL;
-	task_prepare(task, &(struct switch_frame){ .return_address = (uint64_t)task_begin_user });
+	uint64_t *first = (uint64_t *)task_frame(task) - 2;
+	first[0] = 0;                                   /* frame pointer */
+	first[1] = (uint64_t)task_begin_user;           /* return address */
+	task->stack_pointer = (uint64_t)first;
 	return task;
 }
 
@@ -79,19 +81,12 @@ static struct task *task_alloc(const char *name)
 	assert(task->stack != 0);
 	strlcpy(task->name, name, sizeof(task->name));
 	task->state = TASK_SLEEPING;
+	task->context = &kernel_context;
 	task->cpu = READ_ONCE(this_cpu()->id);
 	task->allowed_cpus = UINT64_MAX;
 	atomic_inc(&created);
 	task_enlist(task);
 	return task;
-}
-
-static void task_prepare(struct task *task, const struct switch_frame *first)
-{
-	struct switch_frame *frame = (struct switch_frame *)task_frame(task) - 1;
-
-	*frame = *first;
-	task->stack_pointer = (uint64_t)frame;
 }
 
 void task_init_idle(struct task *task, const struct cpu *cpu)
@@ -100,6 +95,7 @@ void task_init_idle(struct task *task, const struct cpu *cpu)
 	task->state = TASK_RUNNABLE;
 	task->cpu = cpu->id;
 	task->on_cpu = true;
+	task->context = &kernel_context;
 	task->allowed_cpus = 1ull << cpu->id;
 	task_enlist(task);
 }
@@ -142,7 +138,7 @@ void task_set_fs_base(uint64_t base)
 	uint64_t flags = irq_save();
 
 	current->fs_base = base;
-	loaded[this_cpu()->id].fs = base;
+	this_cpu()->fs_base = base;
 	wrmsr(MSR_FS_BASE, base);
 	irq_restore(flags);
 }
@@ -152,7 +148,7 @@ void task_set_gs_base(uint64_t base)
 	uint64_t flags = irq_save();
 
 	current->gs_base = base;
-	loaded[this_cpu()->id].gs = base;
+	this_cpu()->gs_base = base;
 	wrmsr(MSR_KERNEL_GS_BASE, base);
 	irq_restore(flags);
 }
@@ -160,19 +156,19 @@ void task_set_gs_base(uint64_t base)
 /* A task has a program's registers exactly when it has an fpu area. */
 void task_switch_registers(struct task *leaving, const struct task *next)
 {
-	struct segment_bases *bases = &loaded[this_cpu()->id];
+	struct cpu *cpu = this_cpu();
 
-	if (leaving->fpu)
+	if (likely(leaving->fpu != NULL))
 		fpu_save(leaving->fpu);
-	if (!next->fpu)
+	if (unlikely(next->fpu == NULL))
 		return;
 	fpu_restore(next->fpu);
-	if (bases->fs != next->fs_base) {
-		bases->fs = next->fs_base;
+	if (cpu->fs_base != next->fs_base) {
+		cpu->fs_base = next->fs_base;
 		wrmsr(MSR_FS_BASE, next->fs_base);
 	}
-	if (bases->gs != next->gs_base) {
-		bases->gs = next->gs_base;
+	if (cpu->gs_base != next->gs_base) {
+		cpu->gs_base = next->gs_base;
 		wrmsr(MSR_KERNEL_GS_BASE, next->gs_base);
 	}
 }

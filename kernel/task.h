@@ -30,9 +30,9 @@ struct task {
 	/* [the task itself, or the scheduler while it does not run] */
 	uint64_t stack_pointer;         /* saved kernel stack pointer */
 	virt_t stack;                   /* lowest address of the kernel stack */
-	void *fpu;                      /* see arch/x86_64/fpu.h; NULL for kernel tasks */
+	void *fpu;                      /* task_stack_top(); NULL for kernel tasks */
 	uint64_t fs_base, gs_base;      /* the program's */
-	struct mmu_context *context;    /* &space->mmu, or NULL: the kernel's root */
+	struct mmu_context *context;    /* &space->mmu or &kernel_context */
 
 	/* [run queue of its CPU] */
 	uint32_t state;                 /* enum task_state; atomic to read */
@@ -41,16 +41,18 @@ struct task {
 	int8_t nice;
 	uint64_t allowed_cpus;          /* mask for sched_setaffinity */
 	struct list_node run_node;
-	uint64_t slice_end_ns, run_start_ns, run_time_ns;
+	uint64_t run_start_ns, run_time_ns;
 	/* [itself, interrupts off] how much of run_time_ns the last look at it covers, and what of
 	 * that was spent in the kernel, see sched_sample() */
 	uint64_t sampled_ns, kernel_ns;
 	uint64_t switches_voluntary, switches_forced;
 
 	uint32_t work;                  /* atomic: WORK_ bits */
-	uint32_t lock_depth;            /* [itself] debug: locks held */
-	const void *locks[12];          /* [itself] debug: which, with lock_ranks */
+#ifdef COWBELL_DEBUG
+	uint32_t lock_depth;            /* [itself] locks held */
+	const void *locks[12];          /* [itself] which, with lock_ranks */
 	uint8_t lock_ranks[12];
+#endif
 	uint64_t fault_point_at;        /* [itself] n-th fault point to fail; 0: none */
 
 	/* [set before it first runs] */
@@ -59,13 +61,19 @@ struct task {
 	struct process *process;        /* NULL for kernel tasks */
 	struct space *space;	/* [itself; process tree lock to change] NULL for kernel tasks */
 	struct thread *thread;	/* what signals and futexes know of it; NULL for kernel tasks */
+	struct fdtable *files;	/* counted; [itself; process tree lock to change] NULL likewise */
 	struct list_node all_node;      /* [list of all tasks] */
 };
 
-/* The program's registers, at the top of the kernel stack. */
+/* The kernel stack from the top: extended registers, then the program's others, then calls. */
+static inline virt_t task_stack_top(const struct task *task)
+{
+	return task->stack + KSTACK_SIZE - FPU_AREA_SIZE;
+}
+
 static inline struct trap_frame *task_frame(const struct task *task)
 {
-	return (struct trap_frame *)(task->stack + KSTACK_SIZE) - 1;
+	return (struct trap_frame *)task_stack_top(task) - 1;
 }
 
 /* A task that runs entry(argument) in the kernel when woken.  NULL: no memory. */

@@ -73,12 +73,10 @@ int32_t upcall_task_pid(const struct task *task);
 void upcall_describe_task(const struct task *task);
 
 /* What the running task's process gives to the file layer.  A task without one (kernel tasks,
- * tests) is the superuser, has no context and no table (NULL), and no limits (RLIM_INFINITY). */
+ * tests) is the superuser, has no context (NULL) and no limits (RLIM_INFINITY). */
 struct credentials;
 struct fs_context;
-struct fdtable;
 const struct credentials *upcall_credentials(void);
 struct fs_context *upcall_fs_context(void);
-struct fdtable *upcall_fdtable(void);
 uint64_t upcall_rlimit(unsigned which);
 bool upcall_is_privileged(void);

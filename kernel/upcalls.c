@@ -179,6 +179,7 @@ void upcall_task_dead(struct task *task)
 	}
 	kstack_free(task->stack);
 	task->stack = 0;
+	task->fpu = NULL;
 	thread_put(task->thread);
 }
 
@@ -240,13 +241,6 @@ struct fs_context *upcall_fs_context(void)
 	const struct thread *thread = current_thread();
 
 	return thread ? thread->fs : NULL;
-}
-
-struct fdtable *upcall_fdtable(void)
-{
-	const struct thread *thread = current_thread();
-
-	return thread ? thread->files : NULL;
 }
 
 bool upcall_is_privileged(void)

@@ -19,46 +19,29 @@ void wait_queue_init(struct wait_queue *queue)
 	list_init(&queue->waiters);
 }
 
-void waiter_init(struct waiter *waiter)
-{
-	list_node_init(&waiter->node);
-	waiter->queue = NULL;
-	waiter->task = current;
-	waiter->notify = NULL;
-	waiter->is_exclusive = false;
-}
-
 void wait_enqueue(struct wait_queue *queue, struct waiter *waiter)
 {
 	assert(waiter->queue == NULL || waiter->queue == queue);
 
 	waiter->queue = queue;
-	uint64_t flags = spin_lock_irq(&queue->lock);
+	jitter();
+	cli();
+	spin_lock_irqs_off(&queue->lock);
 	if (!list_node_is_linked(&waiter->node)) {
 		if (waiter->is_exclusive)
 			list_push_back(&queue->waiters, &waiter->node);
 		else
 			list_push_front(&queue->waiters, &waiter->node);
 	}
-	spin_unlock_irq(&queue->lock, flags);
+	spin_unlock_irqs_off(&queue->lock);
+	sti();
 }
 
-/* Who was woken is off the queue already; once the lock is seen free, the waker is done too. */
-void wait_dequeue(struct waiter *waiter)
+void wait_dequeue_slow(struct waiter *waiter)
 {
-	struct wait_queue *queue = waiter->queue;
-
-	if (!queue)
-		return;
-	if (atomic_load_acquire(&waiter->node.next) == &waiter->node
-	    && atomic_load_acquire(&queue->lock.held) == 0) {
-		waiter->queue = NULL;
-		return;
-	}
-	uint64_t flags = spin_lock_irq(&queue->lock);
+	uint64_t flags = spin_lock_irq(&waiter->queue->lock);
 	list_remove(&waiter->node);
-	spin_unlock_irq(&queue->lock, flags);
-	waiter->queue = NULL;
+	spin_unlock_irq(&waiter->queue->lock, flags);
 }
 
 /* Queue locked.  Did this spend the wake-up? */
@@ -70,7 +53,7 @@ static bool waiter_wake(struct waiter *waiter)
 	}
 	list_remove(&waiter->node);
 	unsigned asleep = 1u << TASK_SLEEPING | 1u << TASK_INTERRUPTIBLE;
-	return task_wake_from(waiter->task, asleep) && waiter->is_exclusive;
+	return task_wake_irqs_off(waiter->task, asleep) && waiter->is_exclusive;
 }
 
 void wake_all(struct wait_queue *queue)

@@ -30,12 +30,34 @@ struct waiter {
 };
 
 void wait_queue_init(struct wait_queue *queue);
-void waiter_init(struct waiter *waiter);                /* for the running task */
+static inline void waiter_init(struct waiter *waiter);  /* for the running task */
 void wait_enqueue(struct wait_queue *queue, struct waiter *waiter);
-void wait_dequeue(struct waiter *waiter);               /* also if it is not queued */
+static inline void wait_dequeue(struct waiter *waiter); /* also if it is not queued */
 
 void wake_all(struct wait_queue *queue);
 void wake_one(struct wait_queue *queue);
+
+static inline void waiter_init(struct waiter *waiter)
+{
+	list_node_init(&waiter->node);
+	waiter->queue = NULL;
+	waiter->task = current;
+	waiter->notify = NULL;
+	waiter->is_exclusive = false;
+}
+
+/* Who was woken is off the queue already; once the lock is seen free, the waker is done too. */
+void wait_dequeue_slow(struct waiter *waiter);
+static inline void wait_dequeue(struct waiter *waiter)
+{
+	bool is_done = !waiter->queue ||
+		       (atomic_load_acquire(&waiter->node.next) == &waiter->node &&
+			atomic_load_acquire(&waiter->queue->lock.held) == 0);
+
+	if (unlikely(!is_done))
+		wait_dequeue_slow(waiter);
+	waiter->queue = NULL;
+}
 
 static inline bool wait_has_signal(void)
 {

@@ -13,7 +13,7 @@
 #include "lib/string.h"
 #include "kernel/symbols.h"
 
-enum { DEPTH_MAX = 16, SAVED_WORDS = 6 };       /* what switch_stacks pushes; rbp first */
+enum { DEPTH_MAX = 16 };
 
 /* What a function with a frame pointer leaves on the stack. */
 struct call_frame {
@@ -45,8 +45,8 @@ static bool is_about_sleeping(const char *function)
 
 const char *task_sleeps_in(const struct task *task)
 {
-	const virt_t saved_rbp = READ_ONCE(task->stack_pointer) + (SAVED_WORDS - 1) * 8;
-	const struct call_frame *frame = frame_at(task, saved_rbp);
+	/* The call of switch_stacks, which pushes the frame pointer as any function does. */
+	const struct call_frame *frame = frame_at(task, READ_ONCE(task->stack_pointer));
 	const char *name;
 	uint64_t offset;
 

@@ -77,7 +77,7 @@ static void wipe(void *bytes, size_t len)
 	compiler_barrier();
 }
 
-static void quarter_round(uint32_t *x, unsigned a, unsigned b, unsigned c, unsigned d)
+static ALWAYS_INLINE void quarter_round(uint32_t *x, unsigned a, unsigned b, unsigned c, unsigned d)
 {
 	x[a] += x[b];
 	x[d] = rotate_left32(x[d] ^ x[a], 16);

@@ -76,6 +76,7 @@ typedef uint64_t pfn_t;		/* number of a physical frame: phys_t >> PAGE_SHIFT */
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 #define MUST_CHECK __attribute__((warn_unused_result))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NORETURN __attribute__((noreturn))
 #define PACKED __attribute__((packed))
 #define ALIGNED(bytes) __attribute__((aligned(bytes)))

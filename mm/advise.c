@@ -96,24 +96,67 @@ static int advise_drop(struct space *space, virt_t start, virt_t end, bool anony
 	return 0;
 }
 
-/* MADV_REMOVE: punch the hole into the object itself.  It takes the spaces' locks by itself. */
+/* MADV_COLD and MADV_PAGEOUT: there is nowhere to put pages, but locked ones must not be asked for. */
+static int advise_aging(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock)
+{
+	const struct vmas *vmas = space->vmas;
+
+	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++) {
+		if (vmas->at[i].flags & VMA_LOCKED)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* A piece of one range, and what it shows. */
+struct removal {
+	virt_t start, end;
+	struct object *object;          /* counted */
+	uint64_t offset;
+};
+
+/* The first piece of [start, end).  -ENOMEM: nothing is there; -EINVAL, -EACCES: it may not be. */
+static int removal_find(struct space *space, virt_t start, virt_t end, struct removal *removal)
+	REQUIRES_SHARED(space->lock)
+{
+	uint32_t i = vmas_search(space->vmas, start);
+	const struct vma *vma = &space->vmas->at[i];
+
+	if (i == space->vmas->count || vma->start >= end)
+		return -ENOMEM;
+	if (vma->flags & VMA_LOCKED || !vma->object)
+		return -EINVAL;
+	if (vma_is_private(vma) || !(vma->flags & VMA_MAYWRITE))
+		return -EACCES;
+	removal->start = MAX(vma->start, start);
+	removal->end = MIN(vma->end, end);
+	removal->offset = vma->offset + (removal->start - vma->start);
+	removal->object = vma->object;
+	object_get(vma->object);
+	return 0;
+}
+
+/* MADV_REMOVE: punch the hole into the objects themselves, which takes the spaces' locks. */
 static int advise_remove(struct space *space, virt_t start, virt_t end)
 {
-	read_lock(&space->lock);
-	const struct vma *vma = vma_find(space->vmas, start);
-	bool is_fit = vma && vma->end >= end && vma->object && !vma_is_private(vma)
-		      && vma->flags & VMA_MAYWRITE && !(vma->flags & VMA_LOCKED);
-	struct object *object = is_fit ? vma->object : NULL;
-	uint64_t offset = is_fit ? vma->offset + (start - vma->start) : 0;
-	if (object)
-		object_get(object);
-	read_unlock(&space->lock);
-	if (!object)
-		return -EINVAL;
+	bool has_hole = false;
 
-	int err = object_punch(object, offset, offset + (end - start));
-	object_put(object);
-	return err;
+	while (start < end) {
+		struct removal removal;
+		read_lock(&space->lock);
+		int err = removal_find(space, start, end, &removal);
+		read_unlock(&space->lock);
+		if (err)
+			return err;
+		has_hole |= removal.start > start;
+		start = removal.end;
+		err = object_punch(removal.object, removal.offset,
+				   removal.offset + (removal.end - removal.start));
+		object_put(removal.object);
+		if (err)
+			return err;
+	}
+	return has_hole ? -ENOMEM : 0;
 }
 
 static int advise_locked(struct space *space, virt_t start, virt_t end, int advice)
@@ -130,6 +173,9 @@ static int advise_locked(struct space *space, virt_t start, virt_t end, int advi
 		return advise_drop(space, start, end, false);
 	case MADV_FREE:
 		return advise_drop(space, start, end, true);
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return advise_aging(space, start, end);
 	case MADV_COLLAPSE:
 		return space_collapse(space, start, end);
 	default:

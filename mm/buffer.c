@@ -24,22 +24,6 @@ int buffer_get(buffer_t from, size_t at, void *to, size_t len)
 	return 0;
 }
 
-size_t buffer_put_partial(buffer_t to, size_t at, const void *from, size_t len)
-{
-	if (to.is_user)
-		return copy_to_user_partial(to.user + at, from, len);
-	memcpy((char *)to.kernel + at, from, len);
-	return len;
-}
-
-size_t buffer_get_partial(buffer_t from, size_t at, void *to, size_t len)
-{
-	if (from.is_user)
-		return copy_from_user_partial(to, from.user + at, len);
-	memcpy(to, (const char *)from.kernel + at, len);
-	return len;
-}
-
 int buffer_clear(buffer_t to, size_t at, size_t len)
 {
 	if (to.is_user)

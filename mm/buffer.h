@@ -7,7 +7,9 @@
  */
 #pragma once
 
+#include "lib/string.h"
 #include "lib/types.h"
+#include "arch/x86_64/usercopy.h"
 
 struct object_io {
 	union { void *kernel; virt_t user; };
@@ -38,8 +40,21 @@ MUST_CHECK int buffer_put(buffer_t to, size_t at, const void *from, size_t len);
 MUST_CHECK int buffer_get(buffer_t from, size_t at, void *to, size_t len);
 
 /* The same, but the number of bytes copied before the first bad page. */
-size_t buffer_put_partial(buffer_t to, size_t at, const void *from, size_t len);
-size_t buffer_get_partial(buffer_t from, size_t at, void *to, size_t len);
+static inline size_t buffer_put_partial(buffer_t to, size_t at, const void *from, size_t len)
+{
+	if (likely(to.is_user))
+		return copy_to_user_partial(to.user + at, from, len);
+	memcpy((char *)to.kernel + at, from, len);
+	return len;
+}
+
+static inline size_t buffer_get_partial(buffer_t from, size_t at, void *to, size_t len)
+{
+	if (likely(from.is_user))
+		return copy_from_user_partial(to, from.user + at, len);
+	memcpy(to, (const char *)from.kernel + at, len);
+	return len;
+}
 
 /* Zeros.  0 or -EFAULT. */
 MUST_CHECK int buffer_clear(buffer_t to, size_t at, size_t len);

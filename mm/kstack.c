@@ -5,10 +5,10 @@
  * Owns: the part of the kernel window from WINDOW_STACKS on, cut into slots:
  *
  *   slot 0                  slot 1                  slot 2
- *   | guard |  stack  0     | guard |  stack  1     | guard | ...
- *           ^ returned by kstack_alloc()
+ *   |  guard  |  stack  0   |  guard  |  stack  1   |  guard  | ...
+ *             ^ returned by kstack_alloc()
  *
- * The guard page of a slot is never mapped: who overruns a stack faults at once.  A slot is vacant,
+ * The lower half of a slot is never mapped: who overruns a stack faults at once.  A slot is vacant,
  * in use, or ready: mapped and free, chained through the stack's own first bytes.
  *
  *              kstack_alloc               kstack_free
@@ -17,7 +17,11 @@
  *      +---------------------------------------------------+
  *              trim: unmap, shoot down, put, vacate
  *
- * Invariants: a slot is vacated, and its frames are put, only after the shootdown of its addresses.
+ * A region is the slots of one table, 2 MiB.  When its last slot is vacated, the table goes too:
+ * the region is closed (all its slots count as taken), shot down, and opened again.
+ *
+ * Invariants: a slot is vacated, and its frames are put, only after the shootdown of its addresses;
+ * the same goes for a region and its table.
  *
  * Locks: `lock` (RANK_KSTACK) guards slots, the ready list and the window's tables.  A shootdown
  * may not be waited for under a lock, so trimming takes stacks off the list first; then they are
@@ -38,12 +42,13 @@
 
 enum {
 	SLOTS_MAX = 65536,
+	SLOT_SIZE = 2 * KSTACK_SIZE,
+	REGION_SIZE = 2 * MIB,
+	REGION_WORDS = REGION_SIZE / SLOT_SIZE / 64,    /* of the bitmap */
 	STACK_PAGES = KSTACK_SIZE / PAGE_SIZE,
-	READY_MAX = 32,                 /* ready stacks; more make kstack_alloc trim */
+	READY_MAX = 32,                 /* ready stacks; more make kstack_free trim */
 	READY_KEPT = 16,                /* what that leaves */
 };
-
-#define SLOT_SIZE (PAGE_SIZE + KSTACK_SIZE)
 
 /* At the lowest address of a ready stack. */
 struct ready_stack {
@@ -59,6 +64,7 @@ struct retired_stack {
 
 static struct spinlock lock = SPINLOCK_INIT(RANK_KSTACK);
 static uint64_t slots_taken[SLOTS_MAX / 64];            /* [lock] bitmap */
+static unsigned first_word;                             /* [lock] no vacant slot in those below */
 static struct ready_stack *ready;                       /* [lock] */
 static uint32_t ready_count;                            /* [lock]; read by anyone */
 static uint32_t stack_count;                            /* [lock]; read by anyone */
@@ -72,17 +78,16 @@ static struct ready_stack *ready_detach(uint32_t keep);
 static virt_t ready_pop(void);
 static virt_t slot_take(void);
 static void slot_vacate(virt_t stack);
-static virt_t slot_stack(unsigned slot);
+static phys_t region_close(uint64_t *words);
+static void region_open(virt_t start, phys_t table);
+static virt_t slot_start(unsigned slot);
 static void depth_prepare(virt_t stack);
 static void depth_note(virt_t stack);
 
 virt_t kstack_alloc(void)
 {
-	virt_t stack;
+	virt_t stack = ready_pop();
 
-	if (atomic_load_relaxed(&ready_count) > READY_MAX)
-		ready_trim(READY_KEPT);
-	stack = ready_pop();
 	if (stack == 0)
 		stack = stack_create();
 	if (stack != 0)
@@ -94,13 +99,15 @@ void kstack_free(virt_t stack)
 {
 	struct ready_stack *entry = (struct ready_stack *)stack;
 
-	assert(stack > WINDOW_STACKS && (stack - WINDOW_STACKS) % SLOT_SIZE == PAGE_SIZE);
+	assert(stack > WINDOW_STACKS && stack % SLOT_SIZE == KSTACK_SIZE);
 	depth_note(stack);
 	spin_lock(&lock);
 	entry->next = ready;
 	ready = entry;
 	atomic_store_relaxed(&ready_count, ready_count + 1);
 	spin_unlock(&lock);
+	if (unlikely(atomic_load_relaxed(&ready_count) > READY_MAX))
+		ready_trim(READY_KEPT);
 }
 
 void kstacks_trim(void)
@@ -253,17 +260,15 @@ static virt_t slot_take(void)
 	virt_t stack = 0;
 
 	spin_lock(&lock);
-	for (unsigned word = 0; word < COUNT(slots_taken) && stack == 0; word++) {
-		unsigned bit;
+	while (first_word < COUNT(slots_taken) && ~slots_taken[first_word] == 0)
+		first_word++;
+	if (first_word < COUNT(slots_taken)) {
+		unsigned bit = bit_lowest(~slots_taken[first_word]);
 
-		if (~slots_taken[word] == 0)
-			continue;
-		bit = bit_lowest(~slots_taken[word]);
-		slots_taken[word] |= BIT(bit);
-		stack = slot_stack(word * 64 + bit);
-	}
-	if (stack != 0)
+		slots_taken[first_word] |= BIT(bit);
+		stack = slot_start(first_word * 64 + bit) + KSTACK_SIZE;
 		atomic_store_relaxed(&stack_count, stack_count + 1);
+	}
 	spin_unlock(&lock);
 	return stack;
 }
@@ -271,17 +276,51 @@ static virt_t slot_take(void)
 static void slot_vacate(virt_t stack)
 {
 	unsigned slot = (stack - WINDOW_STACKS) / SLOT_SIZE;
+	unsigned region = align_down(slot / 64, REGION_WORDS);
+	phys_t table = 0;
 
 	spin_lock(&lock);
 	assert(slots_taken[slot / 64] & BIT(slot % 64));
 	slots_taken[slot / 64] &= ~BIT(slot % 64);
+	first_word = MIN(first_word, slot / 64);
 	atomic_store_relaxed(&stack_count, stack_count - 1);
+	table = region_close(&slots_taken[region]);
+	spin_unlock(&lock);
+	if (table != 0)
+		region_open(slot_start(region * 64), table);
+}
+
+/* If the region is empty, take its table off and let nobody in.  The table, or 0. */
+static phys_t region_close(uint64_t *words)
+{
+	phys_t table;
+
+	for (unsigned i = 0; i < REGION_WORDS; i++)
+		if (words[i] != 0)
+			return 0;
+	table = paging_drop_window_table(slot_start((words - slots_taken) * 64));
+	for (unsigned i = 0; i < REGION_WORDS && table != 0; i++)
+		words[i] = UINT64_MAX;
+	return table;
+}
+
+/* Once no CPU remembers the table. */
+static void region_open(virt_t start, phys_t table)
+{
+	unsigned region = (start - WINDOW_STACKS) / SLOT_SIZE / 64;
+
+	tlb_flush_kernel(start, start + REGION_SIZE);
+	frame_put(table >> PAGE_SHIFT);
+	spin_lock(&lock);
+	for (unsigned i = 0; i < REGION_WORDS; i++)
+		slots_taken[region + i] = 0;
+	first_word = MIN(first_word, region);
 	spin_unlock(&lock);
 }
 
-static virt_t slot_stack(unsigned slot)
+static virt_t slot_start(unsigned slot)
 {
-	return WINDOW_STACKS + slot * SLOT_SIZE + PAGE_SIZE;
+	return WINDOW_STACKS + (uint64_t)slot * SLOT_SIZE;
 }
 
 /*

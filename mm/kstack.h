@@ -2,20 +2,21 @@
 /*
  * mm/kstack.h - kernel stacks with guard pages.
  *
- * Each stack is KSTACK_SIZE bytes in the kernel window above an unmapped guard page.  Freed stacks
- * stay mapped on a short list; what exceeds it is unmapped in batches, one shootdown each.
+ * Each stack is KSTACK_SIZE bytes in the kernel window above as many that are never mapped.  Freed
+ * stacks stay mapped on a short list; what exceeds it is unmapped in batches, one shootdown each.
  */
 #pragma once
 
 #include "lib/types.h"
 
-/* Lowest usable address; 0: no memory.  May sleep: it trims when too many free stacks are kept. */
+/* Lowest usable address; 0: no memory. */
 MUST_CHECK virt_t kstack_alloc(void);
 
-/* The stack must not be in use any more.  Does not sleep. */
+/* The stack must not be in use any more.  Does not sleep, but may wait for a shootdown: interrupts
+ * on, no spinlock held. */
 void kstack_free(virt_t stack);
 
-/* Unmap all free stacks and give their frames back.  May sleep (shootdown). */
+/* Unmap all free stacks and give their frames back.  Waits for a shootdown. */
 void kstacks_trim(void);
 
 /* Free stacks kept, in frames: counted as free memory. */

@@ -180,10 +180,10 @@ int space_protect(struct space *space, virt_t addr, uint64_t len, uint32_t prot)
 	struct protect protect = { .space = space, .start = addr };
 	protect.prot = prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 	int err = range_check(addr, len, &protect.end);
-	if (!err && prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
-		err = -EINVAL;
 	if (err || !len)
 		return err;
+	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
+		return -EINVAL;
 
 	gather_init(&protect.gather);
 	pfn_t root = space->mmu.root >> PAGE_SHIFT;

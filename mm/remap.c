@@ -127,7 +127,7 @@ static int remap_check(
 	struct space *space, virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags)
 {
 	virt_t end;
-	if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) || !new_len || !old_len)
+	if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) || !new_len)
 		return -EINVAL;
 	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE))
 		return -EINVAL;
@@ -136,15 +136,16 @@ static int remap_check(
 	if (!is_aligned(old, PAGE_SIZE))
 		return -EINVAL;
 	const struct vma *vma = vma_find(space->vmas, old);
-	if (range_check(old, old_len, &end) || !vma || vma->end < end)
+	bool is_cut = new_len <= old_len && !(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP));
+	if (range_check(old, old_len, &end) || !vma || (vma->end < end && !is_cut))
 		return -EFAULT;
+	/* Nothing of the old range: a second view, of what can have two. */
+	if (!old_len && vma_is_private(vma))
+		return -EINVAL;
 	if (vma->flags & VMA_HUGETLB && (new_len > old_len || flags & ~MREMAP_MAYMOVE))
 		return -EINVAL;
 	uint64_t offset = vma->offset + (old - vma->start);
-	if (!vma_is_anonymous(vma) && offset + new_len < offset)
-		return -EINVAL;
-	return flags & MREMAP_DONTUNMAP && !(vma_is_private(vma) && vma_is_anonymous(vma)) ? -EINVAL
-	                                                                                   : 0;
+	return !vma_is_anonymous(vma) && offset + new_len < offset ? -EINVAL : 0;
 }
 
 /* Pages that the space has promised more of when all is done. */
@@ -195,7 +196,7 @@ static int remap_do(struct space *space, virt_t old, uint64_t old_len, uint64_t 
 		if (new_len < old_len)
 			err = space_unmap_locked(space, old + new_len, old + old_len);
 		*addr = old;
-	} else if (remap_grow(space, old + old_len, new_len - old_len)) {
+	} else if (old_len && remap_grow(space, old + old_len, new_len - old_len)) {
 		*addr = old;
 	} else if (flags & MREMAP_MAYMOVE) {
 		*addr = 0;
@@ -294,7 +295,7 @@ static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_
 	commit_take(still_old);
 	space->promised_pages += still_old;
 	vmas_insert(space->vmas, moved);
-	if (!(flags & MREMAP_DONTUNMAP))
+	if (!(flags & MREMAP_DONTUNMAP) && old_len)
 		space_remove_ranges(space, old, old + old_len);
 	else if (moved.flags & VMA_LOCKED)
 		err = space_set_locked(space, old, old + old_len, 0);

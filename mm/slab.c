@@ -72,7 +72,8 @@ static void slab_push(struct slab_cache *cache, struct slab *slab, void *object)
 	REQUIRES(cache->lock);
 static void slab_relist(struct slab_cache *cache, struct slab *slab) REQUIRES(cache->lock);
 static bool slab_has_room(const struct slab *slab);
-static struct slab *slab_of(const void *object);
+static inline struct slab *slab_of(const void *object);
+static inline struct slab *slab_at(pfn_t pfn);
 static void object_check_free(const struct slab_cache *cache, const void *object);
 static void object_mark_free(const struct slab_cache *cache, void *object);
 static void object_mark_used(const struct slab_cache *cache, void *object);
@@ -151,7 +152,7 @@ void *slab_alloc_zeroed(struct slab_cache *cache)
 }
 
 /* To the slab it came from. */
-static void object_free(struct slab *slab, void *object)
+static inline void object_free(struct slab *slab, void *object)
 {
 	struct slab_cache *cache = slab->cache;
 
@@ -198,8 +199,8 @@ void kfree(void *memory)
 		return;
 	pfn = frame_of(memory);
 	assert(pfn < frame_count);
-	if (frames[pfn].kind == FRAME_SLAB) {
-		object_free(slab_of(memory), memory);
+	if (likely(frames[pfn].kind == FRAME_SLAB)) {
+		object_free(slab_at(pfn), memory);
 		return;
 	}
 	assert(frames[pfn].kind == FRAME_KERNEL && is_page_aligned((virt_t)memory));
@@ -254,9 +255,9 @@ uint32_t slab_capacity(const struct slab_cache *cache)
 
 static struct slab *slab_with_room(struct slab_cache *cache)
 {
-	struct list_node *node = list_first(&cache->partial);
-
-	return node != NULL ? list_entry(node, struct slab, node) : slab_create(cache);
+	if (unlikely(list_is_empty(&cache->partial)))
+		return slab_create(cache);
+	return list_entry(cache->partial.head.next, struct slab, node);
 }
 
 /* Where the empty ones are. */
@@ -349,11 +350,17 @@ static bool slab_has_room(const struct slab *slab)
 	return slab->free != 0 || slab->fresh < slab->end;
 }
 
-static struct slab *slab_of(const void *object)
+static inline struct slab *slab_of(const void *object)
 {
 	pfn_t pfn = frame_of(object);
 
 	assert(pfn < frame_count && frames[pfn].kind == FRAME_SLAB);
+	return slab_at(pfn);
+}
+
+/* The slab that has this frame. */
+static inline struct slab *slab_at(pfn_t pfn)
+{
 	return frame_bytes(align_down(pfn, BIT(frames[pfn].level)));
 }
 

@@ -96,16 +96,16 @@ static int range_remove_views(struct space *space, virt_t start, virt_t end, int
 	int err = 0;
 
 	cursor_for_each(space, start, end, view_mark, &map);
-	for (unsigned i = 0; i < PTE_PER_TABLE && !err; i++) {
-		unsigned from = i;
-		while (view_is_marked(&map, i) && (level == 1 || i == from))
-			i++;
-		virt_t at = MAX(start, (virt_t)(map.start + from * span));
-		virt_t to = MIN(end, (virt_t)(map.start + i * span));
-		if (from < i)
-			err = level == 1 ? space_drop_pages(space, at, to)
-					 : range_remove_views(space, at, to, level - 1);
-		i -= level > 1 && from < i;
+	for (unsigned i = 0, next; i < PTE_PER_TABLE && !err; i = next) {
+		next = i + 1;
+		if (!view_is_marked(&map, i))
+			continue;
+		while (level == 1 && view_is_marked(&map, next))
+			next++;                 /* pages go in runs */
+		virt_t at = MAX(start, (virt_t)(map.start + i * span));
+		virt_t to = MIN(end, (virt_t)(map.start + next * span));
+		err = level == 1 ? space_drop_pages(space, at, to)
+				 : range_remove_views(space, at, to, level - 1);
 	}
 	return err;
 }

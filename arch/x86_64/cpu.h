@@ -11,6 +11,9 @@
 
 enum { CPU_MAX = 64 };
 
+/* Room for extended registers: at most those of x87, SSE and AVX, which cpu_detect() may choose. */
+enum { FPU_AREA_SIZE = 512 + 64 + 256 };
+
 struct task;
 struct mmu_context;
 
@@ -26,6 +29,7 @@ struct cpu {
 	bool need_resched;              /* someone better may run; set by any CPU */
 	bool online;
 	struct mmu_context *loaded;     /* [own] the address space in CR3 */
+	uint64_t fs_base, gs_base;      /* [own] the program's, as they are in the registers */
 	struct task *idle;
 	struct run_queue *queue;
 	void *arch;                     /* struct cpu_arch: descriptor tables, exception stacks */

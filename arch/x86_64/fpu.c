@@ -23,8 +23,6 @@
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/usercopy.h"
 
-enum { STATE_BYTES_MAX = 512 + 64 + 256 };      /* with AVX; what cpu_detect() can choose */
-
 /* The parts of XCR0 that the FXSAVE area holds. */
 enum { PARTS_FXSAVE = 3 };
 
@@ -42,12 +40,12 @@ struct fpu_state {
 	struct abi_fp_sw_reserved software;
 	uint64_t parts;                 /* the XSAVE header from here on */
 	uint64_t compact, reserved[6];
-	uint8_t extended[STATE_BYTES_MAX - 512 - 64];
+	uint8_t extended[FPU_AREA_SIZE - 512 - 64];
 };
 
 static_assert(offsetof(struct fpu_state, software) == FP_SW_RESERVED_OFFSET, "FXSAVE area");
 static_assert(offsetof(struct fpu_state, parts) == FP_FXSAVE_SIZE, "XSAVE header");
-static_assert(sizeof(struct fpu_state) == STATE_BYTES_MAX, "XSAVE area");
+static_assert(sizeof(struct fpu_state) == FPU_AREA_SIZE, "XSAVE area");
 
 static void registers_copy(struct fpu_state *state);
 static int state_fetch(struct fpu_state *state, virt_t at);
@@ -69,16 +67,6 @@ void fpu_state_reset(void *state)
 	fpu->mxcsr = MXCSR_INITIAL;
 }
 
-void fpu_save(void *state)
-{
-	if (cpu_features.xsaveopt)
-		__asm__ volatile("xsaveopt64 (%0)" : : "r"(state), "a"(-1), "d"(-1) : "memory");
-	else if (cpu_features.xsave)
-		__asm__ volatile("xsave64 (%0)" : : "r"(state), "a"(-1), "d"(-1) : "memory");
-	else
-		__asm__ volatile("fxsave64 (%0)" : : "r"(state) : "memory");
-}
-
 /* The CPU writes only one word of the header, and wants the others zero when it loads. */
 void fpu_save_first(void *state)
 {
@@ -88,14 +76,6 @@ void fpu_save_first(void *state)
 		memset(&fpu->parts, 0,
 		       sizeof(fpu->parts) + sizeof(fpu->compact) + sizeof(fpu->reserved));
 	fpu_save(state);
-}
-
-void fpu_restore(const void *state)
-{
-	if (cpu_features.xsave)
-		__asm__ volatile("xrstor64 (%0)" : : "r"(state), "a"(-1), "d"(-1) : "memory");
-	else
-		__asm__ volatile("fxrstor64 (%0)" : : "r"(state) : "memory");
 }
 
 size_t fpu_user_bytes(void)

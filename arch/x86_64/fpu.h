@@ -3,20 +3,25 @@
  * arch/x86_64/fpu.h - x87, SSE and AVX state.
  *
  * The kernel itself never touches these registers.  A task's state lies in its fpu area (64-byte
- * aligned, fpu_state_bytes() long) while it does not run.  XSAVE when the CPU has it, else FXSAVE.
+ * aligned, fpu_state_bytes() long) while it does not run: at the top of its kernel stack.  XSAVE
+ * when the CPU has it, else FXSAVE.
  */
 #pragma once
 
 #include "lib/types.h"
+#include "arch/x86_64/cpu.h"
 
 size_t fpu_state_bytes(void);
 
 /* The state every program starts with. */
 void fpu_state_reset(void *state);
 
-void fpu_save(void *state);             /* registers -> memory that held some before */
-void fpu_save_first(void *state);       /* the same to memory with undefined contents: fork */
-void fpu_restore(const void *state);    /* memory -> registers; the memory must be sane */
+/* Registers -> memory that held some before, or (fork) whose contents are undefined. */
+static inline void fpu_save(void *state);
+void fpu_save_first(void *state);
+
+/* Memory, which must be sane -> registers. */
+static inline void fpu_restore(const void *state);
 
 /*
  * The signal frame: fpu_user_bytes() with the XSAVE header and the FP_XSTATE magic numbers that
@@ -27,3 +32,21 @@ void fpu_restore(const void *state);    /* memory -> registers; the memory must 
 size_t fpu_user_bytes(void);
 MUST_CHECK int fpu_to_user(virt_t at);
 MUST_CHECK int fpu_from_user(virt_t at);
+
+static inline void fpu_save(void *state)
+{
+	if (likely(cpu_features.xsaveopt))
+		__asm__ volatile("xsaveopt64 (%0)" : : "r"(state), "a"(-1), "d"(-1) : "memory");
+	else if (cpu_features.xsave)
+		__asm__ volatile("xsave64 (%0)" : : "r"(state), "a"(-1), "d"(-1) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" : : "r"(state) : "memory");
+}
+
+static inline void fpu_restore(const void *state)
+{
+	if (likely(cpu_features.xsave))
+		__asm__ volatile("xrstor64 (%0)" : : "r"(state), "a"(-1), "d"(-1) : "memory");
+	else
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(state) : "memory");
+}

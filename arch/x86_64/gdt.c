@@ -37,15 +37,6 @@ void gdt_setup(struct cpu *cpu)
 	gdt_load(cpu->arch);
 }
 
-void cpu_set_kernel_stack(virt_t top)
-{
-	struct cpu *cpu = this_cpu();
-	struct cpu_arch *arch = cpu->arch;
-
-	cpu->kernel_stack = top;
-	arch->tss.rsp[0] = top;
-}
-
 static void tss_fill(struct cpu_arch *arch)
 {
 	for (int i = 0; i < IST_COUNT; i++)

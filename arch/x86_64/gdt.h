@@ -35,5 +35,9 @@ struct cpu_arch {
 /* Fill cpu->arch, which the caller allocated, and load it on this CPU.  Before cpu_setup(). */
 void gdt_setup(struct cpu *cpu);
 
-/* The running task's kernel stack: where traps and system calls from its program begin. */
-void cpu_set_kernel_stack(virt_t top);
+/* The running task's kernel stack here: where traps and system calls from its program begin. */
+static inline void cpu_set_kernel_stack(struct cpu *cpu, virt_t top)
+{
+	cpu->kernel_stack = top;
+	((struct cpu_arch *)cpu->arch)->tss.rsp[0] = top;
+}

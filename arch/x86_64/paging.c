@@ -60,7 +60,7 @@ static void map_range(virt_t virt, phys_t phys, uint64_t len, uint64_t leaf);
 static uint64_t map_largest(virt_t virt, phys_t phys, uint64_t len, uint64_t leaf);
 static int largest_level(virt_t virt, phys_t phys, uint64_t len);
 static pte_t *slot_make(virt_t addr, int level);
-static pte_t *slot_find(virt_t addr);
+static pte_t *slot_find(virt_t addr, int level);
 static unsigned table_check(const pte_t *table, int level, virt_t base, uint64_t rights);
 static unsigned leaf_check(virt_t addr, uint64_t rights);
 
@@ -139,12 +139,26 @@ int paging_map_window(virt_t addr, phys_t phys)
 
 phys_t paging_unmap_window(virt_t addr)
 {
-	pte_t *slot = slot_find(addr);
+	pte_t *slot = slot_find(addr, 1);
 
 	assert(slot && pte_is_present(*slot));
 	phys_t phys = pte_phys(*slot);
 	*slot = PTE_NONE;
 	return phys;
+}
+
+phys_t paging_drop_window_table(virt_t addr)
+{
+	pte_t *slot = slot_find(addr, 2);
+
+	if (!slot || !pte_is_present(*slot))
+		return 0;
+	phys_t table = pte_phys(*slot);
+	for (unsigned i = 0; i < PTE_PER_TABLE; i++)
+		assert(pte_is_none(table_at(table)[i]));
+	*slot = PTE_NONE;
+	table_pages--;
+	return table;
 }
 
 void paging_fill_kernel_half(pte_t *root)
@@ -296,15 +310,15 @@ static pte_t *slot_make(virt_t addr, int level)
 	return slot;
 }
 
-/* The 4 KiB entry for `addr`, or NULL if there is no table for it. */
-static pte_t *slot_find(virt_t addr)
+/* The entry for `addr` in a table of the level, or NULL if there is no such table. */
+static pte_t *slot_find(virt_t addr, int level)
 {
 	pte_t *slot = &table_at(kernel_root)[pte_index(addr, PTE_LEVELS)];
 
-	for (int level = PTE_LEVELS; level > 1; level--) {
-		if (!pte_is_present(*slot) || is_leaf(*slot, level))
+	for (int at = PTE_LEVELS; at > level; at--) {
+		if (!pte_is_present(*slot) || is_leaf(*slot, at))
 			return NULL;
-		slot = &table_at(pte_phys(*slot))[pte_index(addr, level - 1)];
+		slot = &table_at(pte_phys(*slot))[pte_index(addr, at - 1)];
 	}
 	return slot;
 }

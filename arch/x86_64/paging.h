@@ -37,6 +37,11 @@ bool paging_is_mapped(const void *at, size_t len);
 MUST_CHECK int paging_map_window(virt_t addr, phys_t phys);
 phys_t paging_unmap_window(virt_t addr);
 
+/* Nothing is mapped any more in the window's 2 MiB from `addr` on: take their table out.  Returns
+ * its address (0: there was none); the caller flushes all 2 MiB before it frees the table or maps
+ * there again. */
+phys_t paging_drop_window_table(virt_t addr);
+
 /* Put the kernel half into a root table where it is empty, and make it empty again. */
 void paging_fill_kernel_half(pte_t *root);
 void paging_clear_kernel_half(pte_t *root);

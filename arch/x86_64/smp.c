@@ -174,7 +174,7 @@ static struct cpu *cpu_prepare(uint32_t apic_id)
 static bool cpu_start(struct cpu *cpu, phys_t page)
 {
 	ap_cpu = cpu;
-	ap_stack = cpu->idle->stack + KSTACK_SIZE;
+	ap_stack = task_stack_top(cpu->idle);
 	memory_barrier();
 
 	apic_send_init(cpu->apic_id);

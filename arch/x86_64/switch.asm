@@ -4,8 +4,8 @@
 ;
 ; Owns: the switch, and where new tasks begin.  kernel/task.c builds their first stack to fit.
 ;
-; A switch is a function call that returns on another stack, so only the registers that C functions
-; keep need saving.  Interrupts are off throughout.
+; A switch is a call that returns on another stack.  Who calls it (kernel/sched.c) counts all other
+; registers as lost, so only the frame pointer is saved here.  Interrupts are off throughout.
 
 extern	sched_begin, task_exit, trap_return_to_user
 global	switch_stacks, task_begin_kernel, task_begin_user
@@ -13,32 +13,24 @@ global	switch_stacks, task_begin_kernel, task_begin_user
 default	rel
 section	.text
 
-; void switch_stacks(uint64_t *save, uint64_t next): keep this stack in *save, go on with `next`.
+; rdi = the task to leave, whose first word keeps this stack's pointer; rsi = the pointer to go on
+; with.  rdi stays: there it says who was left.
 	align	16
 switch_stacks:
 	push	rbp
-	push	rbx
-	push	r12
-	push	r13
-	push	r14
-	push	r15
 	mov	[rdi], rsp
 	mov	rsp, rsi
-	pop	r15
-	pop	r14
-	pop	r13
-	pop	r12
-	pop	rbx
 	pop	rbp
 	ret
 
-; rbx = the function, r12 = its argument, rbp = 0, so that backtraces end here.
+; On the stack: the function, its argument.  rbp = 0, so that backtraces end here.
 	align	16
 task_begin_kernel:
 	call	sched_begin
 	sti
-	mov	rdi, r12
-	call	rbx
+	pop	rax
+	pop	rdi
+	call	rax
 	call	task_exit
 	ud2
 

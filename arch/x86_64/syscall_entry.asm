@@ -36,19 +36,18 @@ syscall_entry:
 	mov	rdi, rsp
 	sti
 	call	upcall_syscall
-	mov	[rsp + FRAME_RAX], rax
 	cli
-	mov	rax, [gs:CPU_TASK]
-	cmp	dword [rax + TASK_WORK], 0
-	jne	trap_return_to_user
+	mov	rcx, [gs:CPU_TASK]
+	cmp	dword [rcx + TASK_WORK], 0
+	jne	.all
 	cmp	dword [rsp + FRAME_VECTOR], VECTOR_SYSCALL
-	jne	trap_return_to_user
+	jne	.all
 	add	rsp, FRAME_R11
 	pop	r11
 	pop	r10
 	pop	r9
 	pop	r8
-	pop	rax
+	pop	rcx			; the number; its result is in rax
 	pop	rcx
 	pop	rdx
 	pop	rsi
@@ -56,3 +55,6 @@ syscall_entry:
 	mov	rsp, [rsp + FRAME_RSP - FRAME_VECTOR]
 	swapgs
 	o64 sysret
+.all:
+	mov	[rsp + FRAME_RAX], rax
+	jmp	trap_return_to_user

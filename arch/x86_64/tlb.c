@@ -64,25 +64,22 @@ void tlb_start_cpu(void)
 }
 
 /* Nobody asks for the kernel context's mask: its flushes go to every CPU. */
-static void context_load(struct mmu_context *context)
+void tlb_activate(struct mmu_context *context)
 {
 	struct cpu *cpu = this_cpu();
 	struct mmu_context *old = cpu->loaded;
+	uint64_t self = BIT(cpu->id);
 
+	if (old == context)
+		return;
 	if (context != &kernel_context) {
-		atomic_or(&context->cpus, BIT(cpu->id));        /* a full barrier */
+		atomic_or(&context->cpus, self);        /* a full barrier */
 		jitter();
 	}
 	write_cr3(context->root);
 	cpu->loaded = context;
 	if (old != &kernel_context)
-		atomic_and(&old->cpus, ~BIT(cpu->id));
-}
-
-void tlb_activate(struct mmu_context *context)
-{
-	if (this_cpu()->loaded != context)
-		context_load(context);
+		atomic_and(&old->cpus, ~self);
 }
 
 void tlb_flush_page(struct mmu_context *context, virt_t addr)

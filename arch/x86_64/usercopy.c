@@ -13,7 +13,6 @@
 #include "kernel/spinlock.h"
 
 /* In usercopy.asm, which says what they return. */
-size_t user_copy(void *to, const void *from, size_t len);
 size_t user_clear(void *to, size_t len);
 ssize_t user_string(char *to, const char *from, size_t size);
 bool user_load_32(const void *from, uint32_t *value);
@@ -21,32 +20,6 @@ bool user_load_64(const void *from, uint64_t *value);
 bool user_store_32(void *to, uint32_t value);
 bool user_store_64(void *to, uint64_t value);
 bool user_cmpxchg_32(void *at, uint32_t expected, uint32_t desired, uint32_t *seen);
-
-bool user_range_ok(virt_t at, size_t len)
-{
-	return at <= USER_END && len <= USER_END - at;
-}
-
-/* May this access be tried?  The page fault it may cause sleeps. */
-static bool may_try(virt_t at, size_t len)
-{
-	DEBUG_MAY_SLEEP();
-	return user_range_ok(at, len) && !FAULT_POINT("user_copy");
-}
-
-size_t copy_from_user_partial(void *to, virt_t from, size_t len)
-{
-	if (!may_try(from, len))
-		return 0;
-	return len - user_copy(to, (const void *)from, len);
-}
-
-size_t copy_to_user_partial(virt_t to, const void *from, size_t len)
-{
-	if (!may_try(to, len))
-		return 0;
-	return len - user_copy((void *)to, from, len);
-}
 
 int copy_from_user(void *to, virt_t from, size_t len)
 {
@@ -65,7 +38,7 @@ int copy_to_user(virt_t to, const void *from, size_t len)
 
 int clear_user(virt_t to, size_t len)
 {
-	if (!may_try(to, len))
+	if (!user_may_try(to, len))
 		return -EFAULT;
 	return user_clear((void *)to, len) == 0 ? 0 : -EFAULT;
 }
@@ -75,7 +48,7 @@ ssize_t copy_string_from_user(char *to, virt_t from, size_t size)
 {
 	if (size == 0)
 		return -ENAMETOOLONG;
-	if (from >= USER_END || !may_try(from, 1))
+	if (from >= USER_END || !user_may_try(from, 1))
 		return -EFAULT;
 
 	size_t room = MIN(size, (size_t)(USER_END - from));
@@ -89,27 +62,27 @@ ssize_t copy_string_from_user(char *to, virt_t from, size_t size)
 
 int get_user_u32(virt_t from, uint32_t *value)
 {
-	return may_try(from, 4) && user_load_32((const void *)from, value) ? 0 : -EFAULT;
+	return user_may_try(from, 4) && user_load_32((const void *)from, value) ? 0 : -EFAULT;
 }
 
 int get_user_u64(virt_t from, uint64_t *value)
 {
-	return may_try(from, 8) && user_load_64((const void *)from, value) ? 0 : -EFAULT;
+	return user_may_try(from, 8) && user_load_64((const void *)from, value) ? 0 : -EFAULT;
 }
 
 int put_user_u32(virt_t to, uint32_t value)
 {
-	return may_try(to, 4) && user_store_32((void *)to, value) ? 0 : -EFAULT;
+	return user_may_try(to, 4) && user_store_32((void *)to, value) ? 0 : -EFAULT;
 }
 
 int put_user_u64(virt_t to, uint64_t value)
 {
-	return may_try(to, 8) && user_store_64((void *)to, value) ? 0 : -EFAULT;
+	return user_may_try(to, 8) && user_store_64((void *)to, value) ? 0 : -EFAULT;
 }
 
 int cmpxchg_user_u32(virt_t at, uint32_t expected, uint32_t desired, uint32_t *seen)
 {
-	if (!is_aligned(at, 4) || !may_try(at, 4))
+	if (!is_aligned(at, 4) || !user_may_try(at, 4))
 		return -EFAULT;
 	return user_cmpxchg_32((void *)at, expected, desired, seen) ? 0 : -EFAULT;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Kernel stacks: apart from each other, reused, given back. */
 #include "lib/types.h"
+#include "arch/x86_64/paging.h"
 #include "kernel/ktest.h"
 #include "kernel/task.h"
 #include "mm/frame.h"
 #include "mm/kstack.h"
 #include "mm/mmu.h"
+#include "mm/slab.h"
 
 enum { STACKS = 40 };
 
@@ -65,21 +67,48 @@ KTEST(kstack, a_freed_stack_is_the_next_one_given)
 	kstacks_trim();
 }
 
+/* Those in the window's tables too, which come and go with the stacks. */
+static uint64_t free_and_tables(void)
+{
+	return frames_free() + paging_table_pages();
+}
+
 KTEST(kstack, trimming_gives_all_frames_back)
 {
 	virt_t stacks[STACKS];
 	uint64_t before;
 
-	allocate(stacks);               /* the window's tables stay once they exist */
-	release(stacks);
 	kstacks_trim();
 	EXPECT_EQ(kstacks_cached_frames(), 0);
-	before = frames_free();
+	before = free_and_tables();
 
 	allocate(stacks);
-	EXPECT_EQ(frames_free(), before - STACKS * KSTACK_SIZE / PAGE_SIZE);
+	EXPECT_EQ(free_and_tables(), before - STACKS * KSTACK_SIZE / PAGE_SIZE);
 	release(stacks);
-	EXPECT_EQ(frames_free() + kstacks_cached_frames(), before);
+	EXPECT_EQ(free_and_tables() + kstacks_cached_frames(), before);
 	kstacks_trim();
-	EXPECT_EQ(frames_free(), before);
+	EXPECT_EQ(free_and_tables(), before);
+}
+
+/* More stacks than one table of the window maps. */
+KTEST(kstack, an_empty_table_of_the_window_goes_too)
+{
+	enum { MANY = 300 };
+	virt_t *stacks = kmalloc(MANY * sizeof(*stacks));
+	unsigned count = 0;
+
+	EXPECT(stacks != NULL);
+	kstacks_trim();
+	uint64_t frames_before = frames_free(), tables_before = paging_table_pages();
+
+	while (count < MANY && (stacks[count] = kstack_alloc()) != 0)
+		count++;
+	EXPECT_EQ(count, MANY);
+	EXPECT(paging_table_pages() >= tables_before + 2);
+	while (count > 0)
+		kstack_free(stacks[--count]);
+	kstacks_trim();
+	EXPECT_EQ(paging_table_pages(), tables_before);
+	EXPECT_EQ(frames_free(), frames_before);
+	kfree(stacks);
 }

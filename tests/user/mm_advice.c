@@ -111,9 +111,10 @@ DIR_TEST(free_is_for_private_anonymous_memory)
 	CHECK_ERRNO(advise(memory_map(PAGE, READ_WRITE, MAP_SHARED), 1, MADV_FREE), EINVAL);
 }
 
-TEST(dropping_respects_locks)
+TEST(dropping_and_aging_respect_locks)
 {
-	static const int advices[] = {MADV_DONTNEED, MADV_FREE, MADV_REMOVE};
+	static const int advices[] = {MADV_DONTNEED, MADV_FREE, MADV_COLD, MADV_PAGEOUT,
+		MADV_REMOVE};
 	volatile char *memory = pages_new(4);
 
 	pages_mark(memory, 4, 1);
@@ -187,6 +188,32 @@ TEST(remove_of_shared_anonymous_memory_is_for_all)
 	CHECK_EQ(memory[0], 1);
 	CHECK(bytes_are(memory + PAGE, 2 * PAGE, 0));
 	CHECK_EQ(memory[3 * PAGE], 4);
+}
+
+DIR_TEST(remove_needs_a_shared_mapping_that_may_be_written)
+{
+	int fd = memory_file(2);
+
+	file_make("f", "text");
+	int reader = open("f", O_RDONLY);
+	CHECK_ERRNO(advise(pages_new(2), 2, MADV_REMOVE), EINVAL);
+	CHECK_ERRNO(advise(view(fd, 2, READ_WRITE, MAP_PRIVATE), 2, MADV_REMOVE), EACCES);
+	CHECK_ERRNO(advise(view(reader, 1, PROT_READ, MAP_SHARED), 1, MADV_REMOVE), EACCES);
+}
+
+TEST(remove_crosses_ranges)
+{
+	int fd = memory_file(8);
+	volatile char *shared = view(fd, 8, READ_WRITE, MAP_SHARED);
+
+	pages_mark(shared, 8, 1);
+	CHECK_EQ(advise(shared + 4 * PAGE, 4, MADV_DONTFORK), 0);
+	CHECK_EQ(advise(shared + 2 * PAGE, 4, MADV_REMOVE), 0);
+	CHECK(pages_have_marks(shared, 2, 1));
+	CHECK(bytes_are(shared + 2 * PAGE, 4 * PAGE, 0));
+	CHECK(pages_have_marks(shared + 6 * PAGE, 2, 7));
+	pages_free(shared + 7 * PAGE, 1);
+	CHECK_ERRNO(advise(shared + 6 * PAGE, 2, MADV_REMOVE), ENOMEM);
 }
 
 /* ---- populating ---- */
@@ -329,4 +356,36 @@ TEST(willneed_of_files_and_memory)
 	CHECK_EQ(advise(pages_new(2), 2, MADV_WILLNEED), 0);
 	pages_free(shared + PAGE, 1);
 	CHECK_ERRNO(advise(shared, 4, MADV_WILLNEED), ENOMEM);
+}
+
+/* ---- mincore ---- */
+
+/* Of a file: what is in memory, whoever brought it; of private memory: what was touched. */
+TEST(mincore_tells_of_the_file)
+{
+	int fd = memory_file(8);
+	char byte = 'f';
+
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(pwrite(fd, &byte, 1, i * PAGE), 1);
+	volatile char *shared = view(fd, 8, READ_WRITE, MAP_SHARED);
+	volatile char *private = view(fd, 8, READ_WRITE, MAP_PRIVATE);
+	CHECK_EQ(pages_present(shared, 8), 4);
+	CHECK_EQ(pages_present(private, 8), 4);
+	private[5 * PAGE] = 'p';
+	CHECK_EQ(pages_present(private, 8), is_cowbell() ? 5 : pages_present(private, 8));
+	volatile char *memory = memory_map(8 * PAGE, READ_WRITE, MAP_SHARED);
+	memory[3 * PAGE] = 's';
+	CHECK_EQ(pages_present(memory, 8), 1);
+	pid_t pid = fork();
+	if (pid == 0) {
+		memory[4 * PAGE] = 'c';
+		_exit(0);
+	}
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(pages_present(memory, 8), 2);
+	CHECK_EQ(advise(memory, 8, MADV_DONTNEED), 0);
+	CHECK_EQ(pages_present(memory, 8), 2);
+	CHECK_EQ(advise(memory, 8, MADV_REMOVE), 0);
+	CHECK_EQ(pages_present(memory, 8), 0);
 }

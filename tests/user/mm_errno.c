@@ -171,6 +171,7 @@ TEST(mprotect_einval)
 	CHECK_ERRNO(set_rights(memory, PAGE, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP), EINVAL);
 	CHECK_ERRNO(set_rights(memory, PAGE, PROT_READ | PROT_GROWSUP), EINVAL);
 	CHECK_EQ(set_rights(memory, 0, PROT_READ), 0);
+	CHECK_EQ(set_rights(memory, 0, 0x80), 0);
 	memory[0] = 1;
 }
 

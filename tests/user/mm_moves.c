@@ -50,6 +50,46 @@ static volatile char *view(int fd, size_t pages, int flags)
 
 /* ---- forms ---- */
 
+/* An old length of zero: the same pages once more. */
+TEST(nothing_moved_of_shared_memory_is_a_second_view)
+{
+	volatile char *memory = memory_map(4 * PAGE, READ_WRITE, MAP_SHARED);
+
+	pages_mark(memory, 4, 1);
+	volatile char *twin = remap(memory, 0, 4, MREMAP_MAYMOVE, NULL);
+	CHECK(twin != memory);
+	CHECK(pages_have_marks(twin, 4, 1));
+	twin[PAGE] = 't';
+	CHECK_EQ(memory[PAGE], 't');
+	pages_free(memory, 4);
+	CHECK_EQ(twin[PAGE], 't');
+	CHECK(mremap((void *)twin, 0, 4 * PAGE, 0) == MAP_FAILED && errno == ENOMEM);
+}
+
+TEST(dontunmap_of_shared_memory_leaves_it_in_both_places)
+{
+	volatile char *memory = memory_map(4 * PAGE, READ_WRITE, MAP_SHARED);
+
+	pages_mark(memory, 4, 1);
+	volatile char *moved = remap(memory, 4, 4, LEAVE, NULL);
+	CHECK(moved != memory);
+	CHECK(pages_have_marks(memory, 4, 1));
+	moved[PAGE] = 'm';
+	CHECK_EQ(memory[PAGE], 'm');
+}
+
+TEST(dontunmap_of_a_private_file_shows_the_file_in_the_old_place)
+{
+	int fd = marked_file(4);
+	volatile char *memory = view(fd, 4, MAP_PRIVATE);
+
+	memory[PAGE] = 'p';
+	volatile char *moved = remap(memory, 4, 4, LEAVE, NULL);
+	CHECK_EQ(moved[PAGE], 'p');
+	CHECK_EQ(moved[2 * PAGE], 3);
+	CHECK(pages_have_marks(memory, 4, 1));
+}
+
 TEST(dontunmap_goes_where_it_is_told)
 {
 	volatile char *memory = tables_new(1), *to = tables_new(1);
@@ -93,6 +133,20 @@ TEST(a_file_range_grows_over_more_of_the_file)
 	CHECK_FAULT(shared + 8 * PAGE, TO_READ, SIGBUS, BUS_ADRERR);
 	CHECK_EQ(ftruncate(fd, 10 * PAGE), 0);
 	CHECK_EQ(shared[9 * PAGE], 0);
+}
+
+/* To stay where it is and be shorter is only to unmap: however many ranges there are. */
+TEST(an_end_of_several_ranges_is_cut_off)
+{
+	volatile char *memory = pages_new(8);
+
+	pages_mark(memory, 8, 1);
+	CHECK_EQ(protect(memory + 3 * PAGE, 2, PROT_READ), 0);
+	CHECK(remap(memory, 8, 8, MREMAP_MAYMOVE, NULL) == memory);
+	CHECK(remap(memory, 8, 4, 0, NULL) == memory);
+	CHECK(pages_have_marks(memory, 4, 1));
+	CHECK_FAULT(memory + 4 * PAGE, TO_READ, SIGSEGV, SEGV_MAPERR);
+	CHECK_FAULT(memory + 7 * PAGE, TO_READ, SIGSEGV, SEGV_MAPERR);
 }
 
 /* ---- over fork ---- */
@@ -164,8 +218,9 @@ TEST(one_of_several_ranges_in_a_table_moves)
 		CHECK_EQ(table[0], 1);
 		_exit(0);
 	}
-	remap(table + 192 * PAGE, 64, 64, FIXED, to + 64 * PAGE);
+	remap(table + 192 * PAGE, 64, 64, LEAVE | MREMAP_FIXED, to + 64 * PAGE);
 	to[72 * PAGE] = 'a';
+	CHECK_EQ(table[200 * PAGE], 'a');
 	table[0] = 2;
 	gate_open(gate);
 	CHECK_EXIT(pid, 0);

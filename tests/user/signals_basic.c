@@ -391,3 +391,54 @@ TEST(pending_signals_are_not_inherited)
 	block(SIG_UNBLOCK, SIGUSR1);
 	CHECK_EQ(count, 1);
 }
+
+static void never(int signal)
+{
+	last = -signal;
+}
+
+TEST(a_child_changes_only_its_own_actions)
+{
+	handle(SIGUSR1, note, SA_RESETHAND | SA_NODEFER);
+	handle(SIGUSR2, note, 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct sigaction now;
+
+		raise(SIGUSR1);
+		sigaction(SIGUSR1, NULL, &now);
+		CHECK(now.sa_handler == SIG_DFL && now.sa_flags & SA_NODEFER);
+		handle(SIGUSR2, never, 0);
+		handle(SIGINT, SIG_IGN, 0);
+		_exit(last == SIGUSR1 ? 0 : 1);
+	}
+	CHECK_EXIT(pid, 0);
+
+	struct sigaction now;
+	sigaction(SIGUSR1, NULL, &now);
+	CHECK(now.sa_handler == note);
+	sigaction(SIGINT, NULL, &now);
+	CHECK(now.sa_handler == SIG_DFL);
+	raise(SIGUSR2);
+	CHECK_EQ(last, SIGUSR2);
+}
+
+TEST(a_parent_changes_only_its_own_actions)
+{
+	int gate[2];
+	char byte;
+
+	handle(SIGUSR1, note, 0);
+	CHECK_EQ(pipe(gate), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(read(gate[0], &byte, 1), 1);
+		raise(SIGUSR1);
+		_exit(last == SIGUSR1 ? 0 : 1);
+	}
+	handle(SIGUSR1, never, 0);
+	CHECK_EQ(write(gate[1], "x", 1), 1);
+	CHECK_EXIT(pid, 0);
+	raise(SIGUSR1);
+	CHECK_EQ(last, -SIGUSR1);
+}

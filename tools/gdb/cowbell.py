@@ -172,9 +172,9 @@ class Backtrace(gdb.Command):
             print_calls(int(gdb.parse_and_eval("(unsigned long)$rbp")),
                         int(gdb.parse_and_eval("(unsigned long)$rip")))
             return
-        # As arch/x86_64/switch.asm leaves it: r15 r14 r13 r12 rbx rbp, return address.
+        # As arch/x86_64/switch.asm leaves it: rbp, return address.
         saved = int(gdb.parse_and_eval(f"((struct task *)({argument}))->stack_pointer"))
-        print_calls(read_quadword(saved + 40), read_quadword(saved + 48))
+        print_calls(read_quadword(saved), read_quadword(saved + 8))
 
 
 for command in (Cowbell, Tasks, Spaces, PageTable, Frame, Backtrace):

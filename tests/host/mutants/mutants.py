@@ -166,11 +166,11 @@ MUTANTS = [mutant(*fields) for fields in (
      "work_add(&parent->work, forks, 1);\n\tspace_publish(child);",
      "mm_litmus"),
 
-    ("hole_punched_after_its_views_are_gone", "mm/object.c",
-     "int err = first < last ? object_drop(object, first, last) : 0;",
-     "if (object_views_remove && first < last)\n"
-     "\t\tobject_views_remove(object, first, last, VIEWS_ONLY);\n"
-     "\tint err = object_drop(object, first, last);\n\tfirst = last = first;", "mm_litmus"),
+    ("bytes_cut_while_views_may_come_back", "mm/cut.c",
+     "write_lock(&object->lock);\n\terr = cut_locked",
+     "object_release(object);\n\twrite_lock(&object->lock);\n\terr = cut_locked",
+     "write_unlock(&object->lock);\n\tobject_release(object);", "write_unlock(&object->lock);",
+     "mm_litmus"),
 
     # ---- ranges and failures ----------------------------------------------------------------
 

@@ -12,7 +12,7 @@
 #include "tests/host/sim/model.h"
 #include "tests/host/sim/sim.h"
 
-enum { WORLD_SPACES = 8, WORLD_RAM_MIB = 96 };
+enum { WORLD_SPACES = 8, WORLD_RAM_MIB = 320 };
 
 struct world_space {
 	struct space *space;            /* NULL: free */

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fs/pipe_ends.c - pipes and FIFOs begin, are resized, and end.
+ *
+ * Owns: the ends: how many open files read and write a pipe.
+ * Invariants: `pipe` of the inode is set while an end is open.
+ * Locks: pipe->lock for the ring and the ends; the inode's lock around it for opening and closing,
+ *   so that the last one to close frees the pipe with nobody else inside.
+ * See: pipe(7), fifo(7).
+ */
+
+#include "fs/pipe_ring.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "kernel/panic.h"
+#include "mm/slab.h"
+
+enum { PAGES_MAX = 256 };
+
+static void pages_free(uint8_t **pages, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		kfree(pages[i]);
+}
+
+/* ---- capacity ---- */
+
+long pipe_get_size(struct file *file)
+{
+	if (file->ops != &pipe_file_ops)
+		return -EBADF;
+	return (long)pipe_capacity(file->data);
+}
+
+/* Copy the bytes into `pages` from position 0 on, allocating what they need.  -ENOMEM: the caller
+ * frees what is there. */
+static int pipe_copy_ring(struct pipe *pipe, uint8_t **pages)
+{
+	for (uint64_t from = pipe->tail, to = 0; from != pipe->head;) {
+		uint8_t **page = &pages[to / PAGE_SIZE];
+		uint64_t run = PAGE_SIZE - MAX(from % PAGE_SIZE, to % PAGE_SIZE);
+		uint64_t chunk = MIN(run, pipe->head - from);
+
+		if (!*page && !(*page = kmalloc(PAGE_SIZE)))
+			return -ENOMEM;
+		memcpy(*page + to % PAGE_SIZE, *pipe_page(pipe, from) + from % PAGE_SIZE, chunk);
+		from += chunk;
+		to += chunk;
+	}
+	return 0;
+}
+
+/* Go on with another array of pages; the old one and what it held are freed. */
+static void pipe_replace_ring(struct pipe *pipe, uint8_t **pages, uint32_t count)
+{
+	pages_free(pipe->pages, pipe->page_count);
+	if (pipe->pages != pipe->near_pages)
+		kfree(pipe->pages);
+	pipe->head -= pipe->tail;
+	pipe->tail = 0;
+	pipe->pages = pages;
+	pipe->page_count = count;
+	pipe->pages_present = (uint32_t)page_count(pipe->head);
+}
+
+static int pipe_resize(struct pipe *pipe, uint32_t count)
+{
+	uint8_t **pages;
+
+	if (pipe_used(pipe) > count * PAGE_SIZE)
+		return -EBUSY;
+	pages = kzalloc(count * sizeof(*pages));
+	if (!pages)
+		return -ENOMEM;
+	if (pipe_copy_ring(pipe, pages)) {
+		pages_free(pages, count);
+		kfree(pages);
+		return -ENOMEM;
+	}
+	pipe_replace_ring(pipe, pages, count);
+	return 0;
+}
+
+long pipe_set_size(struct file *file, uint64_t size)
+{
+	struct pipe *pipe = file->data;
+	uint64_t count = page_count(size);
+	int err;
+
+	if (file->ops != &pipe_file_ops)
+		return -EBADF;
+	if (size > INT32_MAX)
+		return -EINVAL;
+	if (count > PAGES_MAX)
+		return -EPERM;
+	count = count == 0 ? 1 : BIT(log2_ceil(count));
+	mutex_lock(&pipe->lock);
+	err = pipe_resize(pipe, (uint32_t)count);
+	mutex_unlock(&pipe->lock);
+	if (err)
+		return err;
+	wake_all(&pipe->write_wait);
+	return (long)(count * PAGE_SIZE);
+}
+
+/* ---- opening and closing ---- */
+
+static struct pipe *pipe_alloc(void)
+{
+	struct pipe *pipe = kzalloc(sizeof(*pipe));
+
+	if (!pipe)
+		return NULL;
+	mutex_init(&pipe->lock, RANK_PIPE);
+	wait_queue_init(&pipe->read_wait);
+	wait_queue_init(&pipe->write_wait);
+	pipe->pages = pipe->near_pages;
+	pipe->page_count = PIPE_PAGES_DEFAULT;
+	return pipe;
+}
+
+static void pipe_free(struct pipe *pipe)
+{
+	assert(pipe->readers == 0 && pipe->writers == 0);
+	pages_free(pipe->pages, pipe->page_count);
+	if (pipe->pages != pipe->near_pages)
+		kfree(pipe->pages);
+	kfree(pipe);
+}
+
+/* Count the ends that `file` is.  The inode's lock is held. */
+static void pipe_attach(struct pipe *pipe, struct file *file)
+{
+	mutex_lock(&pipe->lock);
+	file->data = pipe;
+	if (file_can_read(file)) {
+		pipe->readers++;
+		pipe->readers_ever++;
+	}
+	if (file_can_write(file)) {
+		pipe->writers++;
+		pipe->writers_ever++;
+	}
+	mutex_unlock(&pipe->lock);
+	wake_all(&pipe->read_wait);
+	wake_all(&pipe->write_wait);
+}
+
+/* The last descriptor of an end has gone, or opening it failed. */
+static void pipe_release(struct file *file)
+{
+	struct inode *inode = file->inode;
+	struct pipe *pipe = file->data;
+	bool is_last;
+
+	if (!pipe)
+		return;
+	file->data = NULL;
+	mutex_lock(&inode->lock);
+	mutex_lock(&pipe->lock);
+	pipe->readers -= file_can_read(file);
+	pipe->writers -= file_can_write(file);
+	is_last = pipe->readers == 0 && pipe->writers == 0;
+	mutex_unlock(&pipe->lock);
+	if (is_last)
+		inode->pipe = NULL;
+	wake_all(&pipe->read_wait);
+	wake_all(&pipe->write_wait);
+	mutex_unlock(&inode->lock);
+	if (is_last)
+		pipe_free(pipe);
+}
+
+/* Join the pipe that flows at a FIFO, or begin one.  *peers: how many of the other side were ever
+ * there, before us. */
+static int fifo_attach(struct file *file, uint32_t *peers)
+{
+	struct inode *inode = file->inode;
+	struct pipe *pipe;
+
+	mutex_lock(&inode->lock);
+	pipe = inode->pipe ? inode->pipe : pipe_alloc();
+	if (pipe) {
+		*peers = file_can_read(file) ? pipe->writers_ever : pipe->readers_ever;
+		inode->pipe = pipe;
+		pipe_attach(pipe, file);
+	}
+	mutex_unlock(&inode->lock);
+	return pipe ? 0 : -ENOMEM;
+}
+
+/* Wait in open(2) until the other side is there, too, or came and went meanwhile. */
+static int fifo_meet(struct file *file, uint32_t peers)
+{
+	struct pipe *pipe = file->data;
+	bool is_reader = file_can_read(file);
+	uint32_t *present = is_reader ? &pipe->writers : &pipe->readers;
+	uint32_t *ever = is_reader ? &pipe->writers_ever : &pipe->readers_ever;
+
+	if (READ_ONCE(*present) > 0)
+		return 0;
+	if (file->flags & O_NONBLOCK)
+		return is_reader ? 0 : -ENXIO;
+	return wait_event_interruptible(is_reader ? &pipe->read_wait : &pipe->write_wait,
+		READ_ONCE(*ever) != peers);
+}
+
+static struct file_system pipefs;
+
+/* A nameless pipe, reached through /proc/PID/fd, had both its ends from the start. */
+static int fifo_open(struct file *file)
+{
+	uint32_t peers = 0;
+	int err = fifo_attach(file, &peers);
+
+	if (err || file->inode->fs == &pipefs)
+		return err;
+	err = fifo_meet(file, peers);
+	if (err)
+		pipe_release(file);
+	return err;
+}
+
+const struct file_ops pipe_file_ops = {
+	.open = fifo_open,
+	.release = pipe_release,
+	.read = pipe_read,
+	.write = pipe_write,
+	.poll = pipe_poll,
+	.ioctl = pipe_ioctl,
+};
+
+/* ---- nameless pipes ---- */
+
+static const struct inode_ops pipe_inode_ops;
+
+void pipes_start(void)
+{
+	file_system_init(&pipefs, "pipefs", PIPEFS_MAGIC);
+}
+
+static struct file *pipe_open_end(struct inode *inode, uint32_t flags)
+{
+	struct file *file = file_create(inode, NULL, &pipe_file_ops, flags);
+	uint32_t peers;
+
+	if (file && fifo_attach(file, &peers)) {
+		file_put(file);
+		return NULL;
+	}
+	return file;
+}
+
+int pipe_create(uint32_t flags, struct file **reader, struct file **writer)
+{
+	struct inode *inode =
+		inode_create(&pipefs, S_IFIFO | 0600, &pipe_inode_ops, &pipe_file_ops);
+
+	if (!inode)
+		return -ENOMEM;
+	*reader = pipe_open_end(inode, (flags & O_NONBLOCK) | O_RDONLY);
+	*writer = *reader ? pipe_open_end(inode, (flags & O_NONBLOCK) | O_WRONLY) : NULL;
+	inode_put(inode);
+	if (*writer)
+		return 0;
+	if (*reader)
+		file_put(*reader);
+	return -ENOMEM;
+}

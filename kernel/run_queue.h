@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/run_queue.h - one CPU's waiting tasks, for the scheduler and its accounts.
+ */
+#pragma once
+
+#include "lib/list.h"
+#include "kernel/spinlock.h"
+
+struct ALIGNED(64) run_queue {
+	struct spinlock lock;
+	uint32_t waiting;               /* [lock; others may look] how many are in `tasks` */
+	struct list tasks;              /* [lock] runnable, in turn */
+	struct task *running;           /* [lock] whom the CPU chose last */
+	bool is_ticking;                /* [own] the timer is set: somebody waited */
+	bool is_sampling;               /* [own] the timer is set: a program ran */
+	struct task *parting;           /* [own] whom the switch under way leaves for good */
+	uint64_t switches;              /* [own] */
+};

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/sched_account.c - who ran how long, and where.
+ *
+ * Owns:        task.sampled_ns and kernel_ns: whether a program's time was its own or the kernel's
+ *              is found out by looking now and then.
+ * Locks:       none; readers of another task's or CPU's numbers may be late by what is running now.
+ */
+#include "kernel/sched.h"
+
+#include "arch/x86_64/timer.h"
+#include "kernel/run_queue.h"
+
+uint64_t task_run_time_ns(const struct task *task)
+{
+	uint64_t total = task->run_time_ns;
+
+	if (task->on_cpu)
+		total += cycles_now_ns() - task->run_start_ns;
+	return total;
+}
+
+bool sched_sample(bool is_in_program)
+{
+	struct task *task = current;
+
+	if (!task)
+		return false;
+	this_cpu()->queue->is_sampling = task->thread != NULL;
+	if (!task->thread)
+		return false;
+	uint64_t total_ns = task_run_time_ns(task);
+	if (!is_in_program)
+		WRITE_ONCE(task->kernel_ns, task->kernel_ns + total_ns - task->sampled_ns);
+	task->sampled_ns = total_ns;
+	return true;
+}
+
+uint64_t sched_idle_ns(uint32_t cpu)
+{
+	const struct task *idle = cpus[cpu]->idle;
+	uint64_t total = idle->run_time_ns;
+
+	if (cpus[cpu]->queue->running == idle)
+		total += cycles_now_ns() - idle->run_start_ns;
+	return total;
+}
+
+void sched_totals_get(struct sched_totals *out)
+{
+	*out = (struct sched_totals){ .tasks_created = tasks_created() };
+	for (uint32_t id = 0; id < cpu_count; id++) {
+		const struct run_queue *queue = cpus[id]->queue;
+
+		out->switches += queue->switches;
+		out->idle_ns += sched_idle_ns(id);
+		out->runnable += queue->waiting + (queue->running != cpus[id]->idle);
+	}
+}
