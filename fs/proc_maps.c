@@ -392,7 +392,8 @@ static void print_leaf(const struct leaf_visit *leaf, void *argument)
 
 	text_print(sweep->text, "%012lx frame %6lu count %2u tables %u %u %u %c%c%c %s\n",
 		leaf->addr, pfn, pfn == zero_frame ? 0 : frame_refs[pfn],
-		table_count(leaf, 1), table_count(leaf, 2), table_count(leaf, 3), is_present ? 'r' : '-',
+		table_count(leaf, 1), table_count(leaf, 2), table_count(leaf, 3),
+		is_present ? 'r' : '-',
 		is_present && pte_is_writable(leaf->leaf) ? 'w' : '-',
 		is_present && pte_is_executable(leaf->leaf) ? 'x' : '-',
 		leaf_word(leaf, &page, sweep->vma));

@@ -221,7 +221,8 @@ static int residency_look(struct space *space, struct residency *residency, virt
 	if (!space_range_is_mapped(space, start, end))
 		return -ENOMEM;
 	cursor_for_each(space, start, end, residency_mark, residency);
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++) {
+	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end;
+	     i++) {
 		const struct vma *vma = &vmas->at[i];
 		if (vma->object)
 			residency_mark_object(residency, vma, MAX(vma->start, start),

@@ -96,12 +96,14 @@ static int advise_drop(struct space *space, virt_t start, virt_t end, bool anony
 	return 0;
 }
 
-/* MADV_COLD and MADV_PAGEOUT: there is nowhere to put pages, but locked ones must not be asked for. */
+/* MADV_COLD and MADV_PAGEOUT: there is nowhere to put pages, but locked ones must not be asked
+ * for. */
 static int advise_aging(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock)
 {
 	const struct vmas *vmas = space->vmas;
 
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++) {
+	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end;
+	     i++) {
 		if (vmas->at[i].flags & VMA_LOCKED)
 			return -EINVAL;
 	}

@@ -127,9 +127,9 @@ static pte_t graft_source(const struct object *from, uint64_t page, int level, u
 	return entry;
 }
 
-/* Share the entry that stands for the next pages.  object->lock for writing. */
+/* Share the entry that stands for the next pages. */
 static int graft_entry(struct object *object, const struct graft *graft, uint64_t done,
-		       uint64_t *step)
+		       uint64_t *step) REQUIRES(object->lock)
 {
 	int level = graft_level(graft, done, MIN(object->height, graft->from->height));
 	pte_t entry = graft_source(graft->from, graft->from_page + done, level, step);

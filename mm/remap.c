@@ -235,7 +235,7 @@ int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_
 	return err;
 }
 
-/* Where it goes: the caller's choice (made free), or a gap. */
+/* Where it goes: the caller's choice, which is to be made free, or a gap. */
 static int remap_place(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
 		       uint32_t flags, virt_t *addr) REQUIRES(space->lock)
 {
@@ -246,7 +246,7 @@ static int remap_place(struct space *space, virt_t old, uint64_t old_len, uint64
 	}
 	if (range_check(*addr, new_len, &end) || (*addr < old + old_len && old < end))
 		return -EINVAL;
-	return space_unmap_locked(space, *addr, end);
+	return 0;
 }
 
 /* The range at `old` as it will stand at `new`, with references of its own. */
@@ -269,17 +269,18 @@ static struct vma range_moved(struct space *space, virt_t old, virt_t new, uint6
 static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
 		      uint32_t flags, virt_t *addr)
 {
-	if (new_len < old_len) {
-		int err = space_unmap_locked(space, old + new_len, old + old_len);
-		if (err)
-			return err;
-		old_len = new_len;
-	}
 	int err = remap_place(space, old, old_len, new_len, flags, addr);
-	if (!err)
-		err = space->vmas->count + 3 > vmas_max() ? -ENOMEM : vmas_own(&space->vmas, 3);
+	if (!err && space->vmas->count + 3 > vmas_max())
+		err = -ENOMEM;
+	if (!err)               /* room for all that follows: a tail, a hole, the new range */
+		err = vmas_own(&space->vmas, 6);
+	if (!err && new_len < old_len)
+		err = space_unmap_locked(space, old + new_len, old + old_len);
+	if (!err && flags & MREMAP_FIXED)
+		err = space_unmap_locked(space, *addr, *addr + new_len);
 	if (err)
 		return err;
+	old_len = MIN(old_len, new_len);
 
 	struct move move = { .space = space, .from = old, .to = *addr, .len = old_len };
 	gather_init(&move.gather);

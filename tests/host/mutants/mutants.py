@@ -29,11 +29,11 @@ MUTANTS = [mutant(*fields) for fields in (
      "if (meta->stale) {", "if (meta->stale && false) {", "mm_unit"),
 
     ("regain_trusts_stale_tables_below", "mm/tree.c",
-     "(level == 1 || !atomic_load_relaxed(&frames[named].stale))", "true", "mm_stress"),
+     "\n\t       && !atomic_load_relaxed(&frames[named].stale);", ";", "mm_stress"),
 
     ("regain_checks_tables_but_not_pages", "mm/tree.c",
-     "return frame_is_exclusive(named) &&", "return (level == 1 || frame_is_exclusive(named)) &&",
-     "mm_unit"),
+     "if (level == 1)\n\t\treturn frame_is_exclusive(named);",
+     "if (level == 1)\n\t\treturn true;", "mm_unit"),
 
     ("table_taken_back_although_shared", "mm/tree.c",
      "if (frame_is_exclusive(pte_pfn(entry))) {\n\t\ttable_regain",
@@ -117,7 +117,7 @@ MUTANTS = [mutant(*fields) for fields in (
      "detach->gather->must_flush = true;", ";", "mm_range"),
 
     ("mprotect_without_shootdown", "mm/protect.c",
-     "protect->gather.must_flush = true;", ";", "mm_stress"),
+     "protect->gather.must_flush |= has_lost;", "(void)has_lost;", "mm_stress"),
 
     ("mremap_without_shootdown", "mm/remap.c",
      "space_flush(move->space, move->from, move->from + move->len);", ";", "mm_stress"),
@@ -152,9 +152,10 @@ MUTANTS = [mutant(*fields) for fields in (
     # ---- locks ------------------------------------------------------------------------------
 
     ("table_owned_without_its_lock", "mm/cursor.c",
-     "spin_lock_byte(&frames[table].lock);\n\tint err = table_own(slot, level, "
-     "&cursor->gather, &space->work);\n\tspin_unlock_byte(&frames[table].lock);",
-     "int err = table_own(slot, level, &cursor->gather, &space->work);", "mm_stress"),
+     "int err = table_own(slot, level, &cursor->gather, &space->work);"
+     "\n\tspin_unlock_byte(&frames[table].lock);",
+     "spin_unlock_byte(&frames[table].lock);"
+     "\n\tint err = table_own(slot, level, &cursor->gather, &space->work);", "mm_stress"),
 
     ("foreign_memory_read_beside_faults", "mm/uaccess.c",
      "write_lock(&space->lock);       /* no fault puts the page elsewhere meanwhile */",
