@@ -141,8 +141,7 @@ MUTANTS = [mutant(*fields) for fields in (
      "mm_stress"),
 
     ("kernel_tasks_keep_the_last_root", "arch/x86_64/tlb.c",
-     "if (this_cpu()->loaded != context)",
-     "if (this_cpu()->loaded != context && context != &kernel_context)", "mm_unit"),
+     "if (old == context)", "if (old == context || context == &kernel_context)", "mm_unit"),
 
     ("request_is_answered_before_it_is_served", "arch/x86_64/tlb.c",
      "if (!context || cpu->loaded == context)\n"
