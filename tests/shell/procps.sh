@@ -49,7 +49,7 @@ ps -f -p $pid | awk 'NR == 1'; ps -f -p $pid | awk 'NR == 2 { print $1, $6, $8 }
 ps u -p $pid | awk 'NR == 1'; ps u -p $pid | awk 'NR == 2 { print $1, $7, $11 }' | sed "s:$known:KNOWN:"
 ps -o ppid=,pgid=,sid= -p $child | awk -v p=$pid '{ print ($1 == p), ($2 > 0), ($3 > 0) }'
 ps -o comm=,stat=,nlwp=,cls=,tty= -p $pid | plain; ps -o comm=,stat=,nlwp= -p $child | plain
-ps -o ni=,pri= -p $pid | awk -v n=$(ps -o ni= -p $$) '{ print ($1 == n), ($2 == 19 - n) }'
+ps -o ni=,pri= -p $pid | awk -v n="$(ps -o ni= -p $$)" '{ print ($1 == n), ($2 == 19 - n) }'
 ps -L -o pid=,lwp= -p $pid | awk -v p=$pid '$1 == p { n++ } $2 == p { own++ } END { print n, own }'
 ps -eLf | awk -v p=$pid '$2 == p { print $6; n++ } END { print n }'; ps --ppid $pid -o comm=
 ps -o rss= -p $pid | { read rss; near $rss $(status $pid VmRSS); }
@@ -72,7 +72,7 @@ free -k | awk -v t=$total '/^Mem/ { print ($2 == t), ($3 + $7 == $2), ($4 <= $2)
 free -h -t | awk '{ print $1 }'; busybox free | awk -v t=$total '/^Mem/ { print $2 == t }'
 
 echo "== top"
-top -b -n1 -p $pid | awk 'NR <= 5 { print $1 }'; top -b -n1 -p $pid | awk 'NR == 7'
+top -b -n1 -p $pid | awk 'NR <= 5 { sub(/:.*/, ":"); print $1 }'; top -b -n1 -p $pid | awk 'NR == 7'
 line=$(top -b -n1 -p $pid | awk -v p=$pid '$1 == p'); set -- $line
 near $5 $(status $pid VmSize); near $6 $(status $pid VmRSS); near $7 $(($(status $pid RssFile) + $(status $pid RssShmem)))
 echo $2 $(($3 - 20 - $4)) $8 ${12}; top -H -b -n1 -p $pid | grep -c ' known$'

@@ -172,6 +172,97 @@ MUTANTS = [mutant(*fields) for fields in (
      "write_unlock(&object->lock);\n\tobject_release(object);", "write_unlock(&object->lock);",
      "mm_litmus"),
 
+    # ---- huge pages -------------------------------------------------------------------------
+
+    ("block_split_without_stale_tag", "mm/tree.c",
+     "atomic_store_relaxed(&frames[block].stale, 1);", ";", "mm_huge"),
+
+    ("block_split_without_counting_its_pages", "mm/tree.c",
+     "if (!is_alone)\n\t\t\tframe_get(block + i);", "", "mm_huge"),
+
+    ("block_split_by_its_only_holder_counts_its_pages", "mm/tree.c",
+     "if (!is_alone)\n\t\t\tframe_get(block + i);", "frame_get(block + i);", "mm_huge"),
+
+    ("block_split_without_shootdown", "mm/tree.c",
+     "gather->must_flush = true;\n\tpte_store(slot, pte_to_table(table));",
+     "pte_store(slot, pte_to_table(table));", "mm_huge"),
+
+    ("shared_block_split_keeps_its_count", "mm/tree.c",
+     "gather_add(gather, huge, level);", ";", "mm_huge"),
+
+    ("block_taken_back_although_a_page_of_it_is_shared", "mm/tree.c",
+     "if (!frame_is_exclusive(each))\n\t\t\treturn false;", ";", "mm_huge"),
+
+    ("block_taken_back_although_shared", "mm/tree.c",
+     "if (!huge_is_exclusive(block))\n\t\treturn false;", "", "mm_huge"),
+
+    ("block_taken_back_stays_stale", "mm/tree.c",
+     "frames[block].stale = 0;\n\treturn true;", "return true;", "mm_huge"),
+
+    ("regain_trusts_stale_blocks", "mm/tree.c",
+     "&& !atomic_load_relaxed(&frames[named].stale);",
+     "&& (pte_is_huge(entry) || !frames[named].stale);", "mm_huge"),
+
+    ("stale_block_freed_whole", "mm/tree.c",
+     "if (!atomic_load_relaxed(&frames[block].stale)) {\n\t\tframe_free_huge(block, level);",
+     "if (true) {\n\t\tframes[block].stale = 0;\n\t\tframe_free_huge(block, level);", "mm_huge"),
+
+    ("fork_counts_a_block_as_a_page", "mm/tree.c",
+     "if (unlikely(pte_is_huge(entry)))\n\t\thuge_get(", "if (false)\n\t\thuge_get(", "mm_huge"),
+
+    ("block_counts_as_one_page_in_rss", "mm/tree.c",
+     "return frames[table].kind == FRAME_DATA ? pte_span(level) >> PAGE_SHIFT : 0;",
+     "return frames[table].kind == FRAME_DATA;", "mm_huge"),
+
+    ("parked_block_is_split_at_the_wrong_place", "arch/x86_64/pte.h",
+     "huge.bits ^ i * pte_span(level - 1)", "huge.bits + i * pte_span(level - 1)", "mm_huge"),
+
+    ("block_filled_over_the_end_of_its_range", "mm/huge.c",
+     "return vma->start <= start && start + HUGE_SIZE <= vma->end;", "return true;", "mm_huge"),
+
+    ("block_put_where_another_was_faster", "mm/huge.c",
+     "(cursor->level != HUGE_LEVEL || cursor_get(cursor).bits != expected.bits)",
+     "cursor->level != HUGE_LEVEL", "mm_stress"),
+
+    ("replaced_block_is_flushed_as_one_page", "mm/cursor.c",
+     "space_flush(cursor->space, start, start + span);",
+     "space_flush_page(cursor->space, cursor->addr);", "mm_collapse"),
+
+    ("replaced_block_is_not_put", "mm/cursor.c",
+     "gather_add(&cursor->gather, old, cursor->level);", ";", "mm_huge"),
+
+    ("collapse_without_shootdown", "mm/huge.c",
+     "pte_store(slot, PTE_NONE);\n\tspace_flush(space, start, start + HUGE_SIZE);",
+     "pte_store(slot, PTE_NONE);", "mm_collapse"),
+
+    ("collapse_in_place_of_shared_pages", "mm/huge.c",
+     "|| pte_pfn(leaf) != block + i\n\t\t    || !frame_is_exclusive(block + i))",
+     "|| pte_pfn(leaf) != block + i)", "mm_collapse"),
+
+    ("collapse_in_place_of_a_shared_table", "mm/huge.c",
+     "if (!frame_is_exclusive(table) || !is_aligned", "if (!is_aligned", "mm_collapse"),
+
+    ("collapse_forgets_the_pages_it_adds", "mm/huge.c",
+     "space_count_resident(space, PTE_PER_TABLE - resident);", "", "mm_collapse"),
+
+    ("table_of_zeros_is_not_counted", "mm/huge.c",
+     "frame_get(zero_table);", "", "mm_collapse"),
+
+    ("table_of_zeros_is_named_with_the_write_bit", "mm/huge.c",
+     "pte_without_write(pte_to_table(zero_table))", "pte_to_table(zero_table)", "mm_collapse"),
+
+    ("table_of_zeros_may_be_executed", "mm/tree.c",
+     "pte_as_uncounted(pte_to_frame(zero_frame, false))",
+     "pte_as_uncounted(pte_to_frame(zero_frame, true))", "mm_collapse"),
+
+    ("mprotect_of_a_part_limits_the_whole_block", "mm/protect.c",
+     "pte_is_huge(entry) && at >= protect->start && at + pte_span(level) <= protect->end;",
+     "pte_is_huge(entry);", "mm_huge"),
+
+    ("naive_fork_shares_blocks", "mm/space.c",
+     "if (frames[pte_pfn(leaf->leaf)].kind == FRAME_HUGETLB)",
+     "if (leaf->level > 1)", "mm_huge"),
+
     # ---- ranges and failures ----------------------------------------------------------------
 
     ("munmap_of_a_part_drops_the_whole_table", "mm/detach.c",
