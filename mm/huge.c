@@ -20,6 +20,7 @@ static int huge_own(struct cursor *cursor, const struct vma *vma, pte_t leaf);
 static int huge_copy(struct cursor *cursor, const struct vma *vma, pte_t leaf);
 static int huge_install(struct cursor *cursor, pte_t expected, pte_t leaf);
 static int pages_instead(struct cursor *cursor);
+static int pages_without_zeros(struct cursor *cursor);
 static int pages_after_all(struct cursor *cursor);
 static pte_t huge_leaf(pfn_t block, const struct vma *vma);
 
@@ -33,7 +34,8 @@ static bool vma_covers(const struct vma *vma, virt_t addr)
 
 static bool vma_may_be_huge(const struct vma *vma)
 {
-	return vma_is_private(vma) && !vma->object && !(vma->flags & VMA_NOHUGEPAGE);
+	return vma_is_private(vma) && !vma->object && vma_leaf_level(vma) == 1
+	       && !(vma->flags & VMA_NOHUGEPAGE);
 }
 
 bool huge_is_wanted(const struct vma *vma)
@@ -76,6 +78,17 @@ static int pages_instead(struct cursor *cursor)
 	return err ? err : HUGE_NOT;
 }
 
+/* The same for the table of zeros, which makes way for an empty one: with a leaf for each page that
+ * nobody has read, each page written would cost a shootdown. */
+static int pages_without_zeros(struct cursor *cursor)
+{
+	pfn_t table = table_alloc(HUGE_LEVEL - 1, &cursor->space->work);
+
+	if (table != FRAME_NONE)
+		cursor_replace_huge(cursor, pte_to_table(table));
+	return pages_instead(cursor);
+}
+
 /* The same, when the cursor is closed and no block was to be had. */
 static int pages_after_all(struct cursor *cursor)
 	NO_LOCK_ANALYSIS /* cursor->space's, by the caller */
@@ -99,8 +112,16 @@ static int huge_fill(struct cursor *cursor, const struct vma *vma, enum access a
 		cursor_close(cursor);
 		return 0;
 	}
-	if (access != ACCESS_WRITE || !huge_is_wanted(vma))
+	if (access == ACCESS_READ && !pte_is_none(old)) {       /* the zeros are there already */
+		work_add(&space->work, faults_spurious, 1);
+		tlb_flush_local_page(cursor->addr);
+		cursor_close(cursor);
+		return 0;
+	}
+	if (access != ACCESS_WRITE)
 		return pages_instead(cursor);
+	if (!huge_is_wanted(vma))
+		return pte_is_none(old) ? pages_instead(cursor) : pages_without_zeros(cursor);
 
 	cursor_close(cursor);
 	pfn_t block = frame_alloc_huge(FRAME_DATA, HUGE_LEVEL);

@@ -331,6 +331,18 @@ void hugetlb_give(pfn_t page, int level)
 		frame_free_huge(page, level);
 }
 
+void hugetlb_return(pfn_t page, int level)
+{
+	struct pool *pool = pool_of(level);
+
+	assert(frames[page].huge_refs == 1);
+	frames[page].huge_refs = 0;
+	spin_lock(&pool->lock);
+	page_shelve(pool, page);
+	pool->counts.reserved++;
+	spin_unlock(&pool->lock);
+}
+
 /* Some frames are kept for the kernel: tables and stacks must still be had. */
 static pfn_t page_new(int level)
 {

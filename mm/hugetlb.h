@@ -76,6 +76,9 @@ MUST_CHECK pfn_t hugetlb_take(int level, bool is_reserved);
  * if the pool has surplus pages. */
 void hugetlb_give(pfn_t block, int level);
 
+/* Give a page back that hugetlb_take() gave for a promise: it is promised again. */
+void hugetlb_return(pfn_t block, int level);
+
 /* Frames of all pools, and those of them that are free: in huge blocks of count 0. */
 uint64_t hugetlb_frames(void);
 uint64_t hugetlb_pool_frames(void);

@@ -54,7 +54,7 @@ int hugetlb_check_request(const struct map_request *request, uint64_t *len)
 	if (is_fixed && !is_aligned(request->addr, pte_span(level)))
 		return -EINVAL;
 	*len = align_up(*len, pte_span(level));
-	return 0;
+	return *len > USER_END ? -ENOMEM : 0;
 }
 
 uint32_t hugetlb_vma_flags(const struct map_request *request)
@@ -86,27 +86,43 @@ static uint64_t *promised_at(struct space *space, int level)
 	return &space->promised_huge[level - HUGETLB_LEVEL_MIN];
 }
 
+/* Is it a range whose untouched pages are promised? */
+static bool is_promised(const struct vma *vma)
+{
+	return vma_leaf_level(vma) > 1 && !(vma->flags & VMA_NORESERVE);
+}
+
 struct hugetlb_promises hugetlb_promises_of(const struct vma *vma)
 {
 	struct hugetlb_promises promises = { { 0 } };
 	int level = vma_leaf_level(vma);
 
-	if (level > 1 && !(vma->flags & VMA_NORESERVE))
+	if (is_promised(vma))
 		promises.pages[level - HUGETLB_LEVEL_MIN] = huge_pages(vma);
 	return promises;
 }
 
-int hugetlb_promise(struct space *space, struct hugetlb_promises promises)
+int hugetlb_promise(struct hugetlb_promises promises)
 {
-	for (unsigned i = 0; i < COUNT(promises.pages); i++) {
-		if (!promises.pages[i])
-			continue;
-		int err = hugetlb_reserve(HUGETLB_LEVEL_MIN + (int)i, promises.pages[i]);
-		if (err)
-			return err;     /* a range has pages of one size: nothing is undone */
+	int err = 0;
+
+	for (unsigned i = 0; i < COUNT(promises.pages) && !err; i++)
+		if (promises.pages[i])
+			err = hugetlb_reserve(HUGETLB_LEVEL_MIN + (int)i, promises.pages[i]);
+	return err;                     /* a range has pages of one size: nothing is undone */
+}
+
+void hugetlb_promise_back(struct hugetlb_promises promises)
+{
+	for (unsigned i = 0; i < COUNT(promises.pages); i++)
+		if (promises.pages[i])
+			hugetlb_unreserve(HUGETLB_LEVEL_MIN + (int)i, promises.pages[i]);
+}
+
+void hugetlb_promise_keep(struct space *space, struct hugetlb_promises promises)
+{
+	for (unsigned i = 0; i < COUNT(promises.pages); i++)
 		space->promised_huge[i] += promises.pages[i];
-	}
-	return 0;
 }
 
 static uint64_t pages_untouched(struct space *space, int level, virt_t start, virt_t end)
@@ -119,24 +135,38 @@ static uint64_t pages_untouched(struct space *space, int level, virt_t start, vi
 	return count;
 }
 
-struct hugetlb_promises hugetlb_promised_in(struct space *space, virt_t start, virt_t end)
+/* Pages of promised ranges that could still claim one. */
+static struct hugetlb_promises untouched_in(struct space *space, virt_t start, virt_t end)
+	REQUIRES(space->lock)
 {
 	struct hugetlb_promises promises = { { 0 } };
 	const struct vmas *vmas = space->vmas;
 
-	if (likely(!vmas->has_hugetlb))
-		return promises;
 	for (uint32_t i = vmas_search(vmas, start); i < vmas->count; i++) {
 		const struct vma *vma = &vmas->at[i];
 		int level = vma_leaf_level(vma);
 		if (vma->start >= end)
 			break;
-		if (level > 1)
+		if (is_promised(vma))
 			promises.pages[level - HUGETLB_LEVEL_MIN] += pages_untouched(
 				space, level, MAX(start, vma->start), MIN(end, vma->end));
 	}
-	for (unsigned i = 0; i < COUNT(promises.pages); i++)
-		promises.pages[i] = MIN(promises.pages[i], space->promised_huge[i]);
+	return promises;
+}
+
+struct hugetlb_promises hugetlb_promised_in(struct space *space, virt_t start, virt_t end)
+{
+	struct hugetlb_promises promises = { { 0 } };
+
+	if (likely(!space->vmas->has_hugetlb))
+		return promises;
+	struct hugetlb_promises all = untouched_in(space, 0, USER_END);
+	struct hugetlb_promises gone = untouched_in(space, start, end);
+	for (unsigned i = 0; i < COUNT(promises.pages); i++) {
+		uint64_t left = all.pages[i] - gone.pages[i];
+		uint64_t promised = space->promised_huge[i];
+		promises.pages[i] = promised > left ? promised - left : 0;
+	}
 	return promises;
 }
 
@@ -218,6 +248,19 @@ static void page_prepare(struct hugetlb_touch *touch)
 	event(frame_copy, old, touch->fresh, touch->cursor.addr);
 }
 
+/* The last page may have gone to a thread that wanted it for the same place. */
+static bool slot_has_changed(struct hugetlb_touch *touch, int level)
+	NO_LOCK_ANALYSIS /* the space's, by the caller */
+{
+	struct cursor *cursor = &touch->cursor;
+
+	if (cursor_open_level(cursor, cursor->space, cursor->addr, level))
+		return true;            /* for want of a table: the next try tells */
+	bool has_changed = cursor_get(cursor).bits != touch->old.bits;
+	cursor_close(cursor);
+	return has_changed;
+}
+
 /* A page from the pool, with zeros or a copy of the present one, which our hold keeps as it is. */
 static int page_bring(struct hugetlb_touch *touch)
 {
@@ -231,13 +274,17 @@ static int page_bring(struct hugetlb_touch *touch)
 		huge_get(pte_pfn(touch->old));
 	cursor_close(cursor);
 
-	touch->was_promised = !is_copy && promise_claim(space, level);
+	atomic_inc(&space->huge_touches);
+	touch->was_promised = !is_copy && is_promised(touch->vma) && promise_claim(space, level);
 	touch->fresh = hugetlb_take(level, touch->was_promised);
-	int err = -ENXIO;
+	int err = 0;
 	if (touch->fresh != FRAME_NONE) {
 		page_prepare(touch);
 		err = page_install(touch);
 	}
+	bool has_others = atomic_sub_return(&space->huge_touches, 1) > 0;
+	if (touch->fresh == FRAME_NONE)
+		err = has_others || slot_has_changed(touch, level) ? -EAGAIN : -ENXIO;
 	if (is_copy)
 		huge_put(pte_pfn(touch->old), level);
 	if (!err && is_copy)
@@ -247,12 +294,15 @@ static int page_bring(struct hugetlb_touch *touch)
 	return err;
 }
 
-/* Back to the pool; and the promise is kept, if nobody took the page at once. */
+/* Back to the pool, and promised again if it was. */
 static void page_return(struct hugetlb_touch *touch, int level)
 {
-	hugetlb_give(touch->fresh, level);
-	if (touch->was_promised && !hugetlb_reserve(level, 1))
-		(void)atomic_fetch_add_relaxed(promised_at(touch->cursor.space, level), 1ul);
+	if (!touch->was_promised) {
+		hugetlb_give(touch->fresh, level);
+		return;
+	}
+	hugetlb_return(touch->fresh, level);
+	(void)atomic_fetch_add_relaxed(promised_at(touch->cursor.space, level), 1ul);
 }
 
 /* Put it there if the slot is what it was. */

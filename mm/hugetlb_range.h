@@ -19,7 +19,7 @@
 #include "mm/mmap.h"
 
 /* What MAP_HUGETLB and its size mean.  -EINVAL: no such size, not private and anonymous, or the
- * address does not fit.  *len is rounded up. */
+ * address does not fit.  *len is rounded up; -ENOMEM: beyond all addresses. */
 MUST_CHECK int hugetlb_check_request(const struct map_request *request, uint64_t *len);
 
 /* VMA_ flags of what was checked. */
@@ -37,12 +37,15 @@ struct hugetlb_promises {
 };
 
 /* What a new range is to be promised: a page for each, if it is such a range without VMA_NORESERVE.
- * Promise it; -ENOMEM: there are not so many. */
+ * Reserve it; -ENOMEM: there are not so many.  The space has it only once it keeps it, when the
+ * range is there; else it is given back. */
 struct hugetlb_promises hugetlb_promises_of(const struct vma *vma);
-MUST_CHECK int hugetlb_promise(struct space *space, struct hugetlb_promises promises)
+MUST_CHECK int hugetlb_promise(struct hugetlb_promises promises);
+void hugetlb_promise_back(struct hugetlb_promises promises);
+void hugetlb_promise_keep(struct space *space, struct hugetlb_promises promises)
 	REQUIRES(space->lock);
 
-/* Promises that nobody will claim if [start, end) goes; and to give so many back. */
+/* Promises that nobody could claim any more if [start, end) went; and to give so many back. */
 struct hugetlb_promises hugetlb_promised_in(struct space *space, virt_t start, virt_t end)
 	REQUIRES(space->lock);
 void hugetlb_unpromise(struct space *space, struct hugetlb_promises promises);

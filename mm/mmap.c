@@ -168,11 +168,11 @@ static int map_insert(struct space *space, const struct map_request *request, st
 	if (err)
 		return err;
 	struct hugetlb_promises huge = hugetlb_promises_of(vma);
-	err = hugetlb_promise(space, huge);
+	err = hugetlb_promise(huge);
 	if (!err) {
 		err = map_place(space, request, vma, len);
 		if (err)
-			hugetlb_unpromise(space, huge);
+			hugetlb_promise_back(huge);
 	}
 	if (err) {
 		space_uncharge(space, more);
@@ -180,6 +180,7 @@ static int map_insert(struct space *space, const struct map_request *request, st
 	}
 	commit_take(promise - more);            /* it was the replaced ranges' */
 	space->promised_pages += promise - more;
+	hugetlb_promise_keep(space, huge);
 
 	vma->end = vma->start + len;
 	if (vma->name)
