@@ -28,8 +28,12 @@ static bool pool_resize(long long pages)
 /* Only where the pool is ours to fill: others may have set pages aside for themselves. */
 #define NEED_POOL() \
 	do { \
-		if (pool("HugePages_Total:") != 0 || !pool_resize(POOL)) \
+		if (pool("HugePages_Total:") != 0) \
+			SKIP("the pool is somebody's"); \
+		if (!pool_resize(POOL)) { \
+			pool_resize(0); \
 			SKIP("no huge pages to be had"); \
+		} \
 	} while (0)
 
 /* Everything that was taken is back. */
