@@ -73,6 +73,7 @@ static const char *audit_alone(void)
 	if (!counts_alloc())
 		return "no memory for the counts";
 
+	const char *wrong = NULL;
 	for (int try = 0; try < AUDIT_TRIES; try++) {
 		const struct list *objects = objects_freeze(), *spaces = spaces_freeze();
 		smp_stop_others();
@@ -81,12 +82,14 @@ static const char *audit_alone(void)
 		smp_resume_others();
 		spaces_thaw();
 		objects_thaw();
-		if (!result[0])
+		/* it locks: not while others are stopped */
+		wrong = result[0] ? result : frames_check();
+		if (!wrong)
 			break;
 		task_yield();
 	}
 	counts_free();
-	return result[0] ? result : frames_check();     /* it locks: not while others are stopped */
+	return wrong;
 }
 
 static size_t chunk_bytes(size_t chunk)
