@@ -79,7 +79,7 @@ BENCH         := build/tests/bench/bench build/tests/bench/nop
 .SECONDARY:
 .PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check loc deps clean help \
 	bench bench-share bench-linux bench-wall bench-locks bench-record plots profile figures footprint \
-	user-programs user-tests bench-programs
+	model user-programs user-tests bench-programs
 
 all: $(BUILD)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
 
@@ -250,6 +250,10 @@ check:                                          ## the map, lengths of files and
 	$(Q)tools/check-style
 	$(Q)tools/check-docs
 	$(Q)tools/plots --check
+
+model:                                          ## SPIN on docs/model: no error, and one for each broken rule
+	$(Q)tools/need gcc spin
+	$(Q)docs/model/run $(T)
 
 CLANG_FLAGS = --target=x86_64-linux-gnu $(MACHINE) $(WARNINGS) \
 	-isystem $(shell clang -print-resource-dir)/include
