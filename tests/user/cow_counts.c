@@ -16,17 +16,6 @@ static long long work(const char *name)
 	return count;
 }
 
-/* The value of fork_share begins with this letter. */
-static bool fork_shares(char first)
-{
-	char name;
-	int fd = open("/proc/sys/vm/fork_share", O_RDONLY);
-
-	CHECK_EQ(read(fd, &name, 1), 1);
-	close(fd);
-	return name == first;
-}
-
 static void fork_and_collect(void)
 {
 	pid_t pid = fork();
@@ -51,7 +40,7 @@ TEST(last_holder_copies_nothing)
 /* None at all, when a write elsewhere has taken back what stands above. */
 TEST(at_most_one_fault_takes_a_whole_table_back)
 {
-	if (fork_shares('n') || fork_shares('p'))
+	if (fork_shares_one_of("np"))
 		SKIP("fork shares no tables");
 	volatile char *page = tables_new(1);
 
@@ -78,9 +67,9 @@ TEST(a_write_copies_one_page_while_the_child_lives)
 	work("frames_copied ");
 	long long copied = work("frames_copied ");
 	page[3 * PAGE] = 'p';
-	CHECK_EQ(work("frames_copied "), copied + (fork_shares('n') ? 0 : 1));
+	CHECK_EQ(work("frames_copied "), copied + (fork_shares_one_of("n") ? 0 : 1));
 	page[3 * PAGE + 1] = 'p';
-	CHECK_EQ(work("frames_copied "), copied + (fork_shares('n') ? 0 : 1));
+	CHECK_EQ(work("frames_copied "), copied + (fork_shares_one_of("n") ? 0 : 1));
 	gate_open(gate);
 	CHECK_EXIT(pid, 0);
 }
@@ -118,7 +107,7 @@ TEST(untouched_memory_costs_no_frame_until_it_is_written)
 
 TEST(fork_under_root_is_as_cheap_for_much_as_for_little)
 {
-	if (!fork_shares('r'))
+	if (!fork_shares_one_of("r"))
 		SKIP("fork_share is not root");
 	volatile char *page = pages_new(4096);
 	long long entries[2];

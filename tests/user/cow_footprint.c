@@ -9,17 +9,6 @@
  */
 #include "meminfo.h"
 
-/* The value of fork_share begins with one of these letters. */
-static bool fork_shares_one_of(const char *firsts)
-{
-	char name;
-	int fd = open("/proc/sys/vm/fork_share", O_RDONLY);
-
-	CHECK_EQ(read(fd, &name, 1), 1);
-	close(fd);
-	return strchr(firsts, name);
-}
-
 enum { TABLES = 4, WRITTEN = 500 };     /* pages, spread over all tables */
 
 static void write_some(volatile char *memory, char value)

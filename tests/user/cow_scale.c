@@ -54,18 +54,6 @@ TEST(ten_thousand_forks_in_a_row)
 	fflush(stdout);
 }
 
-static bool forks_copy_every_page(void)
-{
-	char name[8] = "";
-	int fd = open("/proc/sys/vm/fork_share", O_RDONLY);
-
-	if (fd < 0)
-		return false;
-	CHECK(read(fd, name, sizeof(name) - 1) > 0);
-	close(fd);
-	return strncmp(name, "none", 4) == 0;
-}
-
 /* Of what is free, more than half; on a real machine a small part of it. */
 static size_t pages_for_more_than_half(void)
 {
@@ -84,7 +72,7 @@ TEST(fork_with_more_than_half_of_memory_in_use)
 		*(volatile size_t *)(memory + i * PAGE) = i;
 	pid_t pid = fork();
 	if (pid < 0) {
-		CHECK(forks_copy_every_page());         /* and there is no room for a copy */
+		CHECK(fork_shares_one_of("n"));         /* and there is no room for a copy */
 		CHECK_EQ(errno, ENOMEM);
 	} else if (pid == 0) {
 		for (size_t i = 0; i < pages; i++)
@@ -93,7 +81,7 @@ TEST(fork_with_more_than_half_of_memory_in_use)
 			*(volatile size_t *)(memory + i * PAGE) = 0;
 		_exit(0);
 	} else {
-		CHECK(!is_cowbell() || !forks_copy_every_page());
+		CHECK(!is_cowbell() || !fork_shares_one_of("n"));
 		CHECK_EXIT(pid, 0);
 	}
 	for (size_t i = 0; i < pages; i++)

@@ -198,3 +198,16 @@ static inline bool is_cowbell(void)
 {
 	return access("/proc/cow", F_OK) == 0;
 }
+
+/* Does the value of fork_share begin with one of these letters?  Other kernels have none. */
+static inline bool fork_shares_one_of(const char *firsts)
+{
+	char name;
+	int fd = open("/proc/sys/vm/fork_share", O_RDONLY);
+
+	if (fd < 0)
+		return false;
+	CHECK_EQ(read(fd, &name, 1), 1);
+	close(fd);
+	return strchr(firsts, name);
+}

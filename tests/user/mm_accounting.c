@@ -163,14 +163,8 @@ TEST(shared_pages_are_divided_among_their_holders)
 	kept = island_new(64, MAP_PRIVATE);
 	pages_mark(kept, 64, 1);
 	CHECK_EQ(range_kib(kept, "Pss:"), 256);
-	if (is_cowbell()) {
-		FILE *file = fopen("/proc/sys/vm/fork_share", "r");
-		char share[16] = "";
-		CHECK(file && fscanf(file, "%15s", share) == 1);
-		fclose(file);
-		if (strcmp(share, "none") == 0)
-			SKIP("nothing is shared");
-	}
+	if (fork_shares_one_of("n"))
+		SKIP("nothing is shared");
 	pid_t pid = fork();
 	if (pid == 0) {
 		gate_pass(gate);
