@@ -27,6 +27,7 @@ static void check_cost_of_writing(volatile char *memory)
 	long long pages = fork_shares_one_of("n") ? 0 : WRITTEN;
 	long long tables = fork_shares_one_of("np") ? 0 : TABLES;
 
+	stacks_settle();
 	meminfo_read(&after);                   /* what looking takes is there already */
 	meminfo_read(&before);
 	meminfo_read(&before);
@@ -123,6 +124,7 @@ TEST(a_sleeping_child_costs_one_stack)
 	pid_t pids[CHILDREN];
 	long long one = 0;
 
+	stacks_settle();
 	meminfo_read(&before);
 	for (int i = 0; i < CHILDREN; i++) {
 		pids[i] = fork();
