@@ -16,9 +16,33 @@ T          ?=
 DEBUG      ?=
 HOOKS      ?=
 
+# Sanitized builds, with all checks of DEBUG and HOOKS: SAN=1 stops at the first wrong use of memory,
+# undefined behaviour and smashed stack, SAN=race at two CPUs in one variable.
+SAN        ?=
+ifneq ($(filter-out 1 race,$(SAN)),)
+$(error SAN is 1 or race)
+endif
+ifneq ($(SAN),)
+override DEBUG := 1
+override HOOKS := 1
+endif
+
+# Times the longest faults, shootdowns, and stretches without interrupts or preemption.
+TAIL       ?=
+ifneq ($(and $(SAN),$(TAIL)),)
+$(error SAN and TAIL do not go together)
+endif
+
+# Counts how often each line and branch runs; with fault points, which lead to the rarer ones.
+COVERAGE   ?=
+ifneq ($(COVERAGE),)
+override HOOKS := 1
+endif
+
 Q       := $(if $(V),,@)
 say      = $(if $(V),@:,@printf '  %-6s %s\n' '$(1)' '$(2)')
-BUILD   := build$(if $(DEBUG),/debug)$(if $(HOOKS),/hooks)
+checks  := $(if $(DEBUG),/debug)$(if $(HOOKS),/hooks)$(if $(TAIL),/tail)
+BUILD   := build$(if $(COVERAGE),/coverage)$(if $(SAN),/$(SAN:1=san),$(checks))
 
 # --- tools ------------------------------------------------------------------------------------
 
@@ -36,7 +60,9 @@ OVMF    := /usr/share/OVMF
 
 # --- flags ------------------------------------------------------------------------------------
 
-DEFINES := $(if $(DEBUG),-DCOWBELL_DEBUG) $(if $(HOOKS),-DCOWBELL_HOOKS)
+DEFINES := $(if $(DEBUG),-DCOWBELL_DEBUG) $(if $(HOOKS),-DCOWBELL_HOOKS) \
+	$(if $(filter 1,$(SAN)),-DCOWBELL_SAN) $(if $(filter race,$(SAN)),-DCOWBELL_RACE) \
+	$(if $(TAIL),-DCOWBELL_TAIL)
 
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wshadow \
 	-Wno-unused-parameter
@@ -44,23 +70,48 @@ WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wsha
 # No floating point, no red zone (interrupts use the same stack), addresses in the last 2 GiB.
 MACHINE := -std=gnu11 -O2 -g -ffreestanding -fno-pie -fno-pic -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-omit-frame-pointer -fno-stack-protector -fcf-protection=none \
-	-fno-strict-aliasing -fno-common -nostdinc -I. $(DEFINES)
+	-fno-strict-aliasing -fno-common -nostdinc -I. $(DEFINES) \
+	$(if $(HOOKS),-fno-optimize-sibling-calls)
 
-CFLAGS   = $(MACHINE) $(WARNINGS) -Wframe-larger-than=1024 \
+# Counters that stay in memory, where tests/harness/coverage.py reads them.  What the optimizer would
+# make of lines and branches is not what was written.
+COUNTERS := -O1 -fno-inline -fprofile-arcs -ftest-coverage -fprofile-info-section \
+	-fprofile-update=atomic -Wno-maybe-uninitialized
+
+# What the compiler adds in a sanitized build.  Code that keeps the shadow (mm/kasan.c) is called
+# only with news: the common case is checked in place.  The canary lies at struct cpu.canary.
+SANITIZE_1 := -fsanitize=kernel-address -fasan-shadow-offset=0xdffffc0000000000 \
+	--param asan-stack=1 --param asan-globals=1 \
+	--param asan-instrumentation-with-call-threshold=10000 -fsanitize=undefined \
+	-fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
+	-mstack-protector-guard-offset=32
+# Calls of these functions go through kernel/race_hooks.c, which looks at the whole range.
+SANITIZE_race := -fsanitize=thread --param tsan-distinguish-volatile=1 \
+	--param tsan-instrument-func-entry-exit=0 -Wno-tsan
+wrapped   := $(if $(filter race,$(SAN)),memcpy memmove memset memcmp user_copy) \
+	$(if $(TAIL),trap fault_resolve)
+SANITIZE   = $(if $(SAN),$(SANITIZE_$(SAN))) $(if $(COVERAGE),$(COUNTERS))
+FRAME_MAX := $(if $(SAN),4096,1024)
+
+CFLAGS   = $(MACHINE) $(WARNINGS) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
 	-isystem $(shell $(CC) -print-file-name=include)
 
-NASMFLAGS := -f elf64 -g -F dwarf -Werror -I./ -I$(BUILD)/include/
+NASMFLAGS := -f elf64 -g -F dwarf -Werror -I./ -I$(BUILD)/include/ $(DEFINES)
 
 LDFLAGS := -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --build-id=none \
-	--fatal-warnings -T linker.ld
+	--fatal-warnings -T linker.ld $(wrapped:%=--wrap=%) $(if $(COVERAGE),--defsym=__gcov_merge_add=0)
 
 USER_CFLAGS := -std=gnu11 -O2 -static -pthread -Wall -Wextra -Werror
 
 # --- sources ----------------------------------------------------------------------------------
 
-# The map is the build list.  Tests of the kernel's inside are linked in as well; they take part
-# in nothing until they are asked for.
-mapped    := $(shell sed -n 's/^\([^ \#]*\.\(c\|asm\)\)\($$\|[ \t].*\)/\1/p' MAP)
+# The map is the build list.  Lines that say [SAN=...] or [TAIL=1] count in that build only.  Tests of the
+# kernel's inside are linked in as well; they take part in nothing until they are asked for.
+sources   := \([^ \#]*\.\(c\|asm\)\)
+unmarked  := $(shell sed -n '/\[\(SAN\|TAIL\)=/d; s/^$(sources)\($$\|[ \t].*\)/\1/p' MAP)
+mark       = \[$(if $(SAN),SAN=$(SAN),TAIL=1)\]
+marked    := $(if $(SAN)$(TAIL),$(shell sed -n '/$(mark)/ s/^$(sources)[ \t].*/\1/p' MAP))
+mapped    := $(unmarked) $(marked)
 C_SOURCES := $(filter %.c,$(mapped)) $(sort $(wildcard tests/kernel/*.c))
 OBJECTS   := $(patsubst %,$(BUILD)/obj/%.o,$(filter %.asm,$(mapped)) $(C_SOURCES))
 OFFSETS   := $(BUILD)/include/offsets.inc
@@ -69,6 +120,7 @@ USER_PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
 USER_TESTS    := $(patsubst tests/user/%.c,build/tests/user/%,$(sort $(wildcard tests/user/*.c)))
 INIT_PROGRAMS := $(patsubst tests/user/init/%.c,build/tests/init/%,\
 	$(sort $(wildcard tests/user/init/*.c)))
+TORTURE       := build/tests/torture/torture build/tests/torture/soak
 BENCH_SOURCES := $(filter-out %/nop.c,$(sort $(wildcard tests/bench/*.c)))
 BENCH         := build/tests/bench/bench build/tests/bench/nop
 
@@ -78,10 +130,18 @@ BENCH         := build/tests/bench/bench build/tests/bench/nop
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check loc deps clean help \
-	bench bench-share bench-linux bench-wall bench-locks bench-record plots profile figures footprint \
-	model user-programs user-tests bench-programs
+	tail bench bench-share bench-linux bench-wall bench-locks bench-record plots profile figures footprint \
+	model failures fuzz fuzz-mm differ coverage museum mutants night torture soak user-programs \
+	user-tests bench-programs
 
 all: $(BUILD)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
+
+# The sanitizers' own files are not sanitized, nor what they look at as a whole.
+unsanitized := $(marked) $(if $(filter memcpy,$(wrapped)),lib/string.c)
+$(unsanitized:%=$(BUILD)/obj/%.o) $(OFFSETS): private SANITIZE :=
+
+# The tests are not what is covered.
+$(BUILD)/obj/tests/%: private COUNTERS :=
 
 $(BUILD)/obj/%.c.o: %.c $(BUILD)/.flags | $(BUILD)/.tools
 	$(call say,CC,$<)
@@ -128,8 +188,8 @@ $(BUILD)/.tools: tools/need
 # Changes when the compiler or its flags do.
 $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(CC) $(MACHINE) $(WARNINGS)' | cmp -s - $@ || \
-		echo '$(CC) $(MACHINE) $(WARNINGS)' >$@
+	$(Q)echo '$(CC) $(MACHINE) $(WARNINGS) $(SANITIZE)' | cmp -s - $@ || \
+		echo '$(CC) $(MACHINE) $(WARNINGS) $(SANITIZE)' >$@
 FORCE:
 
 -include $(OBJECTS:%=%.d) $(OFFSETS).d
@@ -137,7 +197,8 @@ FORCE:
 # --- programs ---------------------------------------------------------------------------------
 
 user-programs: $(USER_PROGRAMS)
-user-tests: $(USER_TESTS) $(INIT_PROGRAMS)
+user-tests: $(USER_TESTS) $(INIT_PROGRAMS) $(TORTURE) build/tests/fuzz/fuzz \
+	build/tests/differ/differ
 bench-programs: $(BENCH)
 
 build/user/%: user/%.c $(wildcard user/*.h)
@@ -152,11 +213,34 @@ build/tests/user/%: tests/user/%.c $(wildcard tests/user/*.h)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSL_CC) $(USER_CFLAGS) -Itests/user -o $@ $<
 
-build/tests/init/%: tests/user/init/%.c
+build/tests/init/%: tests/user/init/%.c $(wildcard tests/user/init/*.h)
 	$(call say,MUSL,$<)
 	$(Q)tools/need musl-gcc
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSL_CC) $(USER_CFLAGS) -o $@ $<
+
+STORM := tests/torture/storm.c tests/torture/pages.c
+
+build/tests/torture/%: tests/torture/%.c $(STORM) $(wildcard tests/torture/*.h tests/user/init/*.h)
+	$(call say,MUSL,$@)
+	$(Q)tools/need musl-gcc
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -Itests/user/init -o $@ $< $(STORM)
+
+# Random calls may take the C library's state away: nothing of it where they are made.
+build/tests/fuzz/fuzz: $(wildcard tests/fuzz/*.[chS]) tests/fuzz/calls.def kernel/syscalls.def \
+		tests/user/init/judge.h
+	$(call say,MUSL,$@)
+	$(Q)tools/need musl-gcc
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -I. -fno-stack-protector -fcf-protection=none -fno-pie -no-pie \
+		-o $@ $(filter %.c %.S,$^)
+
+build/tests/differ/differ: $(wildcard tests/differ/*.[ch])
+	$(call say,MUSL,$@)
+	$(Q)tools/need musl-gcc
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(USER_CFLAGS) -I. -o $@ $(filter %.c,$^)
 
 # No position independence and no calls to memset behind our back: it is the kernel that is measured.
 BENCH_CFLAGS := $(USER_CFLAGS) -s -fno-pie -no-pie -fno-stack-protector -fcf-protection=none \
@@ -236,13 +320,58 @@ gdb:                                            ## gdb with the commands of tool
 # --- testing ----------------------------------------------------------------------------------
 
 test: needed                                    ## everything: TAP, then "N passed, N failed"
-	$(Q)T='$(T)' SEED='$(SEED)' FORK_SHARE='$(FORK_SHARE)' V='$(V)' \
+	$(Q)T='$(T)' SEED='$(SEED)' FORK_SHARE='$(FORK_SHARE)' SAN='$(SAN)' V='$(V)' \
 		SMP='$(if $(filter file,$(origin SMP)),,$(SMP))' tests/run
 
 # QEMU ends with 33 when all tests passed, 35 when one failed, 37 after a panic.
 selftest: all                                   ## the kernel's own tests, on the console
 	$(Q)$(machine) -kernel $(BUILD)/cowbell.elf -nographic \
 		-append "$(CMDLINE) selftest$(if $(T),=$(T))"; test $$? = 33
+
+# Each turn of each test; EVERY=0: the first turn of each site in each test.  DOUBLES=n: n pairs, too.
+failures: needed                                ## whatever the tests ask the kernel for fails once
+	$(Q)tools/failures $(if $(EVERY),--every $(EVERY)) $(if $(DOUBLES),--doubles $(DOUBLES)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(T),'$(T)',--sites)
+
+# SECONDS=n; ROUND=n: that round of the seed alone; LIST=file: calls from a file.
+fuzz: all build/tests/fuzz/fuzz                 ## random system calls, until time is up or one breaks something
+	$(Q)tools/fuzz -k $(BUILD)/cowbell.elf --smp $(SMP) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUND),--round $(ROUND)) \
+		$(if $(LIST),--list $(LIST))
+
+# SEEDS boots from SEED on; TIMES=100 wants each of them the same so often; CONFORM=1 checks events.
+SEEDS ?= 20
+TIMES ?= 1
+
+torture:                                        ## storms under SEEDS=n schedules, replayable by SEED=n
+	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) all user-tests DEBUG=1 HOOKS=1
+	$(Q)tools/torture --seeds $(SEEDS) --first $(or $(SEED),1) --smp $(SMP) --times $(TIMES) \
+		$(if $(FORK_SHARE),--share $(FORK_SHARE)) $(if $(CONFORM),--conform)
+
+# MINUTES of mixed load; SEED is where its storms begin.
+MINUTES ?= 5
+
+soak:                                           ## MINUTES=n of mixed load, everything recounted each minute
+	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) all user-tests DEBUG=1 HOOKS=1
+	$(Q)tools/soak --minutes $(MINUTES) --seed $(or $(SEED),1) --smp $(SMP) \
+		$(if $(FORK_SHARE),--share $(FORK_SHARE))
+
+# LIST=file: operations from a file.
+fuzz-mm:                                        ## SECONDS=n of random operations on mm/ itself, on this machine
+	$(Q)tools/need gcc
+	$(Q)tools/fuzz-mm $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(LIST),--play $(LIST))
+
+# SEED=n: the first of them.
+differ: all build/tests/differ/differ           ## SEEDS=n programs of memory operations on Linux and here, compared
+	$(Q)tools/differ --smp $(SMP) $(if $(SEED),--first $(SEED)) \
+		$(if $(filter-out file,$(origin SEEDS)),--seeds $(SEEDS)) \
+		$(if $(FORK_SHARE),--share $(FORK_SHARE))
+
+# HTML=folder: as pages, too.  AGAIN=1: the table of what was counted last.  LINES=1: what did not run.
+coverage: needed                                ## lines and branches of the kernel that the tests run
+	$(Q)tools/coverage $(if $(AGAIN),--again) $(if $(LINES),--lines) $(if $(HTML),--html $(HTML)) \
+		$(if $(T),'$(T)')
 
 check:                                          ## the map, lengths of files and functions, names in docs
 	$(Q)tools/need ctags
@@ -254,6 +383,20 @@ check:                                          ## the map, lengths of files and
 model:                                          ## SPIN on docs/model: no error, and one for each broken rule
 	$(Q)tools/need gcc spin
 	$(Q)docs/model/run $(T)
+
+night:                                          ## the long forms of all tests, one after the other
+	$(Q)tools/night $(T)
+
+museum: needed                                  ## bugs of history, built in one by one: is each noticed?
+	$(Q)tests/museum/run $(T)
+
+# N=0: all there are.  FILE=mm/tree.c: of that file.  SEEDS=1/4: so many of the usual.  RECHECK=1:
+# are the known survivors still some?
+mutants:                                        ## small random mistakes in mm/: how many do its tests notice?
+	$(Q)tools/need gcc python3
+	$(Q)tests/host/mutants/generate $(if $(N),N=$(N)) $(if $(FILE),FILE=$(FILE)) \
+		$(if $(SEED),SEED=$(SEED)) $(if $(filter-out file,$(origin SEEDS)),SEEDS=$(SEEDS)) \
+		$(if $(RECHECK),--recheck)
 
 CLANG_FLAGS = --target=x86_64-linux-gnu $(MACHINE) $(WARNINGS) \
 	-isystem $(shell clang -print-resource-dir)/include
@@ -307,6 +450,10 @@ profile: all $(BENCH)                           ## where the instructions of T g
 figures: all                                    ## seconds until the shell's prompt
 	$(Q)tools/figures
 
+tail: user-tests                                ## the longest faults, times without interrupts, shootdowns
+	$(Q)$(MAKE) --no-print-directory TAIL=1 all
+	$(Q)tools/tail $(if $(T),--programs '$(T)')
+
 footprint: all                                  ## KiB for each live child, and of what kind
 	$(Q)tools/footprint
 
@@ -331,4 +478,5 @@ help:                                           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  SMP=n MEM=mebibytes FORK_SHARE=none|page|table|dir|root SEED=n APPEND="words"'
-	@echo '  T=pattern chooses tests, V=1 shows commands, DEBUG=1 and HOOKS=1 are test builds'
+	@echo '  T=pattern chooses tests, V=1 shows commands, DEBUG=1 and HOOKS=1 are test builds,'
+	@echo '  SAN=1 and SAN=race sanitized ones'

@@ -40,8 +40,8 @@ extern struct bootinfo bootinfo;
 /* In eax when Multiboot 2 calls boot_entry32; at the address in ebx when PVH does. */
 enum { MULTIBOOT_MAGIC = 0x36d76289, PVH_MAGIC = 0x336ec578 };
 
-/* Fill bootinfo from what the loader left.  `info` is the physical address it passed.  They work
- * while memory below 4 GiB is mapped at its own addresses. */
+/* Fill bootinfo from what the loader left.  `info` is the physical address it passed.  They see
+ * memory below 4 GiB, through the boot tables' direct map. */
 void multiboot_read(phys_t info);
 void pvh_read(phys_t info);
 

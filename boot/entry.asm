@@ -18,7 +18,7 @@
 
 %include "arch/x86_64/entry.inc"
 
-extern	boot_main
+extern	boot_main, shadow_start
 global	boot_entry32, boot_tables, boot_stack_guard, boot_stack, boot_stack_top
 
 IMAGE_BASE		equ 0xffffffff80000000
@@ -133,6 +133,13 @@ boot_high:
 	mov	gs, eax
 	mov	rsp, boot_stack_top
 	xor	ebp, ebp				; backtraces end here
+%ifdef COWBELL_SAN
+	push	rdi
+	push	rsi
+	call	shadow_start
+	pop	rsi
+	pop	rdi
+%endif
 	call	boot_main
 
 ; ---- data -----------------------------------------------------------------------------------

@@ -59,12 +59,12 @@ static void rsdp_read(const struct tag_acpi *acpi);
 
 void multiboot_read(phys_t info)
 {
-	uint32_t size = *(const uint32_t *)info;
+	uint32_t size = *(const uint32_t *)phys_to_virt(info);
 	phys_t at = info + 8;
 
 	bootinfo.loader = "Multiboot 2";
 	while (at + sizeof(struct tag) <= info + size) {
-		const struct tag *tag = (const struct tag *)at;
+		const struct tag *tag = phys_to_virt(at);
 
 		if (tag->type == TAG_END || tag->size < sizeof(*tag))
 			break;

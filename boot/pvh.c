@@ -6,6 +6,7 @@
  * See: Xen's public/arch-x86/hvm/start_info.h, which defines the format.
  */
 #include "boot/bootinfo.h"
+#include "arch/x86_64/layout.h"
 
 struct start_info {
 	uint32_t magic, version, flags, module_count;
@@ -27,14 +28,14 @@ struct start_memory {
 
 void pvh_read(phys_t info)
 {
-	const struct start_info *start = (const struct start_info *)info;
-	const struct start_module *module = (const struct start_module *)start->modules;
-	const struct start_memory *memory = (const struct start_memory *)start->memory;
+	const struct start_info *start = phys_to_virt(info);
+	const struct start_module *module = phys_to_virt(start->modules);
+	const struct start_memory *memory = phys_to_virt(start->memory);
 
 	bootinfo.loader = "PVH";
 	bootinfo.acpi_rsdp = start->rsdp;
 	if (start->cmdline != 0)
-		boot_cmdline_set((const char *)start->cmdline);
+		boot_cmdline_set(phys_to_virt(start->cmdline));
 	if (start->module_count > 0) {
 		bootinfo.initramfs_start = module->start;
 		bootinfo.initramfs_end = module->start + module->size;

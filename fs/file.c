@@ -388,18 +388,6 @@ int64_t file_seek_plain(struct file *file, int64_t offset, int whence)
 	return offset < 0 ? -EINVAL : offset;
 }
 
-ssize_t buffer_read_from(buffer_t to, size_t len, uint64_t *offset, const char *text,
-			 size_t text_len)
-{
-	if (*offset >= text_len)
-		return 0;
-	len = MIN(len, text_len - (size_t)*offset);
-	size_t done = buffer_put_partial(to, 0, text + *offset, len);
-
-	*offset += done;
-	return done || !len ? (ssize_t)done : -EFAULT;
-}
-
 /* ---- the rest ---- */
 
 int file_map(struct file *file, struct map_request *request)

@@ -135,10 +135,6 @@ static inline bool file_is_stream(const struct file *file)
 void files_start(void);
 uint64_t files_count(void);             /* open files in the system, for the ledger */
 
-/* Convenience for generated files: read from a kernel string as if it were a file. */
-ssize_t buffer_read_from(buffer_t to, size_t len, uint64_t *offset, const char *text,
-			 size_t text_len);
-
 /* The default seek for things with a size: what fstat says. */
 int64_t file_seek_plain(struct file *file, int64_t offset, int whence);
 

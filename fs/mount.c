@@ -31,6 +31,7 @@ static struct mount *mount_alloc(struct file_system *fs, struct dentry *root, co
 static void mount_put(struct mount *mount);
 static void file_system_enter(struct file_system *fs);
 static void file_system_leave(struct file_system *fs);
+static bool mount_is_in_tree(const struct mount *mount) REQUIRES(dentry_lock);
 static int mount_attach(struct mount *mount, const struct path *at);
 static bool mount_detach(struct mount *mount, uint32_t refs_max);
 static void mount_detach_tree(struct mount *mount);
@@ -181,6 +182,11 @@ int mount_add(const struct path *at, struct file_system *fs, const char *source,
 
 int mount_bind(const struct path *at, const struct path *from)
 {
+	spin_lock(&dentry_lock);
+	bool is_in_tree = mount_is_in_tree(from->mount);
+	spin_unlock(&dentry_lock);
+	if (!is_in_tree)
+		return -EINVAL;
 	file_system_get(from->mount->fs);
 	dentry_get(from->dentry);
 	struct mount *mount = mount_alloc(from->mount->fs, from->dentry, from->mount->source,
@@ -207,6 +213,12 @@ int mount_change(const struct path *at, unsigned long flags, const char *options
 }
 
 /* Put a fresh mount in its place; if that fails it is gone. */
+/* Files that are nowhere stand on mounts that are nowhere; so does what was taken away lazily. */
+static bool mount_is_in_tree(const struct mount *mount)
+{
+	return mount == root_mount || mount->parent;
+}
+
 static int mount_attach(struct mount *mount, const struct path *at)
 {
 	struct path place = *at;
@@ -219,6 +231,8 @@ static int mount_attach(struct mount *mount, const struct path *at)
 		err = -ENOTDIR;
 	} else if (at->dentry->is_deleted) {
 		err = -ENOENT;
+	} else if (!mount_is_in_tree(at->mount)) {
+		err = -EINVAL;          /* nobody could find it, to take it away again */
 	} else if (mount_covering(at)) {
 		err = -EBUSY;           /* another mount(2) of the same name was faster */
 	} else {

@@ -359,6 +359,7 @@ int proc_show_statm(struct text *text, const struct text_node *node)
 struct tree_sweep {
 	struct text *text;
 	const struct vma *vma;
+	bool shows_frames;
 };
 
 static const char *leaf_word(
@@ -391,7 +392,7 @@ static void print_leaf(const struct leaf_visit *leaf, void *argument)
 	bool is_present = pte_is_present(leaf->leaf);
 
 	text_print(sweep->text, "%012lx frame %6lu count %2u tables %u %u %u %c%c%c %s\n",
-		leaf->addr, pfn, pfn == zero_frame ? 0 : frame_refs[pfn],
+		leaf->addr, sweep->shows_frames ? pfn : 0, pfn == zero_frame ? 0 : frame_refs[pfn],
 		table_count(leaf, 1), table_count(leaf, 2), table_count(leaf, 3),
 		is_present ? 'r' : '-',
 		is_present && pte_is_writable(leaf->leaf) ? 'w' : '-',
@@ -400,8 +401,8 @@ static void print_leaf(const struct leaf_visit *leaf, void *argument)
 }
 
 /*
- * One line per leaf: address; frame and its count; counts of the tables on the path, from the
- * leaves up; what the hardware allows; and in a word what it is:
+ * One line per leaf: address; frame, to the superuser, and its count; counts of the tables on the
+ * path, from the leaves up; what the hardware allows; and in a word what it is:
  *
  *   own     private, and nobody else's         zero    the frame of zeros
  *   shared  private, copied when written       file    a file's page, copied when written
@@ -409,7 +410,7 @@ static void print_leaf(const struct leaf_visit *leaf, void *argument)
  */
 int proc_show_tree(struct text *text, const struct text_node *node)
 {
-	struct tree_sweep sweep = { .text = text };
+	struct tree_sweep sweep = { .text = text, .shows_frames = process_is_privileged() };
 	struct space *space = proc_space(node);
 	struct vmas *vmas;
 

@@ -98,6 +98,8 @@ struct space *proc_space(const struct text_node *node)
 
 	spin_lock(&process_tree_lock);
 	list_for_each_entry(thread, &node->process->threads, node) {
+		if (node->program && node->program != node->process->program)
+			break;
 		space = thread->task->space;
 		if (space)
 			break;
@@ -428,13 +430,24 @@ static int show_limits(struct text *text, const struct text_node *node)
 /* ---- the directories ---- */
 
 #define FILE(name_, mode_, show_) { .name = name_, .mode = S_IFREG | (mode_), .show = show_ }
+#define PRIVATE(name_, mode_, show_) \
+	{ .name = name_, .mode = S_IFREG | (mode_), .is_private = true, .show = show_ }
 #define LINK(name_, follow_) \
-	{ .name = name_, .mode = S_IFLNK | 0777, .readlink = link_name, .follow = follow_ }
+	{ .name = name_, .mode = S_IFLNK | 0777, .is_private = true, .readlink = link_name, \
+	  .follow = follow_ }
 
 static const struct text_entry fd_entry = {
-	.mode = S_IFLNK | 0700, .readlink = fd_readlink, .follow = fd_follow,
+	.mode = S_IFLNK | 0700, .is_private = true, .readlink = fd_readlink, .follow = fd_follow,
 };
-static const struct text_entry fdinfo_entry = { .mode = S_IFREG | 0400, .show = show_fdinfo };
+static const struct text_entry fdinfo_entry = {
+	.mode = S_IFREG | 0400, .is_private = true, .show = show_fdinfo,
+};
+
+#define PAGEMAP \
+	{ .name = "pagemap", .mode = S_IFREG | 0400, .is_private = true, .read = proc_read_pagemap }
+#define MEM \
+	{ .name = "mem", .mode = S_IFREG | 0600, .is_private = true, .read = proc_read_mem, \
+	  .write = proc_write_mem }
 
 static const struct text_entry thread_children[] = {
 	FILE("stat", 0444, proc_show_stat),
@@ -442,28 +455,29 @@ static const struct text_entry thread_children[] = {
 	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm },
 	FILE("statm", 0444, proc_show_statm),
 	FILE("cmdline", 0444, show_cmdline),
-	FILE("environ", 0400, show_environ),
-	FILE("auxv", 0400, proc_show_auxv),
+	PRIVATE("environ", 0400, show_environ),
+	PRIVATE("auxv", 0400, proc_show_auxv),
 	FILE("cgroup", 0444, proc_show_cgroup),
 	FILE("wchan", 0444, proc_show_wchan),
-	FILE("personality", 0400, proc_show_personality),
+	PRIVATE("personality", 0400, proc_show_personality),
 	FILE("limits", 0444, show_limits),
 	FILE("oom_score", 0444, proc_show_oom_score),
-	FILE("maps", 0400, proc_show_maps),
-	FILE("smaps", 0400, proc_show_smaps),
-	FILE("smaps_rollup", 0400, proc_show_smaps_rollup),
-	{.name = "pagemap", .mode = S_IFREG | 0400, .read = proc_read_pagemap},
+	PRIVATE("maps", 0444, proc_show_maps),
+	PRIVATE("smaps", 0444, proc_show_smaps),
+	PRIVATE("smaps_rollup", 0444, proc_show_smaps_rollup),
+	PAGEMAP,
+	MEM,
 	{ 0 }
 };
 static const struct text_entry thread_entry = {.mode = S_IFDIR | 0555, .children = thread_children};
 
 static const struct text_entry process_children[] = {FILE("stat", 0444, proc_show_stat),
 	FILE("status", 0444, proc_show_status), FILE("statm", 0444, proc_show_statm),
-	FILE("maps", 0400, proc_show_maps), FILE("smaps", 0400, proc_show_smaps),
-	FILE("smaps_rollup", 0400, proc_show_smaps_rollup), FILE("cmdline", 0444, show_cmdline),
-	FILE("environ", 0400, show_environ), FILE("auxv", 0400, proc_show_auxv),
+	PRIVATE("maps", 0444, proc_show_maps), PRIVATE("smaps", 0444, proc_show_smaps),
+	PRIVATE("smaps_rollup", 0444, proc_show_smaps_rollup), FILE("cmdline", 0444, show_cmdline),
+	PRIVATE("environ", 0400, show_environ), PRIVATE("auxv", 0400, proc_show_auxv),
 	FILE("cgroup", 0444, proc_show_cgroup), FILE("wchan", 0444, proc_show_wchan),
-	FILE("personality", 0400, proc_show_personality),
+	PRIVATE("personality", 0400, proc_show_personality),
 	{.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},
 	FILE("limits", 0444, show_limits), FILE("mounts", 0444, proc_show_mounts),
 	FILE("mountinfo", 0444, proc_show_mountinfo), FILE("oom_score", 0444, proc_show_oom_score),
@@ -475,7 +489,7 @@ static const struct text_entry process_children[] = {FILE("stat", 0444, proc_sho
 		.mode = S_IFREG | 0644,
 		.show = proc_show_oom_adj,
 		.store = proc_store_oom_adj},
-	{.name = "pagemap", .mode = S_IFREG | 0400, .read = proc_read_pagemap},
+	PAGEMAP, MEM,
 	{.name = "clear_refs", .mode = S_IFREG | 0200, .store = proc_store_clear_refs},
 	{.name = "fail-nth",
 		.mode = S_IFREG | 0600,
@@ -497,6 +511,6 @@ static const struct text_entry process_children[] = {FILE("stat", 0444, proc_sho
 		.numbered = &thread_entry,
 		.find = find_thread,
 		.next = next_thread},
-	FILE("cow", 0444, proc_show_process_cow), FILE("tree", 0400, proc_show_tree), {0}};
+	FILE("cow", 0444, proc_show_process_cow), PRIVATE("tree", 0400, proc_show_tree), {0}};
 
 const struct text_entry proc_process_entry = {.mode = S_IFDIR | 0555, .children = process_children};

@@ -36,6 +36,7 @@ struct status {
 	struct process_times times;
 	uint64_t children_user_ns, children_kernel_ns, children_faults;
 	struct signal_sets signals;
+	bool may_look;                  /* the reader may know where things lie */
 };
 
 /* ---- looking ---- */
@@ -101,6 +102,7 @@ static int look(const struct text_node *node, struct status *status)
 	spin_lock(&process_tree_lock);
 	thread = proc_thread(node);
 	if (thread) {
+		status->may_look = process_may_look(process);
 		status->parent = process->parent ? process->parent->pid : 0;
 		status->group = process->group;
 		status->session = process->session;
@@ -120,28 +122,36 @@ static int look(const struct text_node *node, struct status *status)
 
 /* ---- stat ---- */
 
-static void print_stat_memory(
-	struct text *text, const struct text_node *node, struct space *space)
-{
-	static const struct program nothing;
-	const struct program *program = space ? &space->program : &nothing;
+/* Where a program's parts lie; all zeros for who may not look. */
+struct layout {
+	struct program program;
+	virt_t stack_top, brk_start;
+};
 
+static struct layout layout_of(const struct space *space, const struct status *status)
+{
+	if (!space || !status->may_look)
+		return (struct layout){ 0 };
+	return (struct layout){ space->program, space->stack_top, READ_ONCE(space->brk_start) };
+}
+
+static void print_stat_memory(struct text *text, const struct text_node *node,
+			      const struct space *space, const struct layout *layout)
+{
 	text_print(text, " %lu %ld %lu %lu %lu %lu 0 0",
 		space ? READ_ONCE(space->mapped_pages) << PAGE_SHIFT : 0,
 		space ? (long)READ_ONCE(space->resident) : 0,
-		node->process->limits[RLIMIT_RSS].rlim_cur, program->code_start, program->code_end,
-		space ? space->stack_top : 0);
+		node->process->limits[RLIMIT_RSS].rlim_cur, layout->program.code_start,
+		layout->program.code_end, layout->stack_top);
 }
 
-static void print_stat_layout(
-	struct text *text, const struct space *space, int32_t exit_status)
+static void print_stat_layout(struct text *text, const struct layout *layout, int32_t exit_status)
 {
-	static const struct program nothing;
-	const struct program *program = space ? &space->program : &nothing;
+	const struct program *program = &layout->program;
 
 	text_print(text, " %lu %lu %lu %lu %lu %lu %lu %d\n", program->data_start,
-		program->data_end, space ? READ_ONCE(space->brk_start) : 0, program->args_start,
-		program->args_end, program->env_start, program->env_end, exit_status);
+		program->data_end, layout->brk_start, program->args_start, program->args_end,
+		program->env_start, program->env_end, exit_status);
 }
 
 int proc_show_stat(struct text *text, const struct text_node *node)
@@ -154,6 +164,7 @@ int proc_show_stat(struct text *text, const struct text_node *node)
 	if (err)
 		return err;
 	space = proc_space(node);
+	struct layout layout = layout_of(space, &s);
 	text_print(text, "%d (%s) %c %d %d %d %lu %d 0 %lu %lu 0 0 %lu %lu %lu %lu", s.tid, s.name,
 		s.state, s.parent, s.group, s.session, s.tty_device, s.tty_group,
 		s.times.min_faults, s.children_faults, s.times.user_ns / NS_PER_TICK,
@@ -161,11 +172,11 @@ int proc_show_stat(struct text *text, const struct text_node *node)
 		s.children_kernel_ns / NS_PER_TICK);
 	text_print(text, " %d %d %u 0 %lu", 20 + s.nice, s.nice, s.threads,
 		process->start_ns / NS_PER_TICK);
-	print_stat_memory(text, node, space);
+	print_stat_memory(text, node, space, &layout);
 	text_print(text, " %lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0", s.signals.pending & INT32_MAX,
 		s.signals.blocked & INT32_MAX, s.signals.ignored & INT32_MAX,
 		s.signals.caught & INT32_MAX, process->exit_signal, s.cpu);
-	print_stat_layout(text, space, process->exit_status);
+	print_stat_layout(text, &layout, s.may_look ? process->exit_status : 0);
 	if (space)
 		space_put(space);
 	return 0;

@@ -44,12 +44,11 @@ int proc_show_personality(struct text *text, const struct text_node *node)
 /* "0" for one that runs, and for who may not know. */
 int proc_show_wchan(struct text *text, const struct text_node *node)
 {
-	bool may_know = process_is_privileged() || current_process() == node->process;
 	const struct thread *thread;
 	const char *function = NULL;
 
 	spin_lock(&process_tree_lock);
-	thread = may_know ? proc_thread(node) : NULL;
+	thread = process_may_look(node->process) ? proc_thread(node) : NULL;
 	if (thread && !thread->has_exited && node->process->state == PROCESS_ALIVE)
 		function = task_sleeps_in(thread->task);
 	spin_unlock(&process_tree_lock);

@@ -21,7 +21,8 @@ bool proc_next_process(const struct text_node *dir, int32_t *number);
 /* The thread with the node's number, or else the leader; NULL: gone. */
 struct thread *proc_thread(const struct text_node *node) REQUIRES(process_tree_lock);
 
-/* The process's space, its places and descriptors, counted; NULL: it has none any more. */
+/* The process's space, its places and descriptors, counted; NULL: it has none any more, or runs
+ * another program than the node means. */
 struct fs_context *proc_context(const struct text_node *node);
 struct fdtable *proc_files(const struct text_node *node);
 struct space *proc_space(const struct text_node *node);
@@ -60,6 +61,10 @@ ssize_t proc_read_kpageflags(
 	const struct text_node *node, buffer_t to, size_t len, uint64_t *offset);
 int proc_store_clear_refs(const struct text_node *node, char *text);
 
+/* fs/proc_mem.c: bytes of a process. */
+ssize_t proc_read_mem(const struct text_node *node, buffer_t to, size_t len, uint64_t *offset);
+ssize_t proc_write_mem(const struct text_node *node, buffer_t from, size_t len, uint64_t *offset);
+
 /* fs/proc_maps.c: memory of a process. */
 struct proc_memory {                    /* pages, by where they come from */
 	uint64_t anonymous, file, shared;
@@ -94,6 +99,11 @@ int proc_show_nothing(struct text *text, const struct text_node *node);
 
 int proc_show_cow(struct text *text, const struct text_node *node);
 int proc_show_lockstat(struct text *text, const struct text_node *node);
+int proc_show_races(struct text *text, const struct text_node *node);
+int proc_show_faults(struct text *text, const struct text_node *node);
+int proc_store_faults(const struct text_node *node, char *line);
+int proc_show_tail(struct text *text, const struct text_node *node);
+int proc_store_tail(const struct text_node *node, char *line);
 int proc_show_process_cow(struct text *text, const struct text_node *node);
 int proc_show_audit(struct text *text, const struct text_node *node);
 int proc_show_ledger(struct text *text, const struct text_node *node);

@@ -18,6 +18,7 @@ enum { STORE_MAX = 4096, NUMBERED_FROM = 1 << 16, NUMBERED_NAME_MAX = 32, ROOT_N
 struct snapshot {
 	struct mutex lock;              /* RANK_SNAPSHOT */
 	struct text text;               /* [lock] */
+	struct text_node node;          /* what it is about; the inode counts its process */
 };
 
 static int node_inode(const struct text_node *node, struct file_system *fs, struct inode **out);
@@ -29,13 +30,37 @@ static const struct text_node *file_node(const struct file *file)
 	return file->inode->data;
 }
 
+/* May the running process have what a process keeps to itself?  Which program that is of. */
+static int node_permission(const struct text_node *node, uint32_t *program)
+{
+	int err = 0;
+
+	*program = 0;
+	if (!node->entry->is_private)
+		return 0;
+	spin_lock(&process_tree_lock);
+	if (process_may_look(node->process))
+		*program = node->process->program;
+	else
+		err = -EACCES;
+	spin_unlock(&process_tree_lock);
+	return err;
+}
+
 static int text_open(struct file *file)
 {
-	struct snapshot *snapshot = kzalloc(sizeof(*snapshot));
+	struct snapshot *snapshot;
+	uint32_t program;
+	int err = node_permission(file_node(file), &program);
 
+	if (err)
+		return err;
+	snapshot = kzalloc(sizeof(*snapshot));
 	if (!snapshot)
 		return -ENOMEM;
 	mutex_init(&snapshot->lock, RANK_SNAPSHOT);
+	snapshot->node = *file_node(file);
+	snapshot->node.program = program;
 	file->data = snapshot;
 	return 0;
 }
@@ -60,7 +85,7 @@ static int snapshot_make(struct text *text, const struct text_node *node)
 static ssize_t text_file_read(struct file *file, buffer_t to, size_t len, uint64_t *offset)
 {
 	struct snapshot *snapshot = file->data;
-	const struct text_node *node = file_node(file);
+	const struct text_node *node = &snapshot->node;
 	ssize_t done = 0;
 
 	if (node->entry->read)
@@ -78,11 +103,14 @@ static ssize_t text_file_read(struct file *file, buffer_t to, size_t len, uint64
 
 static ssize_t text_file_write(struct file *file, buffer_t from, size_t len, uint64_t *offset)
 {
-	const struct text_node *node = file_node(file);
+	const struct snapshot *snapshot = file->data;
+	const struct text_node *node = &snapshot->node;
 	size_t end = len;
 	char *text;
 	int err;
 
+	if (node->entry->write)
+		return node->entry->write(node, from, len, offset);
 	if (!node->entry->store || len >= STORE_MAX)
 		return -EINVAL;
 	text = kmalloc(len + 1);
@@ -220,7 +248,7 @@ static int tree_list(struct file *file, list_emit_t *emit, void *argument)
 	if (!list_dots(file, emit, argument))
 		return 0;
 	for (uint64_t i = 0; children && children[i].name; i++) {
-		struct text_node child = { &children[i], dir->process, dir->number };
+		struct text_node child = { &children[i], dir->process, dir->number, 0 };
 
 		if (i >= at && !emit(argument, children[i].name, strlen(children[i].name),
 				     node_number(&child), entry_type(&children[i]), i + 3))
@@ -242,15 +270,19 @@ static int tree_list(struct file *file, list_emit_t *emit, void *argument)
 static ssize_t text_readlink(struct inode *inode, char *buf, size_t size)
 {
 	const struct text_node *node = inode->data;
+	uint32_t program;
+	int err = node_permission(node, &program);
 
-	return node->entry->readlink(node, buf, size);
+	return err ? err : node->entry->readlink(node, buf, size);
 }
 
 static int text_follow(struct inode *inode, struct path *out)
 {
 	const struct text_node *node = inode->data;
+	uint32_t program;
+	int err = node_permission(node, &program);
 
-	return node->entry->follow(node, out);
+	return err ? err : node->entry->follow(node, out);
 }
 
 static int tree_setattr(struct inode *inode, const struct attr_change *change)
@@ -290,6 +322,18 @@ static const struct inode_ops *entry_ops(const struct text_entry *entry)
 	return entry->follow ? &magic_link_ops : &link_ops;
 }
 
+/* A process's own are its user's; what may not be looked into is the superuser's, but for
+ * directories that anybody may list. */
+static void inode_set_owner(struct inode *inode, const struct process *process)
+{
+	bool is_public = inode->mode == (S_IFDIR | 0555);
+
+	if (!process->is_dumpable && !is_public)
+		return;
+	inode->uid = process->credentials.euid;
+	inode->gid = process->credentials.egid;
+}
+
 /* Takes over the node's count on its process on success. */
 static int node_inode(const struct text_node *node, struct file_system *fs, struct inode **out)
 {
@@ -309,10 +353,8 @@ static int node_inode(const struct text_node *node, struct file_system *fs, stru
 	inode->data = own;
 	inode->number = node_number(node);
 	inode->nlink = S_ISDIR(entry->mode) ? 2 : 1;
-	if (node->process) {
-		inode->uid = node->process->credentials.euid;
-		inode->gid = node->process->credentials.egid;
-	}
+	if (node->process)
+		inode_set_owner(inode, node->process);
 	*out = inode;
 	return 0;
 }

@@ -19,6 +19,7 @@ struct text_node {
 	const struct text_entry *entry;
 	struct process *process;        /* counted; NULL: the system */
 	int32_t number;                 /* of the last place on the way that has one; 0: none */
+	uint32_t program;               /* process->program that is meant; 0: whichever it runs */
 };
 
 struct text_entry {
@@ -26,6 +27,9 @@ struct text_entry {
 	 * NULL: just the number. */
 	const char *name;
 	uint32_t mode;                  /* kind and permission bits */
+	/* Files and magic links of a process that only those may open or follow who may look into
+	 * it (process_may_look): -EACCES.  An open file stays with the program that ran then. */
+	bool is_private;
 
 	/* Directories: names that are always there; names that differ by a number. */
 	const struct text_entry *children;
@@ -40,9 +44,11 @@ struct text_entry {
 	int (*show)(struct text *text, const struct text_node *node);
 	int (*store)(const struct text_node *node, char *text);
 
-	/* Binary files, instead of show: bytes from *offset on, which advances. */
+	/* Binary files, instead of show and store: bytes from *offset on, which advances. */
 	ssize_t (*read)(
 		const struct text_node *node, buffer_t to, size_t len, uint64_t *offset);
+	ssize_t (*write)(
+		const struct text_node *node, buffer_t from, size_t len, uint64_t *offset);
 
 	/* Links: what they say, its length; and for magic ones the place itself, counted. */
 	ssize_t (*readlink)(const struct text_node *node, char *buf, size_t size);

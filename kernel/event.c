@@ -2,8 +2,8 @@
 /*
  * kernel/event.c - fixed-size event records per CPU, one global order.
  *
- * Owns:        the rings and the filter in force.  Record number n of a CPU stands at
- *              n % EVENTS_PER_CPU; `written` counts them.
+ * Owns:        the rings and the filter in force.  Record number n of a CPU stands at n % ring_size
+ *              of its ring; `written` counts them.
  * Invariants:  only its CPU writes to a ring, with interrupts off and `is_busy` set, and takes the
  *              order number in between: orders ascend within a ring, so a reader may search it by
  *              halves.  Who reads an order number and then finds every ring idle once will find
@@ -29,8 +29,6 @@
 #include "kernel/trace_filter.h"
 #include "kernel/upcall.h"
 
-enum { EVENTS_PER_CPU = 4096 };
-
 struct event_ring {
 	struct event *events;           /* atomic: NULL while nothing is recorded */
 	uint64_t written;               /* [own CPU to write] */
@@ -38,6 +36,7 @@ struct event_ring {
 };
 
 uint64_t event_mask;
+static uint32_t ring_size;              /* constant once there are rings */
 static uint64_t event_order;            /* atomic: of the last record */
 static struct event_ring rings[CPU_MAX];
 static struct trace_filter filter;
@@ -149,10 +148,11 @@ void events_start(void)
 
 static int rings_allocate(void)
 {
+	ring_size = options.trace_records;
 	for (uint32_t id = 0; id < cpu_count; id++) {
 		if (rings[id].events)
 			continue;
-		struct event *events = upcall_boot_alloc(EVENTS_PER_CPU * sizeof(struct event));
+		struct event *events = upcall_boot_alloc(ring_size * sizeof(struct event));
 		if (!events)
 			return -ENOMEM;
 		atomic_store_release(&rings[id].events, events);
@@ -259,7 +259,7 @@ void event_record(enum event_type type, uint64_t a, uint64_t b, uint64_t c)
 	if (events && filter_accepts(&record)) {
 		record.order = atomic_add_return(&event_order, 1);
 		record.time_ns = cycles_now_ns();
-		events[ring->written % EVENTS_PER_CPU] = record;
+		events[ring->written % ring_size] = record;
 		atomic_store_release(&ring->written, ring->written + 1);
 	}
 	atomic_store_release(&ring->is_busy, false);
@@ -271,11 +271,11 @@ void event_record(enum event_type type, uint64_t a, uint64_t b, uint64_t c)
 /* The first record of a ring with an order above `after`; `written` if there is none. */
 static uint64_t ring_find(const struct event *events, uint64_t after, uint64_t written)
 {
-	uint64_t low = written >= EVENTS_PER_CPU ? written - EVENTS_PER_CPU + 1 : 0, high = written;
+	uint64_t low = written >= ring_size ? written - ring_size + 1 : 0, high = written;
 
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
-		if (atomic_load_relaxed(&events[middle % EVENTS_PER_CPU].order) <= after)
+		if (atomic_load_relaxed(&events[middle % ring_size].order) <= after)
 			low = middle + 1;
 		else
 			high = middle;
@@ -295,9 +295,9 @@ static bool ring_next(const struct event_ring *ring, uint64_t after, struct even
 		uint64_t n = ring_find(events, after, written);
 		if (n == written)
 			return false;
-		*out = events[n % EVENTS_PER_CPU];
+		*out = events[n % ring_size];
 		memory_barrier();
-		if (atomic_load_relaxed(&ring->written) - n < EVENTS_PER_CPU)
+		if (atomic_load_relaxed(&ring->written) - n < ring_size)
 			return true;
 		pause();
 	}
@@ -342,7 +342,7 @@ void events_print_last(uint32_t n)
 		console_print("last events of CPU %u:\n", id);
 		uint64_t first = ring->written > n ? ring->written - n : 0;
 		for (uint64_t i = first; i < ring->written; i++) {
-			const struct event *event = &ring->events[i % EVENTS_PER_CPU];
+			const struct event *event = &ring->events[i % ring_size];
 			event_format(text, sizeof(text), event);
 			console_print("  %lu cpu %u %s\n", event->order, event->cpu, text);
 		}

@@ -19,10 +19,11 @@
 /* What an argument is called, and how it is written: d decimal with a sign, x hexadecimal.
  * address, or start and end, say which part of a program's memory the event is about. */
 #define EVENT_ARGUMENT_LIST(X) \
-	X(unused, d) X(access, d) X(address, x) X(alone, d) X(child, d) X(code, d) X(copy, d) \
-	X(count, d) X(cpu, d) X(end, x) X(entry, x) X(flags, x) X(frame, d) X(kept, d) \
-	X(kind, d) X(left, d) X(level, d) X(named, d) X(old, d) X(order, d) X(pages, d) \
-	X(parent, d) X(pid, d) X(prot, x) X(result, d) X(root, d) X(signal, d) X(slot, d) \
+	X(unused, d) X(access, d) X(address, x) X(alone, d) X(block, d) X(by, d) X(child, d) \
+	X(code, d) X(copy, d) X(count, d) X(cpu, d) X(end, x) X(entry, x) X(flags, x) \
+	X(frame, d) X(kept, d) X(kind, d) X(left, d) X(level, d) X(named, d) X(old, d) \
+	X(order, d) X(pages, d) X(parent, d) X(pid, d) X(place, x) X(prot, x) X(result, d) \
+	X(root, d) X(signal, d) X(slot, d) \
 	X(space, d) X(start, x) X(status, x) X(table, d) X(to, d)
 
 enum event_argument {
@@ -55,13 +56,20 @@ enum event_argument {
 	X(huge_collapse,   frame,   table,   alone)     /* alone: in place, nothing copied */ \
 	X(entry_share,     slot,    named,   level)     /* slot: the frame it is in */ \
 	X(entry_set,       address, entry,   level)     \
-	X(fault,           space,   address, access)    /* access: 0 read, 1 write, 2 execute */ \
+	X(fault,           space,   address, access)    /* access: of enum access */ \
 	X(fault_done,      space,   address, result)    /* result: 0 or the error */ \
 	X(shootdown,       space,   start,   end)       \
-	X(shootdown_ack,   space,   cpu,     unused)    \
+	X(shootdown_ack,   space,   cpu,     by)        /* by: the CPU that asked */ \
 	X(shootdown_done,  space,   start,   end)       \
 	X(signal_send,     to,      signal,  code)      \
-	X(out_of_memory,   pid,     pages,   unused)
+	X(out_of_memory,   pid,     pages,   unused)    \
+	/* only in test builds: see event_detail */ \
+	X(space_load,      space,   cpu,     unused)    /* the CPU may walk it from here on */ \
+	X(space_leave,     space,   cpu,     unused)    /* it remembers nothing of it any more */ \
+	X(flush,           space,   start,   end)       /* done on this CPU; then the others */ \
+	X(count_up,        frame,   block,   unused)    /* block: it counts huge leaves */ \
+	X(count_down,      frame,   block,   unused)    \
+	X(entry_store,     place,   entry,   unused)    /* place: physical address of the slot */
 
 enum event_type {
 #define X(name, a, b, c) EVENT_##name,
@@ -90,6 +98,15 @@ void event_record(enum event_type type, uint64_t a, uint64_t b, uint64_t c);
 		if (unlikely(event_mask & 1ull << EVENT_##name)) \
 			event_record(EVENT_##name, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c)); \
 	} while (0)
+
+/* Of events that would cost too much where they happen: nothing, except in test builds (HOOKS=1).
+ * With them a stream says all that tools/conform wants to know.  A count is about to change, an
+ * entry has just been stored. */
+#ifdef COWBELL_HOOKS
+#define event_detail(name, a, b, c) event(name, a, b, c)
+#else
+#define event_detail(name, a, b, c) ((void)sizeof(a), (void)sizeof(b), (void)sizeof(c))
+#endif
 
 /* ---- names ---- */
 

@@ -48,7 +48,7 @@ struct exec {
 	struct arguments arguments;
 	virt_t base, linker_base;
 	struct credentials credentials; /* what they will be */
-	bool gains_rights;
+	bool gains_rights, has_secrets; /* more than its user has; what that user may not see */
 	struct stack_plan stack;
 	char name[TASK_NAME_MAX];
 
@@ -248,6 +248,8 @@ static void exec_choose_ids(struct exec *exec)
 	if (may_gain && file.st_mode & S_ISGID && file.st_mode & S_IXGRP)
 		ids->egid = file.st_gid;
 	exec->gains_rights = ids->euid != old.euid || ids->egid != old.egid;
+	exec->has_secrets = ids->euid != ids->uid || ids->egid != ids->gid ||
+			    inode_permission(path_inode(&exec->path), MAY_READ);
 	ids->suid = ids->fsuid = ids->euid;
 	ids->sgid = ids->fsgid = ids->egid;
 }
@@ -413,7 +415,8 @@ static void process_rename(struct exec *exec)
 	process->credentials = exec->credentials;
 	process->has_execed = true;
 	process->exit_signal = SIGCHLD;
-	process->is_dumpable = !exec->gains_rights;
+	process->is_dumpable = !exec->has_secrets;
+	process->program++;
 	if (exec->gains_rights)
 		process->parent_death_signal = 0;
 	spin_unlock(&process_tree_lock);

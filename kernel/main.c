@@ -6,12 +6,14 @@
  * runs; the stack is boot/entry.asm's, whose owner becomes the boot CPU's idle task in the end.
  */
 #include "lib/bits.h"
+#include "lib/kasan.h"
 #include "boot/bootinfo.h"
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/gdt.h"
 #include "arch/x86_64/idt.h"
+#include "arch/x86_64/layout.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/serial.h"
 #include "arch/x86_64/smp.h"
@@ -29,6 +31,7 @@
 #include "kernel/pidfd.h"
 #include "kernel/printk.h"
 #include "kernel/process.h"
+#include "kernel/race.h"
 #include "kernel/sched.h"
 #include "kernel/selftest.h"
 #include "kernel/signal.h"
@@ -64,6 +67,7 @@ static void work_start(void);
 void boot_main(uint32_t magic, phys_t info)
 {
 	cpu_set_area(&boot_cpu);
+	kasan_start();
 	serial_start();
 	loader_read(magic, info);
 	options_parse(bootinfo.cmdline);
@@ -80,7 +84,7 @@ static void loader_read(uint32_t magic, phys_t info)
 {
 	if (magic == MULTIBOOT_MAGIC)
 		multiboot_read(info);
-	else if (*(const uint32_t *)info == PVH_MAGIC)
+	else if (*(const uint32_t *)phys_to_virt(info) == PVH_MAGIC)
 		pvh_read(info);
 	else
 		panic("loaded by nobody we know: eax %#x, ebx %#lx", magic, info);
@@ -151,6 +155,7 @@ static void tasks_start(void)
 	clock_start();
 	load_start();
 	smp_start();
+	race_start();
 	log_info("%u CPU%s online", cpu_count, cpu_count == 1 ? "" : "s");
 }
 

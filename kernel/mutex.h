@@ -68,6 +68,7 @@ static inline bool mutex_grab(struct mutex *mutex)
 
 NO_LOCK_ANALYSIS static inline void mutex_lock(struct mutex *mutex)
 {
+	jitter();
 	DEBUG_LOCK_ENTER(mutex, mutex->rank);
 	if (unlikely(!mutex_grab(mutex)))
 		mutex_lock_slow(mutex);
@@ -85,6 +86,7 @@ NO_LOCK_ANALYSIS static inline bool mutex_try_lock(struct mutex *mutex)
 
 NO_LOCK_ANALYSIS static inline int mutex_lock_interruptible(struct mutex *mutex)
 {
+	jitter();
 	DEBUG_LOCK_ENTER(mutex, mutex->rank);
 	int err = mutex_grab(mutex) ? 0 : mutex_lock_slow_interruptible(mutex);
 	if (err)
@@ -101,6 +103,7 @@ NO_LOCK_ANALYSIS static inline void mutex_unlock(struct mutex *mutex)
 	DEBUG_LOCK_LEAVE(mutex);
 	if (unlikely(atomic_xchg(&mutex->state, MUTEX_FREE) == MUTEX_AWAITED))
 		mutex_wake(mutex);
+	jitter();
 }
 
 static inline bool mutex_is_mine(const struct mutex *mutex)
@@ -112,6 +115,7 @@ static inline bool mutex_is_mine(const struct mutex *mutex)
 
 NO_LOCK_ANALYSIS static inline void read_lock(struct rwlock *lock)
 {
+	jitter();
 	DEBUG_LOCK_ENTER(lock, lock->rank);
 	uint32_t state = atomic_load_relaxed(&lock->state);
 	while (likely(!(state & (RWLOCK_WRITER | RWLOCK_WAITING)))) {
@@ -126,6 +130,7 @@ NO_LOCK_ANALYSIS static inline void read_unlock(struct rwlock *lock)
 	DEBUG_LOCK_LEAVE(lock);
 	if (unlikely(atomic_sub_return(&lock->state, 1) == RWLOCK_WAITING))
 		rwlock_hand_over(lock);
+	jitter();
 }
 
 NO_LOCK_ANALYSIS static inline bool write_grab(struct rwlock *lock)
@@ -136,6 +141,7 @@ NO_LOCK_ANALYSIS static inline bool write_grab(struct rwlock *lock)
 
 NO_LOCK_ANALYSIS static inline void write_lock(struct rwlock *lock)
 {
+	jitter();
 	DEBUG_LOCK_ENTER(lock, lock->rank);
 	if (unlikely(!write_grab(lock)))
 		write_lock_slow(lock);
@@ -160,6 +166,7 @@ NO_LOCK_ANALYSIS static inline void write_unlock(struct rwlock *lock)
 	DEBUG_LOCK_LEAVE(lock);
 	if (unlikely(atomic_and(&lock->state, ~RWLOCK_WRITER) & RWLOCK_WAITING))
 		rwlock_hand_over(lock);
+	jitter();
 }
 
 static inline bool rwlock_is_held(const struct rwlock *lock)

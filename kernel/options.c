@@ -14,8 +14,11 @@
 #include "kernel/event.h"
 #include "kernel/printk.h"
 
+enum { TRACE_RECORDS_MIN = 64, TRACE_RECORDS_MAX = 1 << 16 };
+
 struct options options = {
 	.fork_share = FORK_SHARE_ROOT,
+	.trace_records = 4096,
 	.loglevel = LOG_DEBUG,
 	.init_env = { "HOME=/", "TERM=linux" },
 };
@@ -107,6 +110,17 @@ static int set_seed(const char *value)
 static int set_events(const char *value)
 {
 	return value ? event_mask_parse(value, &options.event_mask) : -EINVAL;
+}
+
+static int set_trace_records(const char *value)
+{
+	uint64_t number = 0;
+	int err = number_set(value, TRACE_RECORDS_MAX, &number);
+
+	if (err || number < TRACE_RECORDS_MIN)
+		return -EINVAL;
+	options.trace_records = (uint32_t)number;
+	return 0;
 }
 
 static int set_audit(const char *value)
@@ -235,6 +249,7 @@ static const struct option known[] = {
 	{ "maxcpus", set_maxcpus },
 	{ "seed", set_seed },
 	{ "events", set_events },
+	{ "trace_records", set_trace_records },
 	{ "audit", set_audit },
 	{ "selftest", set_selftest },
 	{ "mem", set_mem },

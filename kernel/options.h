@@ -27,6 +27,7 @@ struct options {
 	uint32_t smp;                   /* smp=N: use at most N CPUs; 0: all */
 	uint64_t seed;	/* seed=N: jitter, ASLR and random tests; 0: from the hardware */
 	uint64_t event_mask;            /* events=all or a list of names; see kernel/event.h */
+	uint32_t trace_records;         /* trace_records=N: each CPU keeps its last N events */
 	bool audit_each;  /* audit=each: recount after every system call that may change memory */
 	const char *selftest;           /* selftest[=glob]: run kernel tests, then leave QEMU */
 	uint64_t mem_bytes;             /* mem=N[KMG]: use no more RAM than this; 0: all */

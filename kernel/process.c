@@ -51,6 +51,7 @@ struct process *process_create(void)
 	memset(process, 0, offsetof(struct process, name));
 	process->refs = 1;
 	process->is_dumpable = true;
+	process->program = 1;
 	process->start_ns = clock_now_ns();
 	list_init(&process->children);
 	list_node_init(&process->sibling);
@@ -261,17 +262,54 @@ bool process_may_signal(const struct process *target, int signal)
 	       mine->uid == theirs->suid || mine->uid == theirs->uid;
 }
 
-/* ptrace(2): the same user in every respect, who has not just gained rights. */
+/* ptrace(2): somebody with these ids is the target's user in every respect, and it has nothing that
+ * its user has not. */
+static bool is_open_to(const struct process *target, uint32_t uid, uint32_t gid)
+{
+	const struct credentials *theirs = &target->credentials;
+
+	if (target == current_process() || process_is_privileged())
+		return true;
+	return target->is_dumpable && uid == theirs->uid && uid == theirs->euid &&
+	       uid == theirs->suid && gid == theirs->gid && gid == theirs->egid &&
+	       gid == theirs->sgid;
+}
+
 bool process_may_inspect(const struct process *target)
 {
-	const struct process *self = current_process();
-	const struct credentials *mine = &self->credentials, *theirs = &target->credentials;
+	const struct credentials *mine = &current_process()->credentials;
 
-	if (self == target || mine->euid == 0)
-		return true;
-	return target->is_dumpable && mine->uid == theirs->uid && mine->uid == theirs->euid &&
-	       mine->uid == theirs->suid && mine->gid == theirs->gid &&
-	       mine->gid == theirs->egid && mine->gid == theirs->sgid;
+	return is_open_to(target, mine->uid, mine->gid);
+}
+
+bool process_may_look(const struct process *target)
+{
+	const struct credentials *mine = &current_process()->credentials;
+
+	return is_open_to(target, mine->fsuid, mine->fsgid);
+}
+
+bool process_may_schedule(const struct process *target)
+{
+	const struct credentials *mine = &current_process()->credentials;
+
+	return process_is_privileged() || mine->euid == target->credentials.uid ||
+	       mine->euid == target->credentials.euid;
+}
+
+void process_set_credentials(const struct credentials *ids)
+{
+	struct process *self = current_process();
+	struct credentials *mine = &self->credentials;
+
+	spin_lock(&process_tree_lock);
+	if (ids->euid != mine->euid || ids->egid != mine->egid || ids->fsuid != mine->fsuid ||
+	    ids->fsgid != mine->fsgid) {
+		self->is_dumpable = false;
+		self->parent_death_signal = 0;
+	}
+	*mine = *ids;
+	spin_unlock(&process_tree_lock);
 }
 
 /* ---- signal actions ------------------------------------------------------------------------- */

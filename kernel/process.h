@@ -131,6 +131,7 @@ struct process {
 	struct wait_queue child_wait;   /* for children, in exec for threads; of who waits for us
 					 * in vfork or by a descriptor */
 	bool has_execed;                /* setpgid: -EACCES after exec */
+	uint32_t program;               /* [tree] how many it has begun, from 1 */
 
 	struct path *executable;        /* [tree] /proc/self/exe, see executable_get; NULL: none */
 	int32_t parent_death_signal;
@@ -206,11 +207,22 @@ uint32_t processes_count(void);
  * `after` is given back.  Also ends when `after` has been reaped meanwhile. */
 struct process *process_next(struct process *after);
 
-/* Is the running process privileged (euid 0)?  May it signal that one, or look into its memory and
- * descriptors (tree lock held)? */
+/*
+ * Is the running process privileged (euid 0)?  May it, the tree lock held,
+ *   signal     send this signal to that one;
+ *   inspect    take that one's descriptors: its real ids must be all of the other's;
+ *   look       the same by the ids for files: /proc/PID;
+ *   schedule   say where and when that one runs?
+ */
 bool process_is_privileged(void);
-bool process_may_signal(const struct process *target, int signal);
-bool process_may_inspect(const struct process *target);
+bool process_may_signal(const struct process *target, int signal) REQUIRES(process_tree_lock);
+bool process_may_inspect(const struct process *target) REQUIRES(process_tree_lock);
+bool process_may_look(const struct process *target) REQUIRES(process_tree_lock);
+bool process_may_schedule(const struct process *target) REQUIRES(process_tree_lock);
+
+/* The running process takes other ids, at once for all who look.  With them goes what an older self
+ * had allowed others: to be looked into, to be told of its parent's death. */
+void process_set_credentials(const struct credentials *ids);
 
 /* All by default, or a copy; NULL: no memory. */
 struct signal_actions *signal_actions_create(void);

@@ -31,6 +31,7 @@
 #include "kernel/clock.h"
 #include "kernel/run_queue.h"
 #include "kernel/spinlock.h"
+#include "kernel/tail.h"
 #include "kernel/upcall.h"
 
 enum switch_reason { SWITCH_VOLUNTARY, SWITCH_FORCED };
@@ -50,7 +51,8 @@ static void queue_pull(struct cpu *cpu);
 static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
 			     struct task *next, enum switch_reason reason);
 static inline void slice_watch(struct run_queue *queue, const struct task *task);
-static inline struct task *switch_stacks(struct task *leaving, const struct task *next);
+static inline void canary_switch(struct cpu *cpu, struct task *task, const struct task *next);
+static ALWAYS_INLINE struct task *switch_stacks(struct task *leaving, const struct task *next);
 static inline void switch_finish(struct task *leaving);
 static void task_part(struct run_queue *queue);
 static inline struct run_queue *task_lock_queue(const struct task *task);
@@ -101,7 +103,7 @@ void sched_idle(void)
 		cli();
 		reschedule(SWITCH_VOLUNTARY);
 		queue_pull(cpu);
-		if (cpu->queue->waiting == 0 && !cpu->need_resched)
+		if (READ_ONCE(cpu->queue->waiting) == 0 && !cpu->need_resched)
 			sti_hlt();
 		sti();
 	}
@@ -137,7 +139,7 @@ void schedule_preempt(void)
 /* What preempt_enable and spin_unlock_irq do when somebody better may run. */
 void preempt_reschedule(void)
 {
-	if (!irq_enabled() || this_cpu()->preempt_depth > 0)
+	if (!irq_enabled() || cpu_depth(preempt_depth) > 0)
 		return;
 	cli();
 	schedule_preempt();
@@ -158,9 +160,9 @@ static void reschedule(enum switch_reason reason)
 	struct run_queue *queue = cpu->queue;
 	struct task *task = cpu->task;
 
-	if (unlikely(task->work & WORK_RESCHEDULE))
+	if (unlikely(atomic_load_relaxed(&task->work) & WORK_RESCHEDULE))
 		task_remove_work(task, WORK_RESCHEDULE);
-	if (queue->waiting == 0) {
+	if (READ_ONCE(queue->waiting) == 0) {
 		if (task_may_stay(task, cpu, reason)) {
 			cpu->need_resched = false;
 			return;
@@ -176,7 +178,8 @@ static void reschedule(enum switch_reason reason)
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason)
 {
-	bool wants_to_run = task->state == TASK_RUNNABLE && task->allowed_cpus & BIT(cpu->id);
+	bool wants_to_run = READ_ONCE(task->state) == TASK_RUNNABLE
+		&& READ_ONCE(task->allowed_cpus) & BIT(cpu->id);
 
 	return (reason == SWITCH_FORCED || wants_to_run) && task != cpu->idle;
 }
@@ -258,27 +261,40 @@ static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct ta
 	uint64_t now = cycles_now_ns();
 
 	task->run_time_ns += now - task->run_start_ns;
-	next->run_start_ns = now;
-	if (queue->waiting > 0)
-		slice_watch(queue, next);
-	if (unlikely(!queue->is_sampling) && next->thread) {
-		queue->is_sampling = true;
-		clock_look_at(now + CLOCK_LOOK_NS);
-	}
 	if (reason == SWITCH_FORCED)
 		task->switches_forced++;
 	else
 		task->switches_voluntary++;
 	queue->switches++;
 
-	/* A full barrier: who adds work and sees us not running yet, whose work we shall see. */
+	/* Until then all that is its own belongs to the CPU that it leaves.  A full barrier: who
+	 * adds work and sees us not running yet, whose work we shall see. */
 	while (unlikely(atomic_xchg(&next->on_cpu, true)))
 		pause();
+	next->run_start_ns = now;
+	if (READ_ONCE(queue->waiting) > 0)
+		slice_watch(queue, next);
+	if (unlikely(!queue->is_sampling) && next->thread) {
+		queue->is_sampling = true;
+		clock_look_at(now + CLOCK_LOOK_NS);
+	}
 	task_switch_registers(task, next);
 	cpu_set_kernel_stack(cpu, task_stack_top(next));
 	tlb_activate(next->context);
 	cpu->task = next;
+	canary_switch(cpu, task, next);
 	switch_finish(switch_stacks(task, next));
+}
+
+/* Sanitized builds: functions that return compare what they find with cpu->canary.  The first task
+ * of a CPU keeps the canary that it began with. */
+static inline void canary_switch(struct cpu *cpu, struct task *task, const struct task *next)
+{
+#ifdef COWBELL_SAN
+	static_assert(offsetof(struct cpu, canary) == 32, "the compiler was told so");
+	task->canary = cpu->canary;
+	cpu->canary = next->canary;
+#endif
 }
 
 /*
@@ -286,7 +302,7 @@ static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct ta
  * left for it.  All registers but that and the frame pointer are lost meanwhile; so the compiler
  * saves those it needs, once.
  */
-static inline struct task *switch_stacks(struct task *leaving, const struct task *next)
+static ALWAYS_INLINE struct task *switch_stacks(struct task *leaving, const struct task *next)
 {
 	uint64_t stack_pointer = next->stack_pointer;
 
@@ -323,6 +339,7 @@ static void task_part(struct run_queue *queue)
 	sti();
 	upcall_task_dead(parting);
 	cli();
+	tail_end(TAIL_PREEMPTION_OFF);
 	this_cpu()->preempt_depth = 0;
 }
 
@@ -369,7 +386,7 @@ NO_LOCK_ANALYSIS static inline struct run_queue *task_lock_queue(const struct ta
 		uint32_t id = READ_ONCE(task->cpu);
 		struct run_queue *queue = &queues[id];
 		spin_lock_irqs_off(&queue->lock);
-		if (likely(id == task->cpu))
+		if (likely(id == READ_ONCE(task->cpu)))
 			return queue;
 		spin_unlock_irqs_off(&queue->lock);
 	}
@@ -426,11 +443,12 @@ NO_LOCK_ANALYSIS static ALWAYS_INLINE void task_place(struct task *task, struct 
 	}
 	queue_add(queue, task);
 	bool is_first = queue->waiting == 1;
-	spin_unlock_irqs_off(&queue->lock);
+	uint64_t others = task->allowed_cpus & ~BIT(id);
+	spin_unlock_irqs_off(&queue->lock);     /* from here on it may run, and be gone */
 	if (is_first)
 		cpu_notify(id);
 	if (cpu_count > 1)
-		idle_notify(task->allowed_cpus & ~BIT(id));
+		idle_notify(others);
 }
 
 /* A CPU that went idle while the task was on its way to a busy one may have it. */
@@ -474,7 +492,7 @@ void sched_interrupt(void)
 {
 	const struct cpu *cpu = this_cpu();
 
-	if (cpu->queue->waiting > 0)
+	if (READ_ONCE(cpu->queue->waiting) > 0)
 		cpu_notify(cpu->id);
 }
 
@@ -496,7 +514,7 @@ void sched_tick(uint64_t now_ns)
 	struct run_queue *queue = cpu->queue;
 
 	queue->is_ticking = false;
-	if (queue->waiting == 0)
+	if (READ_ONCE(queue->waiting) == 0)
 		return;
 	if (now_ns < cpu->task->run_start_ns + SLICE_NS) {
 		slice_watch(queue, cpu->task);

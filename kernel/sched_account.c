@@ -13,10 +13,10 @@
 
 uint64_t task_run_time_ns(const struct task *task)
 {
-	uint64_t total = task->run_time_ns;
+	uint64_t total = READ_ONCE(task->run_time_ns);
 
-	if (task->on_cpu)
-		total += cycles_now_ns() - task->run_start_ns;
+	if (READ_ONCE(task->on_cpu))
+		total += cycles_now_ns() - READ_ONCE(task->run_start_ns);
 	return total;
 }
 
@@ -39,10 +39,10 @@ bool sched_sample(bool is_in_program)
 uint64_t sched_idle_ns(uint32_t cpu)
 {
 	const struct task *idle = cpus[cpu]->idle;
-	uint64_t total = idle->run_time_ns;
+	uint64_t total = READ_ONCE(idle->run_time_ns);
 
-	if (cpus[cpu]->queue->running == idle)
-		total += cycles_now_ns() - idle->run_start_ns;
+	if (READ_ONCE(cpus[cpu]->queue->running) == idle)
+		total += cycles_now_ns() - READ_ONCE(idle->run_start_ns);
 	return total;
 }
 
@@ -52,8 +52,9 @@ void sched_totals_get(struct sched_totals *out)
 	for (uint32_t id = 0; id < cpu_count; id++) {
 		const struct run_queue *queue = cpus[id]->queue;
 
-		out->switches += queue->switches;
+		out->switches += READ_ONCE(queue->switches);
 		out->idle_ns += sched_idle_ns(id);
-		out->runnable += queue->waiting + (queue->running != cpus[id]->idle);
+		out->runnable += READ_ONCE(queue->waiting)
+			+ (READ_ONCE(queue->running) != cpus[id]->idle);
 	}
 }

@@ -2,17 +2,19 @@
 /*
  * kernel/selftest.c - the kernel's tests, each followed by the audit.
  *
- * Owns: the ledger taken before each test.
+ * Owns: the ledger and the number of races taken before each test.
  * Locks: none; one run at a time.
  */
 #include "lib/format.h"
 #include "arch/x86_64/power.h"
 #include "kernel/ktest.h"
 #include "kernel/options.h"
+#include "kernel/race.h"
 #include "kernel/selftest.h"
 #include "mm/audit.h"
 
 static struct ledger before;
+static uint32_t races_before;
 
 static void note_before(void);
 static const char *check_after(void);
@@ -30,6 +32,7 @@ void selftest_and_leave(void *unused)
 static void note_before(void)
 {
 	ledger_take(&before);
+	races_before = races_seen();
 }
 
 /* NULL, or what is wrong. */
@@ -41,6 +44,8 @@ static const char *check_after(void)
 
 	if (difference)
 		return difference;
+	if (races_seen() != races_before)
+		return "CPUs met at a variable without agreement: the log says where";
 	ledger_take(&after);
 	if (after.free_frames == before.free_frames && after.slab_objects == before.slab_objects &&
 	    after.spaces == before.spaces && after.objects == before.objects)

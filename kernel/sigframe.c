@@ -155,6 +155,17 @@ static void alternate_restore(struct thread *thread, const struct abi_stack *sta
 		thread->alternate_stack = *stack;
 }
 
+/* There is one kind of program: IRET to other segments would fail.  A frame says whether its ss is
+ * meant. */
+static bool segments_are_ours(const struct abi_ucontext *uc)
+{
+	const struct abi_sigcontext *from = &uc->uc_mcontext;
+	bool is_ss_meant = uc->uc_flags & UC_STRICT_RESTORE_SS;
+
+	return (from->cs | 3) == SELECTOR_USER_CODE &&
+	       (!is_ss_meant || (from->ss | 3) == SELECTOR_USER_DATA);
+}
+
 static int frame_take_back(struct trap_frame *frame)
 {
 	struct thread *thread = current_thread();
@@ -163,7 +174,7 @@ static int frame_take_back(struct trap_frame *frame)
 
 	if (copy_from_user(&uc, at, sizeof(uc)) || uc.uc_mcontext.rip >= USER_END)
 		return -EFAULT;
-	if (fpu_from_user(uc.uc_mcontext.fpstate))
+	if (!segments_are_ours(&uc) || fpu_from_user(uc.uc_mcontext.fpstate))
 		return -EFAULT;
 	registers_restore(frame, &uc.uc_mcontext);
 	alternate_restore(thread, &uc.uc_stack);

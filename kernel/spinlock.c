@@ -124,8 +124,8 @@ const char *lock_rank_name(enum lock_rank rank)
 
 void assert_may_sleep(void)
 {
-	assert(this_cpu()->irq_depth == 0);
-	assert(this_cpu()->preempt_depth == 0);
+	assert(cpu_depth(irq_depth) == 0);
+	assert(cpu_depth(preempt_depth) == 0);
 	assert(irq_enabled());
 }
 
@@ -141,7 +141,7 @@ static bool rank_may_nest(unsigned rank)
 
 static unsigned interrupt_mark(void)
 {
-	return this_cpu()->irq_depth > 0 ? RANK_IN_INTERRUPT : 0;
+	return cpu_depth(irq_depth) > 0 ? RANK_IN_INTERRUPT : 0;
 }
 
 static void lock_rank_check(const struct task *task, const void *lock, unsigned rank)
@@ -172,7 +172,7 @@ static_assert(RANK_COUNT <= 64, "a bit for each rank");
  * itself. */
 static void lock_use_check(unsigned rank)
 {
-	bool is_in_interrupt = this_cpu()->irq_depth > 0;
+	bool is_in_interrupt = cpu_depth(irq_depth) > 0;
 	uint64_t bit = 1ull << rank;
 
 	if (is_in_interrupt)

@@ -16,6 +16,7 @@
 #include "arch/x86_64/insn.h"
 #include "kernel/hooks.h"
 #include "kernel/panic.h"
+#include "kernel/tail.h"
 
 enum lock_rank {
 	RANK_FILE = 1,          /* sleeping: an open file's position */
@@ -155,6 +156,8 @@ void preempt_reschedule(void);          /* if preemption and interrupts are on; 
 static inline void preempt_disable(void)
 {
 	__asm__ volatile("incl %%gs:%c0" : : "i"(offsetof(struct cpu, preempt_depth)) : "memory");
+	if (TAIL_IS_MEASURED && this_cpu()->preempt_depth == 1)
+		tail_begin(TAIL_PREEMPTION_OFF);
 }
 
 /* Has this CPU been asked to choose again? */
@@ -168,6 +171,8 @@ static inline bool preempt_is_wanted(void)
 
 static inline void preempt_enable(void)
 {
+	if (TAIL_IS_MEASURED && this_cpu()->preempt_depth == 1)
+		tail_end(TAIL_PREEMPTION_OFF);
 	__asm__ volatile("decl %%gs:%c0" : : "i"(offsetof(struct cpu, preempt_depth)) : "memory");
 	if (unlikely(preempt_is_wanted()))
 		preempt_reschedule();
@@ -180,22 +185,26 @@ NO_LOCK_ANALYSIS static inline void spin_lock(struct spinlock *lock)
 	DEBUG_LOCK_ENTER(lock, lock->rank);
 	if (unlikely(atomic_xchg(&lock->held, 1) != 0))
 		spin_wait(&lock->held, lock->rank);
+	tail_lock_taken(lock->rank);
 }
 
 NO_LOCK_ANALYSIS static inline bool spin_try_lock(struct spinlock *lock)
 {
+	jitter();
 	preempt_disable();
 	if (atomic_xchg(&lock->held, 1) != 0) {
 		preempt_enable();
 		return false;
 	}
 	DEBUG_LOCK_NOTE(lock, lock->rank);
+	tail_lock_taken(lock->rank);
 	return true;
 }
 
 NO_LOCK_ANALYSIS static inline void spin_unlock(struct spinlock *lock)
 {
 	DEBUG_LOCK_LEAVE(lock);
+	tail_lock_released(lock->rank);
 	atomic_store_release(&lock->held, 0);
 	preempt_enable();
 	jitter();
@@ -206,11 +215,13 @@ NO_LOCK_ANALYSIS static inline void spin_lock_irqs_off(struct spinlock *lock)
 	DEBUG_LOCK_ENTER(lock, lock->rank);
 	if (unlikely(atomic_xchg(&lock->held, 1) != 0))
 		spin_wait(&lock->held, lock->rank);
+	tail_lock_taken(lock->rank);
 }
 
 NO_LOCK_ANALYSIS static inline void spin_unlock_irqs_off(struct spinlock *lock)
 {
 	DEBUG_LOCK_LEAVE(lock);
+	tail_lock_released(lock->rank);
 	atomic_store_release(&lock->held, 0);
 }
 
@@ -245,11 +256,13 @@ static inline void spin_lock_byte(uint8_t *lock)
 	DEBUG_LOCK_ENTER(lock, RANK_TABLE);
 	if (unlikely(atomic_xchg(lock, 1) != 0))
 		spin_wait(lock, RANK_TABLE);
+	tail_lock_taken(RANK_TABLE);
 }
 
 static inline void spin_unlock_byte(uint8_t *lock)
 {
 	DEBUG_LOCK_LEAVE(lock);
+	tail_lock_released(RANK_TABLE);
 	atomic_store_release(lock, 0);
 	preempt_enable();
 	jitter();

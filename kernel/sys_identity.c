@@ -4,7 +4,7 @@
  *
  * Invariants: without privilege an id may only become what one of real, effective and saved is
  *             already. The ids for files follow the effective ones.
- * Locks:      process_tree_lock while ids change, because others ask whether they may send signals.
+ * Locks:      none here: all ids change at once, in process_set_credentials().
  * See:        credentials(7), setresuid(2).
  */
 #include "kernel/syscall.h"
@@ -18,7 +18,7 @@
 
 struct ids { uint32_t real, effective, saved; };
 
-static struct credentials *mine(void)
+static const struct credentials *mine(void)
 {
 	return &current_process()->credentials;
 }
@@ -40,28 +40,22 @@ static bool is_one_of(uint32_t id, struct ids ids)
 
 static void users_set(struct ids ids)
 {
-	struct process *self = current_process();
+	struct credentials changed = *mine();
 
-	spin_lock(&process_tree_lock);
-	if (ids.effective != self->credentials.euid)
-		self->is_dumpable = false;
-	self->credentials.uid = ids.real;
-	self->credentials.euid = self->credentials.fsuid = ids.effective;
-	self->credentials.suid = ids.saved;
-	spin_unlock(&process_tree_lock);
+	changed.uid = ids.real;
+	changed.euid = changed.fsuid = ids.effective;
+	changed.suid = ids.saved;
+	process_set_credentials(&changed);
 }
 
 static void groups_set(struct ids ids)
 {
-	struct process *self = current_process();
+	struct credentials changed = *mine();
 
-	spin_lock(&process_tree_lock);
-	if (ids.effective != self->credentials.egid)
-		self->is_dumpable = false;
-	self->credentials.gid = ids.real;
-	self->credentials.egid = self->credentials.fsgid = ids.effective;
-	self->credentials.sgid = ids.saved;
-	spin_unlock(&process_tree_lock);
+	changed.gid = ids.real;
+	changed.egid = changed.fsgid = ids.effective;
+	changed.sgid = ids.saved;
+	process_set_credentials(&changed);
 }
 
 long sys_getuid(const struct syscall_args *args)
@@ -217,18 +211,22 @@ long sys_getresgid(const struct syscall_args *args)
 long sys_setfsuid(const struct syscall_args *args)
 {
 	uint32_t id = (uint32_t)args->rdi, old = mine()->fsuid;
+	struct credentials changed = *mine();
 
+	changed.fsuid = id;
 	if (id != KEEP && (process_is_privileged() || id == old || is_one_of(id, users())))
-		mine()->fsuid = id;
+		process_set_credentials(&changed);
 	return old;
 }
 
 long sys_setfsgid(const struct syscall_args *args)
 {
 	uint32_t id = (uint32_t)args->rdi, old = mine()->fsgid;
+	struct credentials changed = *mine();
 
+	changed.fsgid = id;
 	if (id != KEEP && (process_is_privileged() || id == old || is_one_of(id, groups())))
-		mine()->fsgid = id;
+		process_set_credentials(&changed);
 	return old;
 }
 
@@ -250,19 +248,16 @@ long sys_getgroups(const struct syscall_args *args)
 
 long sys_setgroups(const struct syscall_args *args)
 {
-	uint32_t list[GROUPS_MAX];
+	struct credentials changed = *mine();
 	uint64_t count = (uint32_t)args->rdi;
 
 	if (!process_is_privileged())
 		return -EPERM;
 	if (count > GROUPS_MAX)
 		return -EINVAL;
-	if (copy_from_user(list, args->rsi, count * sizeof(list[0])))
+	if (copy_from_user(changed.groups, args->rsi, count * sizeof(changed.groups[0])))
 		return -EFAULT;
-	spin_lock(&process_tree_lock);
-	for (uint64_t i = 0; i < count; i++)
-		mine()->groups[i] = list[i];
-	mine()->group_count = (uint32_t)count;
-	spin_unlock(&process_tree_lock);
+	changed.group_count = (uint32_t)count;
+	process_set_credentials(&changed);
 	return 0;
 }

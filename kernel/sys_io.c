@@ -18,8 +18,6 @@
 
 static int check_range(virt_t at, uint64_t len)
 {
-	if ((int64_t)len < 0)
-		return -EINVAL;
 	return user_range_ok(at, len) ? 0 : -EFAULT;
 }
 
@@ -237,7 +235,7 @@ static long send_file(struct file *out, struct file *in, virt_t offset, size_t l
 	struct copy copy = { .in = in, .out = out, .in_at = &at };
 	ssize_t done = copy_bytes(&copy, MIN(len, (size_t)RW_COUNT_MAX));
 
-	if (done > 0)
+	if (done > 0 || offset)
 		err = position_set(in, offset, at);
 	return err ? err : done;
 }

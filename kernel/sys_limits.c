@@ -162,6 +162,14 @@ static struct thread *thread_named(int32_t tid)
 	return thread;
 }
 
+static bool may_schedule(const struct process *process)
+{
+	spin_lock(&process_tree_lock);
+	bool may = process_may_schedule(process);
+	spin_unlock(&process_tree_lock);
+	return may;
+}
+
 static uint64_t online_mask(void)
 {
 	return cpu_count == 64 ? UINT64_MAX : BIT(cpu_count) - 1;
@@ -177,7 +185,7 @@ long sys_sched_setaffinity(const struct syscall_args *args)
 	if (!thread)
 		return -ESRCH;
 	long err = 0;
-	if (!may_see_limits(thread->process))
+	if (!may_schedule(thread->process))
 		err = -EPERM;
 	else if (!(mask & online_mask()))
 		err = -EINVAL;
@@ -201,21 +209,22 @@ long sys_sched_getaffinity(const struct syscall_args *args)
 	return copy_to_user(args->rdx, &mask, sizeof(mask)) ? -EFAULT : (long)sizeof(mask);
 }
 
-/* There is one policy.  0, -ESRCH. */
-static long thread_check(int32_t tid)
+/* There is one policy.  0, -ESRCH; who wants to set it may be told -EPERM. */
+static long thread_check(int32_t tid, bool sets)
 {
 	if (tid < 0)
 		return -EINVAL;
 	struct thread *thread = thread_named(tid);
 	if (!thread)
 		return -ESRCH;
+	long err = sets && !may_schedule(thread->process) ? -EPERM : 0;
 	thread_put(thread);
-	return 0;
+	return err;
 }
 
 long sys_sched_getscheduler(const struct syscall_args *args)
 {
-	long err = thread_check((int32_t)args->rdi);
+	long err = thread_check((int32_t)args->rdi, false);
 	return err ? err : SCHED_OTHER;
 }
 
@@ -231,14 +240,14 @@ long sys_sched_setscheduler(const struct syscall_args *args)
 	if ((policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE) ||
 	    param.sched_priority != 0)
 		return -EINVAL;
-	return thread_check((int32_t)args->rdi);
+	return thread_check((int32_t)args->rdi, true);
 }
 
 long sys_sched_getparam(const struct syscall_args *args)
 {
 	struct abi_sched_param param = { 0 };
 
-	long err = thread_check((int32_t)args->rdi);
+	long err = thread_check((int32_t)args->rdi, false);
 	return err ? err : copy_to_user(args->rsi, &param, sizeof(param));
 }
 
@@ -293,25 +302,34 @@ static bool nice_concerns(const struct process *process, const struct nice_reque
 	}
 }
 
-static void nice_set(struct process *process, struct nice_request *request)
+/* RLIMIT_NICE is 20 - the lowest number that one may go down to. */
+static bool may_be_nicer(const struct process *process, const struct task *task, int nice)
 {
-	const struct credentials *mine = &current_process()->credentials;
+	uint64_t limit = process->limits[RLIMIT_NICE].rlim_cur;
+
+	return nice >= task->nice || process_is_privileged() ||
+	       (uint64_t)(NICE_MOST + 1 - nice) <= limit;
+}
+
+static void nice_set(struct process *process, struct nice_request *request)
+	REQUIRES(process_tree_lock)
+{
 	struct thread *thread;
 
 	request->result = request->result == -ESRCH ? 0 : request->result;
-	if (!process_is_privileged() && mine->euid != process->credentials.uid) {
+	if (!process_may_schedule(process)) {
 		request->result = -EPERM;
 		return;
 	}
 	list_for_each_entry(thread, &process->threads, node) {
-		if (request->nice < thread->task->nice && !process_is_privileged())
+		if (!may_be_nicer(process, thread->task, request->nice))
 			request->result = -EACCES;
 		else
 			thread->task->nice = (int8_t)request->nice;
 	}
 }
 
-static void nice_visit(struct process *process, void *argument)
+static void nice_visit(struct process *process, void *argument) REQUIRES(process_tree_lock)
 {
 	struct nice_request *request = argument;
 	const struct thread *leader = process->leader;

@@ -12,17 +12,12 @@
 #include "fs/fdtable.h"
 #include "fs/names.h"
 #include "kernel/at_name.h"
-#include "kernel/credentials.h"
+#include "kernel/process.h"
 #include "kernel/upcall.h"
 #include "mm/slab.h"
 
 /* How mounts spread between namespaces: there is one namespace. */
 enum { MS_PROPAGATION = 1 << 17 | 1 << 18 | 1 << 19 | 1 << 20 };
-
-static bool is_privileged(void)
-{
-	return credentials_are_privileged(upcall_credentials());
-}
 
 /* ---- where a process stands ---- */
 
@@ -89,7 +84,7 @@ long sys_chroot(const struct syscall_args *args)
 	if (err)
 		return err;
 	err = check_standing(&path);
-	if (!err && !is_privileged())
+	if (!err && !process_is_privileged())
 		err = -EPERM;
 	if (!err)
 		context_set_root(&path);
@@ -142,7 +137,7 @@ static long mknod_at(int dirfd, virt_t name, uint32_t mode, uint32_t rdev)
 		break;
 	case S_IFCHR:
 	case S_IFBLK:
-		if (!is_privileged())
+		if (!credentials_are_privileged(upcall_credentials()))
 			return -EPERM;
 		break;
 	case S_IFDIR:
@@ -392,13 +387,13 @@ long sys_mount(const struct syscall_args *args)
 	unsigned long flags = args->r10;
 	struct path at;
 
-	if (!is_privileged())
-		return -EPERM;
 	int err = at_walk(AT_FDCWD, args->rsi, 0, &at);
 
 	if (err)
 		return err;
-	if (flags & MS_REMOUNT)
+	if (!process_is_privileged())
+		err = -EPERM;
+	else if (flags & MS_REMOUNT)
 		err = remount_from_user(&at, args);
 	else if (flags & MS_BIND)
 		err = mount_bind_from(&at, args->rdi);
@@ -417,13 +412,11 @@ long sys_umount2(const struct syscall_args *args)
 
 	if (args->rsi & ~(uint64_t)(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
 		return -EINVAL;
-	if (!is_privileged())
-		return -EPERM;
 	int err = at_walk(AT_FDCWD, args->rdi, walk_flags, &at);
 
 	if (err)
 		return err;
-	err = mount_remove(&at, args->rsi);
+	err = process_is_privileged() ? mount_remove(&at, args->rsi) : -EPERM;
 	path_put(&at);
 	return err;
 }

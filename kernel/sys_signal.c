@@ -373,8 +373,8 @@ long sys_rt_tgsigqueueinfo(const struct syscall_args *args)
 	int32_t pid = (int32_t)args->rdi;
 	struct abi_siginfo info;
 
-	if (pid <= 0)
-		return -EINVAL;
 	int err = info_get(args->r10, pid, &info);
-	return err ? err : kill_thread(pid, (int32_t)args->rsi, (int)args->rdx, &info);
+	if (err)
+		return err;
+	return pid <= 0 ? -EINVAL : kill_thread(pid, (int32_t)args->rsi, (int)args->rdx, &info);
 }

@@ -107,9 +107,12 @@ long sys_gettimeofday(const struct syscall_args *args)
 
 long sys_settimeofday(const struct syscall_args *args)
 {
+	struct abi_timezone zone;
 	uint64_t ns = 0;
 	int err = args->rdi ? timeval_get_user(args->rdi, &ns) : 0;
 
+	if (!err && args->rsi)
+		err = copy_from_user(&zone, args->rsi, sizeof(zone));
 	if (err)
 		return err;
 	if (!process_is_privileged())

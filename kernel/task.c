@@ -23,6 +23,7 @@
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/tlb.h"
+#include "kernel/hooks.h"
 #include "kernel/spinlock.h"
 #include "kernel/upcall.h"
 
@@ -84,6 +85,7 @@ static struct task *task_alloc(const char *name)
 	task->context = &kernel_context;
 	task->cpu = READ_ONCE(this_cpu()->id);
 	task->allowed_cpus = UINT64_MAX;
+	task->fault_point_at = fault_points_inherited();
 	atomic_inc(&created);
 	task_enlist(task);
 	return task;

@@ -13,7 +13,12 @@
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/trap.h"
 
-enum { KSTACK_SIZE = 8192, TASK_NAME_MAX = 16 };
+#ifdef COWBELL_SAN
+enum { KSTACK_SIZE = 16384 };           /* variables lie far apart */
+#else
+enum { KSTACK_SIZE = 8192 };
+#endif
+enum { TASK_NAME_MAX = 16 };
 
 enum task_state {
 	TASK_RUNNABLE,                  /* running, or on a run queue */
@@ -48,12 +53,15 @@ struct task {
 	uint64_t switches_voluntary, switches_forced;
 
 	uint32_t work;                  /* atomic: WORK_ bits */
+#ifdef COWBELL_SAN
+	uint64_t canary;                /* what stands between its stack's variables and calls */
+#endif
 #ifdef COWBELL_DEBUG
 	uint32_t lock_depth;            /* [itself] locks held */
 	const void *locks[12];          /* [itself] which, with lock_ranks */
 	uint8_t lock_ranks[12];
 #endif
-	uint64_t fault_point_at;        /* [itself] n-th fault point to fail; 0: none */
+	uint64_t fault_point_at;        /* [itself] n-th fault point to fail, see kernel/hooks.h */
 
 	/* [set before it first runs] */
 	char name[TASK_NAME_MAX];

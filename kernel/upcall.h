@@ -11,18 +11,21 @@
 
 struct trap_frame;
 
-enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
+enum access {
+	ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC,
+	ACCESS_FORCE,                   /* a write that the range forbids: mm/uaccess.h */
+};
 
 /*
  * A page fault at a user address, from a program or from a kernel copy.  May sleep.
  * 0: run the instruction again.  -EFAULT no mapping, -EACCES forbidden, -ENXIO beyond the end of
- * the object (SIGBUS), -ENOMEM.
+ * the object (SIGBUS), -ENOMEM: upcall_find_memory() before giving up.
  */
 int upcall_page_fault(virt_t addr, enum access access);
 
-/* What must not fail has found no memory.  Give back what is only kept, or have somebody killed,
- * and wait for it.  No space's lock is held.  0: try again.  -ENOMEM: it is the running program
- * that ends. */
+/* What must not fail, a fault among them, has found no memory.  Give back what is only kept, or
+ * have somebody killed, and wait for it.  No space's lock is held.  0: try again.  -ENOMEM: it is
+ * the running program that ends. */
 int upcall_find_memory(void);
 
 /* Is the running program to die as soon as it can?  Then long work for it is in vain. */

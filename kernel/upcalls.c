@@ -12,6 +12,7 @@
 #include "arch/x86_64/trap.h"
 #include "kernel/clock.h"
 #include "kernel/deliver.h"
+#include "kernel/entropy.h"
 #include "kernel/oom.h"
 #include "kernel/printk.h"
 #include "kernel/process.h"
@@ -29,13 +30,8 @@
 static inline int page_fault(virt_t addr, enum access access)
 {
 	struct space *space = current->space;
-	int err = -EFAULT;
 
-	if (likely(space != NULL))
-		err = fault_resolve(space, addr, access);
-	while (unlikely(err == -ENOMEM) && oom_relieve() == 0)
-		err = fault_resolve(space, addr, access);
-	return err;
+	return likely(space != NULL) ? fault_resolve(space, addr, access) : -EFAULT;
 }
 
 int upcall_find_memory(void)
@@ -160,6 +156,9 @@ struct task *upcall_task_alloc(void)
 		task_block_free(task);
 		return NULL;
 	}
+#ifdef COWBELL_SAN
+	task->canary = entropy_u64() << 8;      /* a zero byte first: strings end there */
+#endif
 	return task;
 }
 

@@ -16,6 +16,7 @@
 #include "lib/string.h"
 #include "lib/abi/errno.h"
 #include "lib/atomic.h"
+#include "lib/kasan.h"
 
 /* Eight bytes at any address, of any type. */
 typedef uint64_t word_t __attribute__((may_alias, aligned(1)));
@@ -40,6 +41,8 @@ static void *copy_forward(void *to, const void *from, size_t size)
 	/* The last eight bytes go as one word, whatever they overlap. */
 	last = *(const word_t *)(byte_from + size - sizeof(word_t));
 	if (words >= REP_WORDS_MIN) {
+		kasan_check_write(to, size);
+		kasan_check_read(from, size);
 		__asm__ volatile("rep movsq"
 				 : "+D"(byte_to), "+S"(byte_from), "+c"(words)
 				 :
@@ -100,6 +103,7 @@ void *memset(void *to, int byte, size_t size)
 		return to;
 	}
 	if (words >= REP_WORDS_MIN) {
+		kasan_check_write(to, size);
 		__asm__ volatile("rep stosq"
 				 : "+D"(byte_to), "+c"(words)
 				 : "a"(pattern)

@@ -22,6 +22,7 @@
 #include "mm/hugetlb.h"
 #include "mm/kstack.h"
 #include "mm/object.h"
+#include "mm/quarantine.h"
 #include "mm/slab.h"
 
 enum { AUDIT_TRIES = 8, MESSAGE_MAX = 320, OWNERS_MAX = 2 };
@@ -403,7 +404,7 @@ void ledger_take(struct ledger *out)
 	slabs_trim();
 	*out = (struct ledger){
 		.free_frames = frames_free() + kstacks_cached_frames() + paging_table_pages()
-			       + hugetlb_pool_frames(),
+			       + hugetlb_pool_frames() + quarantine_slab_frames(),
 		.slab_objects = slab_objects(),
 		.spaces = spaces_count(),
 		.objects = objects_count(),

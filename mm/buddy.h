@@ -31,12 +31,14 @@ unsigned buddy_take_singles(uint32_t *pfns, unsigned count);
 
 /* Give a block back: all its frames of kind FREE. */
 void buddy_give(pfn_t pfn, unsigned order);
-void buddy_give_singles(const uint32_t *pfns, unsigned count);
+
+/* The same for single frames; they end up in another order. */
+void buddy_give_singles(uint32_t *pfns, unsigned count);
 
 /* Give any run of frames of kind FREE, as the largest blocks it consists of. */
 void buddy_give_range(pfn_t start, pfn_t end);
 
-/* Frames on the free lists. */
+/* Frames on the free lists, and those that nobody has touched yet. */
 extern uint64_t buddy_free;             /* [the lists' lock; others may look] */
 
 static inline uint64_t buddy_free_frames(void)

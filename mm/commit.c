@@ -12,6 +12,7 @@
 #include "lib/abi/errno.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
+#include "kernel/hooks.h"
 #include "kernel/panic.h"
 #include "kernel/upcall.h"
 #include "mm/frame.h"
@@ -81,6 +82,8 @@ int commit_charge(uint64_t pages, uint64_t space_pages)
 {
 	if (!pages)
 		return 0;
+	if (FAULT_POINT("promise"))
+		return -ENOMEM;
 
 	bool is_kept = true;
 	commit_take(pages);

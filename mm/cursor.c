@@ -33,8 +33,9 @@ int cursor_own(struct cursor *cursor, pte_t *slot, int level, bool *stops)
 
 	spin_lock_byte(&frames[table].lock);
 	if (*stops && is_huge_place(pte_load(slot), level)) {
-		cursor->slot = slot;
+		cursor->table = &frames[table];
 		cursor->level = level;
+		cursor->slot = slot;
 		return 0;
 	}
 	*stops = false;
@@ -61,9 +62,10 @@ int cursor_open_level(struct cursor *cursor, struct space *space, virt_t addr, i
 			return err;
 		table = pte_pfn(pte_load(slot));
 	}
-	spin_lock_byte(&frames[table].lock);
-	cursor->slot = &frame_entries(table)[pte_index(addr, to_level)];
+	cursor->table = &frames[table];
+	spin_lock_byte(&cursor->table->lock);
 	cursor->level = to_level;
+	cursor->slot = &frame_entries(table)[pte_index(addr, to_level)];
 	return 0;
 }
 
@@ -73,14 +75,11 @@ int cursor_descend(struct cursor *cursor)
 	bool stops = false;
 
 	assert(cursor->level == 2);
-	spin_unlock_byte(&frames[slot_table(slot)].lock);
+	spin_unlock_byte(&cursor->table->lock);
 	int err = cursor_own(cursor, slot, 2, &stops);
 	if (err)
 		return err;
-	pfn_t table = pte_present_pfn(pte_load(slot));
-	spin_lock_byte(&frames[table].lock);
-	cursor->slot = &frame_entries(table)[pte_index(cursor->addr, 1)];
-	cursor->level = 1;
+	cursor_lock_leaf(cursor, pte_present_pfn(pte_load(slot)));
 	return 0;
 }
 
@@ -94,25 +93,6 @@ pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather
 		table = pte_pfn(pte_load(slot));
 	}
 	return &frame_entries(table)[pte_index(addr, to_level)];
-}
-
-void cursor_replace(struct cursor *cursor, pte_t leaf)
-{
-	pte_t old = cursor_get(cursor);
-	assert(pte_is_present(old));
-
-	pte_store(cursor->slot, PTE_NONE);      /* for so long the table's totals wait */
-	space_flush_page(cursor->space, cursor->addr);
-	cursor->gather.must_flush = false;  /* the same flush covered the tables replaced above */
-	pte_store(cursor->slot, leaf);
-
-	if (pte_is_counted(old)) {
-		frame_put(pte_present_pfn(old));
-	} else {
-		frames[slot_table(cursor->slot)].resident++;
-		space_count_resident(cursor->space, 1);
-	}
-	event(entry_set, cursor->addr, leaf.bits, 1);
 }
 
 void cursor_set_huge(struct cursor *cursor, pte_t leaf)

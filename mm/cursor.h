@@ -18,8 +18,9 @@
 struct cursor {
 	struct space *space;
 	virt_t addr;                    /* page aligned */
-	pte_t *slot;                    /* in a table of `level`, which is locked */
-	int level;                      /* 1; higher only for cursor_open_leaf */
+	struct frame *table;            /* locked */
+	int level;                      /* of the table: 1; higher only for cursor_open_leaf */
+	pte_t *slot;                    /* in the table */
 	struct gather gather;           /* tables replaced on the way */
 };
 
@@ -43,6 +44,12 @@ MUST_CHECK int cursor_descend(struct cursor *cursor);
 /* Unlock; shoot down and put what was replaced. */
 static inline void cursor_close(struct cursor *cursor);
 
+/* The same two for most faults, which find every table on the way their own: false when one is
+ * not, and all is as before.  Such a cursor has gathered nothing. */
+MUST_CHECK static inline bool cursor_open_own(struct cursor *cursor, struct space *space,
+					      virt_t addr) REQUIRES_SHARED(space->lock);
+static inline void cursor_close_own(struct cursor *cursor);
+
 /* On the way down: own what a slot names that is not a table of our own.  Failures as above.  True
  * in *stops: this is where the cursor is to stay; its table is locked. */
 MUST_CHECK int cursor_own(struct cursor *cursor, pte_t *slot, int level, bool *stops);
@@ -52,15 +59,23 @@ static inline pte_t cursor_get(const struct cursor *cursor)
 	return pte_load(cursor->slot);
 }
 
-/* Store the page's leaf; keeps the table's totals and the space's RSS. */
-static inline void cursor_set(struct cursor *cursor, pte_t leaf)
+/* Store the page's leaf over `old`, which is what cursor_get() says; keeps the table's totals and
+ * the space's RSS. */
+static inline void cursor_change(struct cursor *cursor, pte_t old, pte_t leaf)
 {
-	int change = pte_is_counted(leaf) - pte_is_counted(cursor_get(cursor));
+	int change = pte_is_counted(leaf) - pte_is_counted(old);
 
-	entry_store(cursor->slot, leaf);
+	cursor->table->used += !pte_is_none(leaf) - !pte_is_none(old);
+	cursor->table->resident += change;
+	pte_store(cursor->slot, leaf);
 	if (change != 0)
 		space_count_resident(cursor->space, change);
 	event(entry_set, cursor->addr, leaf.bits, 1);
+}
+
+static inline void cursor_set(struct cursor *cursor, pte_t leaf)
+{
+	cursor_change(cursor, cursor_get(cursor), leaf);
 }
 
 /* Store a huge leaf, or none, where no table is. */
@@ -68,7 +83,7 @@ void cursor_set_huge(struct cursor *cursor, pte_t leaf);
 
 /* Replace a present leaf by another frame's: not present, shoot down, then the new one; the old
  * frame is put after that (invariant T3). */
-void cursor_replace(struct cursor *cursor, pte_t leaf);
+static inline void cursor_replace(struct cursor *cursor, pte_t old, pte_t leaf);
 
 /* The same for what a slot for 2 MiB names, be it a huge leaf or a table. */
 void cursor_replace_huge(struct cursor *cursor, pte_t leaf);
@@ -106,7 +121,15 @@ void cursor_for_each(const struct space *space, virt_t start, virt_t end,
 		     void (*visit)(const struct leaf_visit *leaf, void *argument), void *argument)
 	REQUIRES(space->lock);
 
-/* Every fault comes this way. */
+/* At the page's leaf, now that its table is known. */
+static inline void cursor_lock_leaf(struct cursor *cursor, pfn_t table)
+{
+	cursor->table = &frames[table];
+	spin_lock_byte(&cursor->table->lock);
+	cursor->level = 1;
+	cursor->slot = &frame_entries(table)[pte_index(cursor->addr, 1)];
+}
+
 static inline int cursor_go_down(
 	struct cursor *cursor, struct space *space, virt_t addr, bool stops_early)
 {
@@ -129,9 +152,7 @@ static inline int cursor_go_down(
 		table = pte_present_pfn(entry);
 	}
 
-	spin_lock_byte(&frames[table].lock);
-	cursor->slot = &frame_entries(table)[pte_index(addr, 1)];
-	cursor->level = 1;
+	cursor_lock_leaf(cursor, table);
 	return 0;
 }
 
@@ -147,8 +168,48 @@ static inline int cursor_open_leaf(struct cursor *cursor, struct space *space, v
 
 static inline void cursor_close(struct cursor *cursor)
 {
-	spin_unlock_byte(&frames[slot_table(cursor->slot)].lock);
+	spin_unlock_byte(&cursor->table->lock);
 	if (unlikely(cursor->gather.count || cursor->gather.must_flush))
 		space_gather_finish(cursor->space, &cursor->gather, cursor->addr,
 				    cursor->addr + PAGE_SIZE);
+}
+
+static inline bool cursor_open_own(struct cursor *cursor, struct space *space, virt_t addr)
+{
+	pfn_t table = space->mmu.root >> PAGE_SHIFT;
+#pragma GCC unroll 3
+	for (int level = PTE_LEVELS; level > 1; level--) {
+		pte_t entry = pte_load(&frame_entries(table)[pte_index(addr, level)]);
+		if (unlikely(!pte_is_own_table(entry)))
+			return false;
+		table = pte_present_pfn(entry);
+	}
+
+	cursor->space = space;
+	cursor->addr = addr;
+	cursor_lock_leaf(cursor, table);
+	return true;
+}
+
+static inline void cursor_close_own(struct cursor *cursor)
+{
+	spin_unlock_byte(&cursor->table->lock);
+}
+
+static inline void cursor_replace(struct cursor *cursor, pte_t old, pte_t leaf)
+{
+	assert(pte_is_present(old));
+
+	pte_store(cursor->slot, PTE_NONE);      /* for so long the table's totals wait */
+	space_flush_page(cursor->space, cursor->addr);
+	cursor->gather.must_flush = false;  /* the same flush covered the tables replaced above */
+	pte_store(cursor->slot, leaf);
+
+	if (pte_is_counted(old)) {
+		frame_put(pte_present_pfn(old));
+	} else {
+		cursor->table->resident++;
+		space_count_resident(cursor->space, 1);
+	}
+	event(entry_set, cursor->addr, leaf.bits, 1);
 }

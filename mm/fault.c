@@ -2,7 +2,7 @@
 /*
  * mm/fault.c - one fault: refuse, fill, own or accept.
  *
- *   trap -> upcall_page_fault -> fault_resolve -> fault_once -> page_own
+ *   trap -> upcall_page_fault -> fault_resolve -> write_on_own_path -> fault_leaf -> page_own
  *
  *                         what the range allows
  *   leaf is              read                        write
@@ -18,8 +18,15 @@
  *   huge, or none where  mm/huge.c
  *   one may come to be
  *
+ * Most faults are writes that find every table on the way their own: write_on_own_path is for
+ * them.  All others go by fault_by_descent, which owns what is not, knows huge pages, and waits for
+ * objects.  Both end in fault_leaf, which is compiled into each.
+ *
  * "Nothing to do" means that another thread was here first, or that this CPU remembered less than
  * the entry allows: run the instruction again.
+ *
+ * A write by force, where the range does not allow it, takes the same ways, but its leaf gets no
+ * write bit.
  *
  * Invariants:  opening the cursor has owned every table on the path, so the frame's count alone
  *              tells whether a page is ours.  Reads own the path too: shared tables are never
@@ -47,37 +54,77 @@ struct fault {
 	pfn_t page;                     /* of the object, held for us; FRAME_NONE: none */
 };
 
-static int fault_once(struct space *space, virt_t addr, enum access access)
+enum { FAULT_NOT_THAT_EASY = 1 };       /* nothing was done */
+
+static ALWAYS_INLINE int write_on_own_path(struct space *space, virt_t addr)
 	REQUIRES_SHARED(space->lock);
-static bool vma_allows(const struct vma *vma, enum access access);
+static int fault_by_descent(struct space *space, virt_t addr, enum access access)
+	REQUIRES_SHARED(space->lock);
+static int fault_again(struct space *space, virt_t addr, enum access access, int err);
+static ALWAYS_INLINE bool vma_allows(const struct vma *vma, enum access access);
+static bool fault_must_fetch(const struct fault *fault, pte_t leaf);
 static int fault_fetch(struct fault *fault);
-static int fault_leaf(struct fault *fault, struct cursor *cursor);
-static int page_fill(struct fault *fault, struct cursor *cursor);
-static int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf);
+static ALWAYS_INLINE int fault_leaf(struct fault *fault, struct cursor *cursor, pte_t leaf);
+static ALWAYS_INLINE int page_fill(struct fault *fault, struct cursor *cursor);
+static ALWAYS_INLINE int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf);
 
 int fault_resolve(struct space *space, virt_t addr, enum access access)
 {
 	work_add(&space->work, faults, 1);
 	event(fault, space->mmu.id, addr, access);
 
-	int err;
-	do {
-		read_lock(&space->lock);
-		err = fault_once(space, page_floor(addr), access);
-		read_unlock(&space->lock);
-		if (err == -EFAULT)             /* nothing there: may the stack grow? */
-			err = space_grow_stack(space, addr) ?: -EAGAIN;
-		if (err == -EAGAIN)
-			task_yield();           /* to who takes the snapshot */
-	} while (err == -EAGAIN);
-
-	if (err && err != -ENOMEM)
-		work_add(&space->work, faults_refused, 1);
+	read_lock(&space->lock);
+	int err = FAULT_NOT_THAT_EASY;
+	if (likely(access == ACCESS_WRITE))
+		err = write_on_own_path(space, page_floor(addr));
+	if (unlikely(err == FAULT_NOT_THAT_EASY))
+		err = fault_by_descent(space, page_floor(addr), access);
+	read_unlock(&space->lock);
+	if (unlikely(err))
+		err = fault_again(space, addr, access, err);
 	event(fault_done, space->mmu.id, addr, err);
 	return err;
 }
 
-static int fault_once(struct space *space, virt_t addr, enum access access)
+/* Nothing was there: may the stack grow?  Or somebody is in the way: who takes the snapshot. */
+__attribute__((noinline))
+static int fault_again(struct space *space, virt_t addr, enum access access, int err)
+{
+	while (err == -EFAULT || err == -EAGAIN) {
+		if (err == -EFAULT)
+			err = space_grow_stack(space, addr);
+		if (err && err != -EAGAIN)
+			break;
+		task_yield();
+		read_lock(&space->lock);
+		err = fault_by_descent(space, page_floor(addr), access);
+		read_unlock(&space->lock);
+	}
+	if (err && err != -ENOMEM)
+		work_add(&space->work, faults_refused, 1);
+	return err;
+}
+
+static int write_on_own_path(struct space *space, virt_t addr)
+{
+	const struct vma *vma = vma_find_near(space->vmas, addr, &space->fault_range);
+	if (unlikely(!vma || !vma_allows(vma, ACCESS_WRITE) || vma->flags & VMA_HUGETLB))
+		return FAULT_NOT_THAT_EASY;
+
+	struct cursor cursor;
+	if (unlikely(!cursor_open_own(&cursor, space, addr)))
+		return FAULT_NOT_THAT_EASY;
+	struct fault fault = { space, vma, addr, ACCESS_WRITE, FRAME_NONE };
+	pte_t leaf = cursor_get(&cursor);
+	int err = FAULT_NOT_THAT_EASY;
+	if (likely(!fault_must_fetch(&fault, leaf)))
+		err = fault_leaf(&fault, &cursor, leaf);
+	cursor_close_own(&cursor);
+	return err;
+}
+
+__attribute__((noinline))
+static int fault_by_descent(struct space *space, virt_t addr, enum access access)
 {
 	struct fault fault = { .space = space, .addr = addr, .access = access, .page = FRAME_NONE };
 	fault.vma = vma_find_near(space->vmas, addr, &space->fault_range);
@@ -85,26 +132,26 @@ static int fault_once(struct space *space, virt_t addr, enum access access)
 		return -EFAULT;
 	if (!vma_allows(fault.vma, access))
 		return -EACCES;
-
-	if (unlikely(fault.vma->flags & VMA_HUGETLB))
+	if (fault.vma->flags & VMA_HUGETLB)
 		return hugetlb_fault(space, fault.vma, addr, access);
 
 	struct cursor cursor;
-	int err = cursor_open_leaf(&cursor, space, addr);
-	if (!err && unlikely(cursor.level > 1)) {
+	int err = access == ACCESS_FORCE ? cursor_open(&cursor, space, addr)
+					 : cursor_open_leaf(&cursor, space, addr);
+	if (!err && cursor.level > 1) {
 		err = huge_fault(&cursor, fault.vma, access);
 		if (err != HUGE_NOT)
 			return err;
 		err = 0;
 	}
-	if (!err && fault.vma->object && pte_is_none(cursor_get(&cursor))) {
+	if (!err && fault_must_fetch(&fault, cursor_get(&cursor))) {
 		cursor_close(&cursor);          /* the object may sleep */
 		err = fault_fetch(&fault);
 		if (!err)
 			err = cursor_open(&cursor, space, addr);
 	}
 	if (!err) {
-		err = fault_leaf(&fault, &cursor);
+		err = fault_leaf(&fault, &cursor, cursor_get(&cursor));
 		cursor_close(&cursor);
 	}
 	if (fault.page != FRAME_NONE)
@@ -119,10 +166,28 @@ static bool vma_allows(const struct vma *vma, enum access access)
 		return vma->prot & PROT_WRITE;
 	case ACCESS_EXEC:
 		return vma->prot & PROT_EXEC;
+	case ACCESS_FORCE:
+		return vma->prot && vma_is_private(vma) && !(vma->flags & VMA_HUGETLB);
 	default:
 		/* x86 cannot refuse less */
 		return vma->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 	}
+}
+
+static bool fault_must_fetch(const struct fault *fault, pte_t leaf)
+{
+	return pte_is_none(leaf) && fault->vma->object;
+}
+
+static inline bool fault_is_write(const struct fault *fault)
+{
+	return fault->access == ACCESS_WRITE || fault->access == ACCESS_FORCE;
+}
+
+/* The leaf of a frame that is the space's own.  A write by force gives the program no right. */
+static inline pte_t leaf_own(const struct fault *fault, pte_t leaf)
+{
+	return likely(fault->access != ACCESS_FORCE) ? pte_with_write(leaf) : leaf;
 }
 
 /* The leaf is missing: get its page from the object, while no spinlock is held. */
@@ -135,9 +200,8 @@ static int fault_fetch(struct fault *fault)
 	return err == -ENOSPC ? -ENXIO : err;   /* a promise refused is SIGBUS, nobody's death */
 }
 
-static int fault_leaf(struct fault *fault, struct cursor *cursor)
+static int fault_leaf(struct fault *fault, struct cursor *cursor, pte_t leaf)
 {
-	pte_t leaf = cursor_get(cursor);
 	if (pte_is_none(leaf))
 		return page_fill(fault, cursor);
 
@@ -145,7 +209,7 @@ static int fault_leaf(struct fault *fault, struct cursor *cursor)
 		leaf = pte_unpark(leaf);
 		cursor_set(cursor, leaf);
 	}
-	if (fault->access == ACCESS_WRITE && !pte_is_writable(leaf))
+	if (fault_is_write(fault) && !pte_is_writable(leaf))
 		return page_own(fault, cursor, leaf);
 	if (fault->access == ACCESS_EXEC && !pte_is_executable(leaf)) {
 		cursor_set(cursor, pte_with_exec(leaf));        /* more rights: no flush */
@@ -157,7 +221,7 @@ static int fault_leaf(struct fault *fault, struct cursor *cursor)
 }
 
 /* A frame of the program's own for this page: zeroed, or a copy of `from`. */
-static pfn_t page_alloc(struct fault *fault, pfn_t from)
+static ALWAYS_INLINE pfn_t page_alloc(struct fault *fault, pfn_t from)
 {
 	pfn_t fresh = frame_alloc(FRAME_DATA);
 	if (fresh == FRAME_NONE)
@@ -178,7 +242,7 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 {
 	const struct vma *vma = fault->vma;
 	struct work_counts *work = &fault->space->work;
-	bool can_execute = vma->prot & PROT_EXEC, is_write = fault->access == ACCESS_WRITE;
+	bool can_execute = vma->prot & PROT_EXEC, is_write = fault_is_write(fault);
 
 	assert(!vma->object || fault->page != FRAME_NONE);
 	if (vma->object && (!vma_is_private(vma) || !is_write)) {
@@ -186,12 +250,13 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 		if (!vma_is_private(vma))
 			leaf = pte_as_shared(vma->prot & PROT_WRITE ? pte_with_write(leaf) : leaf);
 		fault->page = FRAME_NONE;       /* our hold is now the entry's */
-		cursor_set(cursor, leaf);
+		cursor_change(cursor, PTE_NONE, leaf);
 		work_add(work, faults_file, 1);
 		return 0;
 	}
 	if (!is_write) {
-		cursor_set(cursor, pte_as_uncounted(pte_to_frame(zero_frame, can_execute)));
+		cursor_change(cursor, PTE_NONE,
+			      pte_as_uncounted(pte_to_frame(zero_frame, can_execute)));
 		work_add(work, faults_zero_read, 1);
 		return 0;
 	}
@@ -199,7 +264,7 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 	pfn_t fresh = page_alloc(fault, fault->page);
 	if (fresh == FRAME_NONE)
 		return -ENOMEM;
-	cursor_set(cursor, pte_with_write(pte_to_frame(fresh, can_execute)));
+	cursor_change(cursor, PTE_NONE, leaf_own(fault, pte_to_frame(fresh, can_execute)));
 	if (vma->object)
 		work_add(work, faults_copy, 1);
 	else
@@ -215,13 +280,13 @@ static int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf)
 	pfn_t old = pte_pfn(leaf);
 
 	if (pte_is_shared(leaf)) {
-		cursor_set(cursor, pte_with_write(leaf));
+		cursor_change(cursor, leaf, pte_with_write(leaf));
 		work_add(work, faults_shared_write, 1);
 		return 0;
 	}
 	if (!pte_is_uncounted(leaf) && frame_is_exclusive(old)) {
 		/* More rights: no flush.  What an object has dropped meanwhile is our own. */
-		cursor_set(cursor, pte_with_write(pte_without_view(leaf)));
+		cursor_change(cursor, leaf, leaf_own(fault, pte_without_view(leaf)));
 		work_add(work, faults_reuse, 1);
 		event(frame_reuse, old, fault->addr, 0);
 		return 0;
@@ -230,7 +295,8 @@ static int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf)
 	pfn_t fresh = page_alloc(fault, old);
 	if (fresh == FRAME_NONE)
 		return -ENOMEM;
-	cursor_replace(cursor, pte_with_write(pte_to_frame(fresh, fault->vma->prot & PROT_EXEC)));
+	pte_t own = pte_to_frame(fresh, fault->vma->prot & PROT_EXEC);
+	cursor_replace(cursor, leaf, leaf_own(fault, own));
 	if (pte_is_uncounted(leaf))
 		work_add(work, faults_zero_write, 1);
 	else

@@ -23,6 +23,7 @@
  */
 #include "lib/atomic.h"
 #include "lib/bits.h"
+#include "lib/kasan.h"
 #include "lib/list.h"
 #include "lib/types.h"
 #include "arch/x86_64/cpu.h"
@@ -35,6 +36,7 @@
 #include "mm/frame.h"
 #include "mm/frame_early.h"
 #include "mm/mmu.h"
+#include "mm/quarantine.h"
 
 enum { CACHE_MAX = 32, CACHE_BATCH = 16, ZEROED_MAX = 16 };
 
@@ -84,6 +86,8 @@ void frames_start(void)
 	metadata_fill(ranges, count);
 	total_frames = 0;
 	for (size_t i = 0; i < count; i++) {
+		kasan_poison_pages(phys_to_virt(ranges[i].start),
+				   (ranges[i].end - ranges[i].start) >> PAGE_SHIFT);
 		buddy_give_range(ranges[i].start >> PAGE_SHIFT, ranges[i].end >> PAGE_SHIFT);
 		total_frames += (ranges[i].end - ranges[i].start) >> PAGE_SHIFT;
 	}
@@ -158,23 +162,29 @@ void frames_add(phys_t start, phys_t end)
 	for (pfn_t pfn = first; pfn < past; pfn++)
 		assert(frames[pfn].kind == FRAME_RESERVED);
 	metadata_mark(first, past, FRAME_FREE);
+	kasan_poison_pages(frame_bytes(first), past - first);
 	buddy_give_range(first, past);
 	atomic_store_relaxed(&total_frames, total_frames + past - first);
 }
 
 /* Other CPUs' caches do not count: they cannot be had. */
+static uint64_t frames_at_hand(void)
+{
+	return buddy_free_frames() + quarantined_frames();
+}
+
 static bool is_kept_from(enum frame_kind kind, unsigned order)
 {
 	uint64_t kept = atomic_load_relaxed(&kept_frames);
 
-	return unlikely(kind == FRAME_DATA && buddy_free_frames() < kept + BIT(order)) && kept;
+	return unlikely(kind == FRAME_DATA && frames_at_hand() < kept + BIT(order)) && kept;
 }
 
-pfn_t frame_alloc(enum frame_kind kind)
+static inline pfn_t frame_take(enum frame_kind kind)
 {
 	pfn_t pfn;
 
-	if (FAULT_POINT("frame") || is_kept_from(kind, 0))
+	if (is_kept_from(kind, 0))
 		return FRAME_NONE;
 	preempt_disable();
 	pfn = cache_pop(this_cpu()->frame_cache);
@@ -182,6 +192,11 @@ pfn_t frame_alloc(enum frame_kind kind)
 	if (likely(pfn != FRAME_NONE))
 		frame_hand_out(pfn, kind);
 	return pfn;
+}
+
+pfn_t frame_alloc(enum frame_kind kind)
+{
+	return FAULT_POINT("frame") ? FRAME_NONE : frame_take(kind);
 }
 
 /* One of those that are zero already, or FRAME_NONE. */
@@ -202,15 +217,15 @@ pfn_t frame_alloc_zeroed(enum frame_kind kind)
 {
 	pfn_t pfn;
 
-	if (is_kept_from(kind, 0))
+	if (FAULT_POINT("frame") || is_kept_from(kind, 0))
 		return FRAME_NONE;
 	pfn = cache_pop_zeroed();
 	if (likely(pfn != FRAME_NONE)) {
-		zeros_check(pfn);
 		frame_hand_out(pfn, kind);
+		zeros_check(pfn);
 		return pfn;
 	}
-	pfn = frame_alloc(kind);
+	pfn = frame_take(kind);
 	if (pfn != FRAME_NONE)
 		page_zero(frame_bytes(pfn));
 	return pfn;
@@ -309,6 +324,8 @@ void frame_free_block(pfn_t pfn, unsigned order)
 	frame_refs[pfn] = 0;
 	frames[pfn] = (struct frame){ .kind = FRAME_FREE };
 	poison_write(pfn);
+	if (quarantine_takes_frame(&pfn))
+		return;
 	preempt_disable();
 	cache_push(this_cpu()->frame_cache, pfn);
 	preempt_enable();
@@ -320,6 +337,7 @@ static bool cache_push_zeroed(struct frame_cache *cache, pfn_t pfn)
 		return false;
 	event(frame_free, pfn, frames[pfn].kind, 0);
 	zeros_check(pfn);
+	kasan_poison_pages(frame_bytes(pfn), 1);
 	frame_refs[pfn] = 0;
 	frames[pfn] = (struct frame){ .kind = FRAME_FREE, .used = FREE_CACHED };
 	cache->zeroed[cache->zeroed_count++] = pfn;
@@ -356,6 +374,7 @@ static pfn_t cache_pop(struct frame_cache *cache)
 
 static void cache_refill(struct frame_cache *cache)
 {
+	quarantine_relieve(CACHE_BATCH);
 	cache->count = buddy_take_singles(cache->pfns, CACHE_BATCH);
 	for (unsigned i = 0; i < cache->count; i++)
 		frames[cache->pfns[i]].used = FREE_CACHED;
@@ -385,12 +404,14 @@ void frames_drain_caches(void)
 	buddy_give_singles(cache->zeroed, cache->zeroed_count);
 	cache->zeroed_count = 0;
 	preempt_enable();
+	quarantine_relieve(UINT64_MAX);
 }
 
 /* A block of one. */
 static inline void frame_hand_out(pfn_t pfn, enum frame_kind kind)
 {
 	assert(frames[pfn].kind == FRAME_FREE && frame_refs[pfn] == 0);
+	kasan_unpoison(frame_bytes(pfn), PAGE_SIZE);
 	poison_check(pfn);
 	frames[pfn] = (struct frame){ .kind = kind };
 	frame_refs[pfn] = 1;
@@ -401,6 +422,7 @@ static inline void frame_hand_out(pfn_t pfn, enum frame_kind kind)
 static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order)
 {
 	assert(frames[pfn].kind == FRAME_FREE && frame_refs[pfn] == 0);
+	kasan_unpoison(frame_bytes(pfn), PAGE_SIZE << order);
 	for (pfn_t each = pfn; each < pfn + BIT(order); each++) {
 		poison_check(each);
 		frames[each] = (struct frame){ .kind = kind, .level = order };
@@ -430,7 +452,7 @@ static bool block_may_be_freed(pfn_t pfn, unsigned order)
 
 uint64_t frames_free(void)
 {
-	uint64_t count = buddy_free_frames();
+	uint64_t count = frames_at_hand();
 
 	for (unsigned i = 0; i < CPU_MAX; i++)
 		count += atomic_load_relaxed(&caches[i].count)
@@ -450,7 +472,7 @@ uint64_t frames_kept(void)
 
 uint64_t frames_spare(void)
 {
-	uint64_t free = buddy_free_frames(), kept = frames_kept();
+	uint64_t free = frames_at_hand(), kept = frames_kept();
 
 	return free > kept ? free - kept : 0;
 }
@@ -534,6 +556,7 @@ enum { POISON_FIRST = sizeof(struct list_node) / 8, POISON_PAST = PAGE_SIZE / 8 
 static void poison_write(pfn_t pfn)
 {
 	stosq(frame_bytes(pfn), POISON, PAGE_SIZE / 8);
+	kasan_poison_pages(frame_bytes(pfn), 1);
 	frames[pfn].stale = 1;
 }
 

@@ -21,6 +21,7 @@
 #include "lib/atomic.h"
 #include "lib/types.h"
 #include "arch/x86_64/cpu.h"
+#include "kernel/event.h"
 #include "kernel/hooks.h"
 #include "mm/frame_early.h"
 
@@ -153,12 +154,14 @@ const char *frames_check(void);
 static inline void frame_get(pfn_t pfn)
 {
 	jitter();
+	event_detail(count_up, pfn, false, 0);
 	atomic_inc(&frame_refs[pfn]);
 }
 
 static inline bool frame_put_is_last(pfn_t pfn)
 {
 	jitter();
+	event_detail(count_down, pfn, false, 0);
 	return atomic_dec_and_test(&frame_refs[pfn]);
 }
 
@@ -171,12 +174,14 @@ static inline bool frame_is_exclusive(pfn_t pfn)
 static inline void huge_get(pfn_t pfn)
 {
 	jitter();
+	event_detail(count_up, pfn, true, 0);
 	atomic_inc(&frames[pfn].huge_refs);
 }
 
 static inline bool huge_put_is_last(pfn_t pfn)
 {
 	jitter();
+	event_detail(count_down, pfn, true, 0);
 	return atomic_dec_and_test(&frames[pfn].huge_refs);
 }
 

@@ -29,10 +29,12 @@
  */
 #include "lib/atomic.h"
 #include "lib/bits.h"
+#include "lib/kasan.h"
 #include "lib/types.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/tlb.h"
+#include "kernel/hooks.h"
 #include "kernel/panic.h"
 #include "kernel/spinlock.h"
 #include "kernel/task.h"
@@ -86,12 +88,17 @@ static void depth_note(virt_t stack);
 
 virt_t kstack_alloc(void)
 {
-	virt_t stack = ready_pop();
+	virt_t stack;
 
+	if (FAULT_POINT("stack"))
+		return 0;
+	stack = ready_pop();
 	if (stack == 0)
 		stack = stack_create();
-	if (stack != 0)
-		depth_prepare(stack);
+	if (stack == 0)
+		return 0;
+	kasan_unpoison((void *)stack, KSTACK_SIZE);
+	depth_prepare(stack);
 	return stack;
 }
 
@@ -100,7 +107,9 @@ void kstack_free(virt_t stack)
 	struct ready_stack *entry = (struct ready_stack *)stack;
 
 	assert(stack > WINDOW_STACKS && stack % SLOT_SIZE == KSTACK_SIZE);
+	kasan_unpoison(entry, KSTACK_SIZE);             /* what its last functions left closed */
 	depth_note(stack);
+	kasan_poison(entry + 1, KSTACK_SIZE - sizeof(*entry), KASAN_STACK_FREE);
 	spin_lock(&lock);
 	entry->next = ready;
 	ready = entry;

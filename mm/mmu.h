@@ -9,12 +9,14 @@
 #pragma once
 
 #include "lib/atomic.h"
+#include "lib/kasan.h"
 #include "lib/types.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/pte.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/tlb.h"
+#include "kernel/event.h"
 #include "kernel/hooks.h"
 
 /* Entries are read once and stored once; other CPUs' walkers look on. */
@@ -28,6 +30,7 @@ static inline void pte_store(pte_t *slot, pte_t entry)
 {
 	jitter();
 	__atomic_store_n(&slot->bits, entry.bits, __ATOMIC_RELEASE);
+	event_detail(entry_store, virt_to_phys(slot), entry.bits, 0);
 }
 
 static inline void *frame_bytes(pfn_t pfn)
@@ -68,11 +71,14 @@ static inline unsigned slots_skip_empty(const pte_t *entries, unsigned i)
 /* Whole pages, page aligned. */
 static inline void page_zero(void *page)
 {
+	kasan_check_write(page, PAGE_SIZE);
 	stosq(page, 0, PAGE_SIZE / 8);
 }
 
 static inline void page_copy(void *to, const void *from)
 {
+	kasan_check_write(to, PAGE_SIZE);
+	kasan_check_read(from, PAGE_SIZE);
 	movsq(to, from, PAGE_SIZE / 8);
 }
 

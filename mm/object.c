@@ -91,6 +91,7 @@ void budget_return(struct budget *budget, uint64_t fewer)
 
 void object_get(struct object *object)
 {
+	jitter();
 	atomic_inc(&object->refs);
 }
 
@@ -105,6 +106,7 @@ bool object_try_get(struct object *object)
 
 void object_put(struct object *object)
 {
+	jitter();
 	if (!atomic_dec_and_test(&object->refs))
 		return;
 

@@ -123,8 +123,9 @@ static void move_commit(struct move *move)
 	}
 }
 
-static int remap_check(
-	struct space *space, virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags)
+/* What can be said without a look at what is there: -EINVAL. */
+static int remap_check_numbers(
+	virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags, virt_t addr)
 {
 	virt_t end;
 	if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) || !new_len)
@@ -135,6 +136,16 @@ static int remap_check(
 		return -EINVAL;
 	if (!is_aligned(old, PAGE_SIZE))
 		return -EINVAL;
+	if (flags & MREMAP_FIXED && (range_check(addr, new_len, &end)
+	                             || (addr < old + old_len && old < end)))
+		return -EINVAL;
+	return 0;
+}
+
+static int remap_check(
+	struct space *space, virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags)
+{
+	virt_t end;
 	const struct vma *vma = vma_find(space->vmas, old);
 	bool is_cut = new_len <= old_len && !(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP));
 	if (range_check(old, old_len, &end) || !vma || (vma->end < end && !is_cut))
@@ -214,10 +225,13 @@ int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_
 		return -EINVAL;
 	old_len = page_ceil(old_len);
 	new_len = page_ceil(new_len);
+	int err = remap_check_numbers(old, old_len, new_len, flags, *addr);
+	if (err)
+		return err;
 
 	write_lock(&space->lock);
 	bool is_locked = false;
-	int err = remap_check(space, old, old_len, new_len, flags);
+	err = remap_check(space, old, old_len, new_len, flags);
 	if (!err) {
 		const struct vma vma = *vma_find(space->vmas, old);
 		is_locked = vma.flags & VMA_LOCKED;
@@ -236,17 +250,13 @@ int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_
 }
 
 /* Where it goes: the caller's choice, which is to be made free, or a gap. */
-static int remap_place(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
-		       uint32_t flags, virt_t *addr) REQUIRES(space->lock)
+static int remap_place(struct space *space, uint64_t new_len, uint32_t flags, virt_t *addr)
+	REQUIRES(space->lock)
 {
-	virt_t end;
-	if (!(flags & MREMAP_FIXED)) {
-		*addr = space_find_place(space, 0, new_len, PAGE_SIZE);
-		return *addr ? 0 : -ENOMEM;
-	}
-	if (range_check(*addr, new_len, &end) || (*addr < old + old_len && old < end))
-		return -EINVAL;
-	return 0;
+	if (flags & MREMAP_FIXED)
+		return 0;
+	*addr = space_find_place(space, 0, new_len, PAGE_SIZE);
+	return *addr ? 0 : -ENOMEM;
 }
 
 /* The range at `old` as it will stand at `new`, with references of its own. */
@@ -269,7 +279,7 @@ static struct vma range_moved(struct space *space, virt_t old, virt_t new, uint6
 static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_t new_len,
 		      uint32_t flags, virt_t *addr)
 {
-	int err = remap_place(space, old, old_len, new_len, flags, addr);
+	int err = remap_place(space, new_len, flags, addr);
 	if (!err && space->vmas->count + 3 > vmas_max())
 		err = -ENOMEM;
 	if (!err)               /* room for all that follows: a tail, a hole, the new range */

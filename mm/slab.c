@@ -21,6 +21,7 @@
  * one.
  */
 #include "lib/bits.h"
+#include "lib/kasan.h"
 #include "lib/list.h"
 #include "lib/string.h"
 #include "lib/types.h"
@@ -29,7 +30,9 @@
 #include "kernel/spinlock.h"
 #include "mm/frame.h"
 #include "mm/mmu.h"
+#include "mm/quarantine.h"
 #include "mm/slab.h"
+#include "mm/slab_shadow.h"
 
 enum { SLAB_ORDER_MAX = 3, SLAB_EMPTY_KEPT = 1, SLAB_ALIGN_MAX = 64, SLAB_SIZE_MIN = 16 };
 enum { KMALLOC_SLAB_MAX = 2048, KMALLOC_STEP = 16 };
@@ -98,7 +101,8 @@ void slab_cache_init(struct slab_cache *cache, const char *name, size_t size, si
 	assert(size > 0 && is_power_of_two(align) && align <= SLAB_ALIGN_MAX);
 	*cache = (struct slab_cache){ .name = name, .align = align };
 	cache->size = align_up(MAX(size, (size_t)SLAB_SIZE_MIN), align);
-	assert(slab_first(cache) + cache->size <= PAGE_SIZE);
+	cache->stride = align_up(cache->size + SLAB_REDZONE, align);
+	assert(slab_first(cache) + cache->stride <= PAGE_SIZE);
 	cache->order = slab_best_order(cache);
 	spin_init(&cache->lock, RANK_SLAB);
 	list_init(&cache->partial);
@@ -114,9 +118,9 @@ static unsigned slab_best_order(const struct slab_cache *cache)
 {
 	for (unsigned order = 0; order < SLAB_ORDER_MAX; order++) {
 		uint64_t bytes = PAGE_SIZE << order;
-		uint64_t objects = (bytes - slab_first(cache)) / cache->size;
+		uint64_t objects = (bytes - slab_first(cache)) / cache->stride;
 
-		if (bytes - objects * cache->size <= bytes / 8)
+		if (bytes - objects * cache->stride <= bytes / 8)
 			return order;
 	}
 	return SLAB_ORDER_MAX;
@@ -124,7 +128,7 @@ static unsigned slab_best_order(const struct slab_cache *cache)
 
 static uint32_t slab_first(const struct slab_cache *cache)
 {
-	return align_up(sizeof(struct slab), cache->align);
+	return align_up(sizeof(struct slab) + SLAB_REDZONE_FIRST, cache->align);
 }
 
 void *slab_alloc(struct slab_cache *cache)
@@ -139,6 +143,8 @@ void *slab_alloc(struct slab_cache *cache)
 	if (slab != NULL)
 		object = slab_pop(cache, slab);
 	spin_unlock(&cache->lock);
+	if (object != NULL)
+		slab_shadow_use(object, cache->size, cache->size);
 	return object;
 }
 
@@ -152,7 +158,7 @@ void *slab_alloc_zeroed(struct slab_cache *cache)
 }
 
 /* To the slab it came from. */
-static inline void object_free(struct slab *slab, void *object)
+static inline void object_put(struct slab *slab, void *object)
 {
 	struct slab_cache *cache = slab->cache;
 
@@ -160,6 +166,15 @@ static inline void object_free(struct slab *slab, void *object)
 	slab_push(cache, slab, object);
 	slab_relist(cache, slab);
 	spin_unlock(&cache->lock);
+}
+
+/* Another may go in its place. */
+static inline void object_free(struct slab *slab, void *object)
+{
+	void *leaving = object;
+
+	if (slab_shadow_free(object, slab->cache->size) && !quarantine_takes_object(&leaving))
+		object_put(leaving == object ? slab : slab_of(leaving), leaving);
 }
 
 void slab_free(struct slab_cache *cache, void *object)
@@ -170,16 +185,34 @@ void slab_free(struct slab_cache *cache, void *object)
 	object_free(slab, object);
 }
 
+/* Of an object, who has it wants so many bytes. */
+static inline void *slab_alloc_part(struct slab_cache *cache, size_t size)
+{
+	void *object = slab_alloc(cache);
+
+	if (SLAB_REDZONE > 0 && object != NULL)
+		slab_shadow_use(object, cache->size, size);
+	return object;
+}
+
 void *kmalloc(size_t size)
 {
+	unsigned class, order;
 	pfn_t pfn;
 
-	if (size <= KMALLOC_SLAB_MAX)
-		return slab_alloc(&kmalloc_caches[kmalloc_class[div_round_up(size, KMALLOC_STEP)]]);
+	if (size <= KMALLOC_SLAB_MAX) {
+		class = kmalloc_class[div_round_up(size, KMALLOC_STEP)];
+		return slab_alloc_part(&kmalloc_caches[class], size);
+	}
 	if (size > KMALLOC_MAX)
 		return NULL;
-	pfn = frame_alloc_block(FRAME_KERNEL, log2_ceil(page_count(size)));
-	return pfn == FRAME_NONE ? NULL : frame_bytes(pfn);
+	order = log2_ceil(page_count(size));
+	pfn = frame_alloc_block(FRAME_KERNEL, order);
+	if (pfn == FRAME_NONE)
+		return NULL;
+	kasan_poison(frame_bytes(pfn), PAGE_SIZE << order, KASAN_REDZONE);
+	kasan_unpoison(frame_bytes(pfn), size);
+	return frame_bytes(pfn);
 }
 
 void *kzalloc(size_t size)
@@ -220,7 +253,10 @@ char *kstrdup(const char *text)
 void slabs_trim(void)
 {
 	struct slab_cache *cache;
+	void *object;
 
+	while ((object = quarantine_leave_object()) != NULL)
+		object_put(slab_of(object), object);
 	list_for_each_entry(cache, &caches, all) {
 		spin_lock(&cache->lock);
 		while (cache->empty > 0)
@@ -236,7 +272,7 @@ uint64_t slab_objects(void)
 
 	list_for_each_entry(cache, &caches, all)
 		objects += atomic_load_relaxed(&cache->objects);
-	return objects;
+	return objects - quarantined_objects();
 }
 
 void slab_for_each_cache(void (*visit)(const struct slab_cache *cache, void *argument),
@@ -250,7 +286,7 @@ void slab_for_each_cache(void (*visit)(const struct slab_cache *cache, void *arg
 
 uint32_t slab_capacity(const struct slab_cache *cache)
 {
-	return ((PAGE_SIZE << cache->order) - slab_first(cache)) / cache->size;
+	return ((PAGE_SIZE << cache->order) - slab_first(cache)) / cache->stride;
 }
 
 static struct slab *slab_with_room(struct slab_cache *cache)
@@ -280,7 +316,8 @@ static struct slab *slab_create(struct slab_cache *cache)
 
 	slab = frame_bytes(pfn);
 	*slab = (struct slab){ .cache = cache, .fresh = slab_first(cache) };
-	slab->end = (PAGE_SIZE << order) - cache->size + 1;
+	slab->end = (PAGE_SIZE << order) - cache->stride + 1;
+	kasan_poison(slab + 1, (PAGE_SIZE << order) - sizeof(*slab), KASAN_REDZONE);
 	list_push_front(&cache->partial, &slab->node);
 	cache->slabs++;
 	cache->empty++;
@@ -304,11 +341,13 @@ static void *slab_pop(struct slab_cache *cache, struct slab *slab)
 
 	if (slab->free != 0) {
 		object = (char *)slab + slab->free;
+		kasan_unpoison(object, cache->size);
 		object_check_free(cache, object);
 		slab->free = *(uint16_t *)object;
 	} else {
 		object = (char *)slab + slab->fresh;
-		slab->fresh += cache->size;
+		kasan_unpoison(object, cache->size);
+		slab->fresh += cache->stride;
 	}
 	if (slab->used++ == 0)
 		cache->empty--;
@@ -324,8 +363,10 @@ static void slab_push(struct slab_cache *cache, struct slab *slab, void *object)
 	uint16_t offset = (char *)object - (char *)slab;
 
 	assert(slab->used > 0 && offset >= slab_first(cache) && offset < slab->fresh);
+	kasan_unpoison(object, cache->size);
 	object_mark_free(cache, object);
 	*(uint16_t *)object = slab->free;
+	kasan_poison(object, cache->size, KASAN_OBJECT_FREE);
 	slab->free = offset;
 	slab->used--;
 	cache->objects--;
@@ -415,5 +456,18 @@ static void object_mark_free(const struct slab_cache *cache, void *object)
 
 static void object_mark_used(const struct slab_cache *cache, void *object)
 {
+}
+#endif
+
+#ifdef COWBELL_SAN
+const void *slab_object_at(const void *at, const struct slab_cache **cache)
+{
+	const struct slab *slab = slab_at(frame_of(at));
+	uint32_t first = slab_first(slab->cache), offset = (const char *)at - (const char *)slab;
+
+	*cache = slab->cache;
+	if (offset < first)
+		return NULL;
+	return (const char *)at - (offset - first) % slab->cache->stride;
 }
 #endif

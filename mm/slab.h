@@ -15,6 +15,7 @@
 struct slab_cache {
 	const char *name;
 	uint32_t size, align;           /* of one object, bytes */
+	uint32_t stride;                /* from one object to the next, bytes */
 	uint32_t order;                 /* of the blocks it prefers for its slabs */
 	struct spinlock lock;
 	struct list partial;            /* [lock] slabs with room, empty ones last */

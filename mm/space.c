@@ -280,11 +280,13 @@ static int space_copy_everything(struct space *child)
 
 void space_get(struct space *space)
 {
+	jitter();
 	atomic_inc(&space->users);
 }
 
 void space_put(struct space *space)
 {
+	jitter();
 	if (!atomic_dec_and_test(&space->users))
 		return;
 

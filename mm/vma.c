@@ -69,11 +69,13 @@ struct vmas *vmas_create(uint32_t capacity)
 
 void vmas_get(struct vmas *vmas)
 {
+	jitter();
 	atomic_inc(&vmas->refs);
 }
 
 void vmas_put(struct vmas *vmas)
 {
+	jitter();
 	if (!atomic_dec_and_test(&vmas->refs))
 		return;
 	for (uint32_t i = 0; i < vmas->count; i++)

@@ -22,6 +22,9 @@ struct cpu {
 	struct task *task;              /* [own] the running one; read it as `current` */
 	virt_t kernel_stack;            /* [own] top of the running task's kernel stack */
 	virt_t user_stack;              /* [own] scratch for the system-call door */
+#ifdef COWBELL_SAN
+	uint64_t canary;                /* [own] the running task's, at %gs:32 */
+#endif
 	uint32_t id;                    /* 0 is the boot CPU; dense */
 	uint32_t apic_id;
 	uint32_t preempt_depth;         /* [own] preemption is off while above zero */
@@ -67,6 +70,16 @@ static inline struct cpu *this_cpu(void)
 	__asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
 	return cpu;
 }
+
+/* A depth of this CPU's in one instruction: between looking up the CPU and reading its field, the
+ * task may be moved, and see the depth of somebody else. */
+#define cpu_depth(field) \
+	({ \
+		uint32_t depth_; \
+		__asm__ volatile("movl %%gs:%c1, %0" : "=r"(depth_) \
+				 : "i"(offsetof(struct cpu, field)) : "memory"); \
+		depth_; \
+	})
 
 /* Add to one of this CPU's counters, a constant one: one instruction, so that a change of CPU
  * cannot lose it. */

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "lib/types.h"
+#include "kernel/tail.h"
 
 /* ---- ports ---- */
 
@@ -51,13 +52,21 @@ static inline void outl(uint16_t port, uint32_t value)
 
 enum { RFLAGS_INTERRUPTS = 1 << 9 };
 
+static inline bool irq_enabled(void);
+
 static inline void cli(void)
 {
+	bool were_on = TAIL_IS_MEASURED && irq_enabled();
+
 	__asm__ volatile("cli" : : : "memory");
+	if (were_on)
+		tail_begin(TAIL_INTERRUPTS_OFF);
 }
 
 static inline void sti(void)
 {
+	if (TAIL_IS_MEASURED && !irq_enabled())
+		tail_end(TAIL_INTERRUPTS_OFF);
 	__asm__ volatile("sti" : : : "memory");
 }
 
@@ -69,6 +78,7 @@ static inline void hlt(void)
 /* Enable interrupts and halt, with no gap in which one could come and be slept through. */
 static inline void sti_hlt(void)
 {
+	tail_end(TAIL_INTERRUPTS_OFF);
 	__asm__ volatile("sti; hlt" : : : "memory");
 }
 

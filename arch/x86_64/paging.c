@@ -20,6 +20,7 @@
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/pte.h"
+#include "arch/x86_64/shadow.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 
@@ -63,6 +64,8 @@ static pte_t *slot_make(virt_t addr, int level);
 static pte_t *slot_find(virt_t addr, int level);
 static unsigned table_check(const pte_t *table, int level, virt_t base, uint64_t rights);
 static unsigned leaf_check(virt_t addr, uint64_t rights);
+static int shadow_map(virt_t virt, uint64_t len);
+static void shadow_prepare(void);
 
 static pte_t *table_at(phys_t phys)
 {
@@ -86,6 +89,7 @@ void paging_start(phys_t (*alloc)(void), phys_t ram_end)
 	if (kernel_root == 0)
 		panic("no memory below 4 GiB for page tables");
 	map_image();
+	shadow_prepare();
 	map_memory(ram_end);
 	if (!slot_make(WINDOW_DEVICES, 3) || !slot_make(WINDOW_STACKS, 3))
 		panic("no memory for the kernel window");
@@ -123,6 +127,8 @@ volatile void *paging_map_device(phys_t phys, size_t len)
 	assert(len > 0 && virt + span <= WINDOW_DEVICES + WINDOW_SPAN);
 	next_device += span;
 	map_range(virt, start, span, LEAF_DEVICE);
+	if (shadow_map(virt, span))
+		panic("no memory for the shadow of a device");
 	return (volatile void *)(virt + (phys - start));
 }
 
@@ -130,7 +136,7 @@ int paging_map_window(virt_t addr, phys_t phys)
 {
 	assert(is_page_aligned(addr) && addr - WINDOW_STACKS < WINDOW_SPAN);
 	pte_t *slot = slot_make(addr, 1);
-	if (!slot)
+	if (!slot || shadow_map(addr, PAGE_SIZE))
 		return -ENOMEM;
 	assert(pte_is_none(*slot));
 	*slot = (pte_t){ phys | LEAF_WRITE };
@@ -238,6 +244,8 @@ static void map_ram(phys_t start, phys_t end)
 	map_ram_within(start, end, 0, fixed_start, LEAF_WRITE);
 	map_ram_within(start, end, fixed_start, fixed_end, LEAF_READ);
 	map_ram_within(start, end, fixed_end, UINT64_MAX, LEAF_WRITE);
+	if (shadow_map(DIRECT_MAP + start, end - start))
+		panic("no memory for the shadow of RAM");
 }
 
 static void map_ram_within(phys_t start, phys_t end, phys_t low, phys_t high, uint64_t leaf)
@@ -400,3 +408,46 @@ void paging_print_walk(virt_t addr)
 		table = pte_phys(entry);
 	}
 }
+
+/*
+ * Sanitized builds (lib/kasan.h): what C may touch has shadow pages.  Those of a stack remain when
+ * it is unmapped: they count as tables, and the next stack there finds them.
+ */
+#ifdef COWBELL_SAN
+static int shadow_map(virt_t virt, uint64_t len)
+{
+	virt_t past = (virt_t)shadow_of(virt + len);
+
+	for (virt_t at = page_floor((virt_t)shadow_of(virt)); at < past; at += PAGE_SIZE) {
+		pte_t *slot = slot_make(at, 1);
+		phys_t page;
+
+		if (slot && pte_is_present(*slot))
+			continue;
+		page = slot ? table_alloc() : 0;
+		if (page == 0)
+			return -ENOMEM;
+		table_pages++;
+		*slot = (pte_t){ page | LEAF_WRITE };
+	}
+	return 0;
+}
+
+/* The image's; and the root's slot for that of the whole window. */
+static void shadow_prepare(void)
+{
+	if (!slot_make((virt_t)shadow_of(WINDOW_DEVICES), 3))
+		panic("no memory for the window's shadow");
+	map_range((virt_t)shadow_of(IMAGE_BASE), virt_to_phys(shadow_of_image),
+		  sizeof(shadow_of_image), LEAF_WRITE);
+}
+#else
+static int shadow_map(virt_t virt, uint64_t len)
+{
+	return 0;
+}
+
+static void shadow_prepare(void)
+{
+}
+#endif

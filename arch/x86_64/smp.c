@@ -237,7 +237,7 @@ static void call_wait(void)
 
 void smp_call_on(uint64_t cpu_mask, void (*function)(void *argument), void *argument)
 {
-	assert(irq_enabled() && this_cpu()->irq_depth == 0);
+	assert(irq_enabled() && cpu_depth(irq_depth) == 0);
 
 	preempt_disable();
 	call_post(cpu_mask, function, argument);
@@ -276,7 +276,7 @@ static void stop_here(void *number)
 
 void smp_stop_others(void)
 {
-	assert(irq_enabled() && this_cpu()->irq_depth == 0);
+	assert(irq_enabled() && cpu_depth(irq_depth) == 0);
 
 	preempt_disable();
 	while (atomic_xchg(&stopping, 1) != 0)

@@ -30,6 +30,7 @@
 #include "kernel/hooks.h"
 #include "kernel/panic.h"
 #include "kernel/spinlock.h"
+#include "kernel/tail.h"
 
 /* Beyond so many pages dropping everything is cheaper. */
 enum { PAGES_ONE_BY_ONE = 32 };
@@ -75,11 +76,14 @@ void tlb_activate(struct mmu_context *context)
 	if (context != &kernel_context) {
 		atomic_or(&context->cpus, self);        /* a full barrier */
 		jitter();
+		event_detail(space_load, context->id, cpu->id, 0);
 	}
 	write_cr3(context->root);
 	cpu->loaded = context;
-	if (old != &kernel_context)
+	if (old != &kernel_context) {
+		event_detail(space_leave, old->id, cpu->id, 0);
 		atomic_and(&old->cpus, ~self);
+	}
 }
 
 void tlb_flush_page(struct mmu_context *context, virt_t addr)
@@ -88,6 +92,7 @@ void tlb_flush_page(struct mmu_context *context, virt_t addr)
 	const struct cpu *cpu = this_cpu();
 	if (cpu->loaded == context)
 		invlpg(addr);
+	event_detail(flush, context->id, addr, addr + PAGE_SIZE);
 	memory_barrier();
 	uint64_t targets = atomic_load_relaxed(&context->cpus) & ~BIT(cpu->id);
 	if (unlikely(targets != 0))
@@ -108,6 +113,7 @@ void tlb_flush_range(struct mmu_context *context, virt_t start, virt_t end)
 	const struct cpu *cpu = this_cpu();
 	if (cpu->loaded == context)
 		flush_here(context, start, end);
+	event_detail(flush, context->id, start, end);
 	memory_barrier();
 	uint64_t targets = atomic_load_relaxed(&context->cpus) & ~BIT(cpu->id);
 	if (targets)
@@ -172,6 +178,7 @@ static void shoot_down(const struct mmu_context *context, uint64_t targets, virt
 
 	assert(irq_enabled() && this_cpu()->irq_depth == 0);
 	event(shootdown, id, start, end);
+	tail_begin(TAIL_SHOOTDOWN);
 	request->context = context;
 	request->start = start;
 	request->end = end;
@@ -186,6 +193,7 @@ static void shoot_down(const struct mmu_context *context, uint64_t targets, virt
 	}
 	while (atomic_load_acquire(&request->pending))
 		pause();
+	tail_end_answered();
 	event(shootdown_done, id, start, end);
 }
 
@@ -196,8 +204,9 @@ static void request_serve(struct request *request)
 
 	if (!context || cpu->loaded == context)
 		flush_here(context, request->start, request->end);
-	event(shootdown_ack, context ? context->id : 0, cpu->id, 0);
+	event(shootdown_ack, context ? context->id : 0, cpu->id, request - requests);
 	requests[cpu->id].received++;
+	tail_answer(request - requests);
 	atomic_and(&request->pending, ~BIT(cpu->id));
 }
 

@@ -24,6 +24,7 @@
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/power.h"
+#include "arch/x86_64/shadow.h"
 #include "arch/x86_64/smp.h"
 #include "arch/x86_64/tlb.h"
 #include "arch/x86_64/trap.h"
@@ -124,16 +125,35 @@ static void page_fault(struct trap_frame *frame)
 		kernel_page_fault(frame, addr);
 }
 
+/* When memory had to be found first, the instruction runs again and faults again. */
+static inline int page_fault_resolve(virt_t addr, uint64_t error)
+{
+	int err = upcall_page_fault(addr, fault_access(error));
+
+	return unlikely(err == -ENOMEM) ? upcall_find_memory() : err;
+}
+
+/* Some processors make a program's far return or IRET read its stack as the kernel would, which
+ * SMAP refuses whatever the entries say: to run it again would be for ever. */
 static void user_page_fault(struct trap_frame *frame, virt_t addr)
 {
 	int err = -EFAULT;
 
 	sti();
-	if (addr < USER_END)
-		err = upcall_page_fault(addr, fault_access(frame->error));
+	if (addr < USER_END && frame->error & FAULT_USER)
+		err = page_fault_resolve(addr, frame->error);
 	if (err)
 		upcall_exception(frame, VECTOR_PAGE_FAULT, err, addr);
 	cli();
+}
+
+/* A guarded instruction that SMAP or SMEP refuses, though the entries allow it: to resolve the
+ * fault and run it again would be for ever. */
+static bool is_refused_by_mode(const struct trap_frame *frame)
+{
+	bool is_open = frame->rflags & RFLAGS_AC || !cpu_features.smap;
+
+	return frame->error & FAULT_PRESENT && (frame->error & FAULT_FETCH || !is_open);
 }
 
 __attribute__((noinline))
@@ -152,7 +172,7 @@ static void kernel_page_fault(struct trap_frame *frame, virt_t addr)
 
 	if (frame->rflags & RFLAGS_IF)
 		sti();
-	int err = upcall_page_fault(addr, fault_access(frame->error));
+	int err = is_refused_by_mode(frame) ? -EACCES : page_fault_resolve(addr, frame->error);
 	cli();
 	if (err)
 		frame->rip = fixup;
@@ -232,6 +252,7 @@ static void kernel_died(const struct trap_frame *frame, const char *why, virt_t 
 		frame_print(frame);
 		if (frame->vector == VECTOR_PAGE_FAULT)
 			paging_print_walk(addr);
+		shadow_explain(frame, addr);
 		backtrace_print(frame->rbp, frame->rip);
 	} else if (nobody != 1 + this_cpu()->id) {
 		power_halt();

@@ -6,6 +6,7 @@
  */
 #include "lib/abi/errno.h"
 #include "lib/bits.h"
+#include "lib/kasan.h"
 #include "lib/string.h"
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/usercopy.h"
@@ -52,6 +53,7 @@ ssize_t copy_string_from_user(char *to, virt_t from, size_t size)
 		return -EFAULT;
 
 	size_t room = MIN(size, (size_t)(USER_END - from));
+	kasan_check_write(to, room);
 	ssize_t len = user_string(to, (const char *)from, room);
 	if (len < 0)
 		return -EFAULT;

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "lib/kasan.h"
 #include "lib/types.h"
 #include "arch/x86_64/layout.h"
 #include "kernel/hooks.h"
@@ -54,10 +55,16 @@ size_t user_copy(void *to, const void *from, size_t len);
 
 static inline size_t copy_from_user_partial(void *to, virt_t from, size_t len)
 {
-	return user_may_try(from, len) ? len - user_copy(to, (const void *)from, len) : 0;
+	if (!user_may_try(from, len))
+		return 0;
+	kasan_check_write(to, len);
+	return len - user_copy(to, (const void *)from, len);
 }
 
 static inline size_t copy_to_user_partial(virt_t to, const void *from, size_t len)
 {
-	return user_may_try(to, len) ? len - user_copy((void *)to, from, len) : 0;
+	if (!user_may_try(to, len))
+		return 0;
+	kasan_check_read(from, len);
+	return len - user_copy((void *)to, from, len);
 }

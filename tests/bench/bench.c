@@ -2,7 +2,7 @@
 /*
  * tests/bench/bench.c - chooses metrics and runs each in a child.
  *
- *	bench [-s table|curves|locks] [-o GLOB[,GLOB...]] [-p]
+ *	bench [-s table|curves|locks|latency] [-o GLOB[,GLOB...]] [-p]
  *
  *	-s  which set; the table when none is named
  *	-o  only metrics whose name, or one of whose lines, matches
@@ -24,7 +24,7 @@ enum { PROFILE_ROUNDS = 12 };
 
 static const struct metric *const parts[] = {
 	switch_metrics, fork_metrics, program_metrics, fault_metrics, shared_metrics, range_metrics,
-	memory_metrics, lock_metrics,
+	memory_metrics, lock_metrics, latency_metrics,
 };
 
 const char *program_path;
@@ -115,7 +115,8 @@ static void calibrate(void)
 static enum set set_named(const char *name)
 {
 	return strcmp(name, "curves") == 0 ? SET_CURVES
-		: strcmp(name, "locks") == 0 ? SET_LOCKS : SET_TABLE;
+		: strcmp(name, "locks") == 0 ? SET_LOCKS
+		: strcmp(name, "latency") == 0 ? SET_LATENCY : SET_TABLE;
 }
 
 static bool parse(int argc, char **argv)
@@ -146,7 +147,8 @@ int main(int argc, char **argv)
 
 	program_path = argv[0];
 	if (!parse(argc, argv)) {
-		dprintf(2, "usage: bench [-s table|curves|locks] [-o GLOB[,GLOB...]] [-p]\n");
+		dprintf(2, "usage: bench [-s table|curves|locks|latency] "
+			   "[-o GLOB[,GLOB...]] [-p]\n");
 		return 2;
 	}
 	if (is_first) {

@@ -36,6 +36,7 @@ enum set {
 	SET_TABLE,                      /* the table of costs */
 	SET_CURVES,                     /* points of the plots */
 	SET_LOCKS,                      /* several processors at once */
+	SET_LATENCY,                    /* the longest time, not the usual one */
 };
 
 struct metric {
@@ -48,7 +49,7 @@ struct metric {
 
 /* The metrics of each part; an entry without a name ends them. */
 extern const struct metric fork_metrics[], program_metrics[], fault_metrics[], shared_metrics[],
-	range_metrics[], switch_metrics[], memory_metrics[], lock_metrics[];
+	range_metrics[], switch_metrics[], memory_metrics[], lock_metrics[], latency_metrics[];
 
 /* ---- system calls, without the C library's additions; errors are negative ---- */
 

@@ -6,6 +6,10 @@
  * Cowbell has, tells for each rank of locks how often somebody waited and looked, and for how long.
  * Where ticks are instructions the share is of all instructions executed: processors take turns
  * there, and who spins gives way.  Elsewhere it is of the time of all processors.
+ *
+ * A kernel that measures it (TAIL=1) tells in /proc/tail how long the locks of each rank were held.
+ * With one processor, where nothing else disturbs, that share of its work says how many processors
+ * could do the same before they wait for each other: tests/harness/scaling.py.
  */
 #include "bench.h"
 #include <pthread.h>
@@ -30,12 +34,51 @@ static unsigned worker_count(void)
 struct rank {
 	char name[24];
 	uint64_t waits, looks, ticks;
+	uint64_t held;                  /* ticks */
 };
 
 struct lockstat {
 	struct rank ranks[RANKS_MAX];
 	unsigned count;
+	uint64_t elapsed;               /* ticks by which `held` was measured; 0: it was not */
 };
+
+static struct rank *rank_named(struct lockstat *stat, const char *name)
+{
+	for (unsigned i = 0; i < stat->count; i++) {
+		if (strcmp(stat->ranks[i].name, name) == 0)
+			return &stat->ranks[i];
+	}
+	return NULL;
+}
+
+static void tail_restart(void)
+{
+	FILE *file = fopen("/proc/tail", "w");
+
+	if (file) {
+		fputs("restart\n", file);
+		fclose(file);
+	}
+}
+
+static void tail_read(struct lockstat *stat)
+{
+	FILE *file = fopen("/proc/tail", "r");
+	char line[512], name[24];
+	uint64_t held;
+
+	stat->elapsed = 0;
+	while (file && fgets(line, sizeof(line), file)) {
+		struct rank *rank = sscanf(line, "held %23s %*u %lu", name, &held) == 2
+			? rank_named(stat, name) : NULL;
+		if (rank)
+			rank->held = held;
+		sscanf(line, "elapsed %lu", &stat->elapsed);
+	}
+	if (file)
+		fclose(file);
+}
 
 static void lockstat_read(const struct metric *metric, struct lockstat *stat)
 {
@@ -49,11 +92,13 @@ static void lockstat_read(const struct metric *metric, struct lockstat *stat)
 	}
 	while (fgets(line, sizeof(line), file) && stat->count < RANKS_MAX) {
 		struct rank *rank = &stat->ranks[stat->count];
+		rank->held = 0;
 		if (sscanf(line, "%23s %lu %lu %lu", rank->name, &rank->waits, &rank->looks,
 			   &rank->ticks) == 4)
 			stat->count++;
 	}
 	fclose(file);
+	tail_read(stat);
 }
 
 /* What waiting for locks of one rank took, in ticks that all processors share, or in those of
@@ -64,6 +109,20 @@ static uint64_t spent(const struct rank *before, const struct rank *after)
 		return after->ticks - before->ticks;
 	return (after->waits - before->waits) * WAIT_INSTRUCTIONS
 		+ (after->looks - before->looks) * LOOK_INSTRUCTIONS;
+}
+
+static void held_report(const struct metric *metric, const struct lockstat *before,
+			const struct lockstat *after)
+{
+	char suffix[48];
+
+	for (unsigned i = 0; i < after->count && before->elapsed; i++) {
+		uint64_t held = after->ranks[i].held - before->ranks[i].held;
+		snprintf(suffix, sizeof(suffix), "_held_%s", after->ranks[i].name);
+		if (held > 0)
+			report_value(metric, suffix, (int64_t)(held * 10000
+				/ (after->elapsed - before->elapsed)), "%");
+	}
 }
 
 static void lockstat_report(const struct metric *metric, const struct lockstat *before,
@@ -108,6 +167,7 @@ static void run_workers(const struct metric *metric, unsigned count,
 		if (must(metric, fork_raw()) == 0)
 			worker_run(metric, &gate, work);
 	}
+	tail_restart();
 	lockstat_read(metric, &before);
 	uint64_t start = clock_start();
 	pipe_close(&gate);
@@ -117,6 +177,7 @@ static void run_workers(const struct metric *metric, unsigned count,
 	lockstat_read(metric, &after);
 	report_value(metric, "_ticks", (int64_t)(ticks * 100), "ticks");
 	lockstat_report(metric, &before, &after, ticks);
+	held_report(metric, &before, &after);
 }
 
 /* ---- what they do ---- */
@@ -153,6 +214,22 @@ static void fork_often(const struct metric *metric)
 static void fork_storm(const struct metric *metric)
 {
 	run_workers(metric, worker_count(), fork_often);
+}
+
+/* Nothing but processes that come and go. */
+static void fork_and_leave_often(const struct metric *metric)
+{
+	for (unsigned i = 0; i < metric->rounds; i++) {
+		int pid = (int)must(metric, fork_raw());
+		if (pid == 0)
+			leave(0);
+		wait_for(pid);
+	}
+}
+
+static void fork_exit(const struct metric *metric)
+{
+	run_workers(metric, worker_count(), fork_and_leave_often);
 }
 
 static void talk_often(const struct metric *metric)
@@ -216,6 +293,7 @@ static void thread_storm(const struct metric *metric)
 const struct metric lock_metrics[] = {
 	{ "spin_private_faults", private_faults, 0, 60, SET_LOCKS },
 	{ "spin_fork_storm", fork_storm, 0, 100, SET_LOCKS },
+	{ "spin_fork_exit", fork_exit, 0, 1000, SET_LOCKS },
 	{ "spin_pipe_pairs", pipe_pairs, 0, 5000, SET_LOCKS },
 	{ "spin_thread_faults", thread_storm, 0, 40, SET_LOCKS },
 	{ 0 },

@@ -142,6 +142,24 @@ def test_memory_beyond_4_gib(settings):
     return problems(outcome, not_off(outcome), memory < 4900 and f"{memory} MiB of 5120")
 
 
+def with_sparse_memory(settings, gib):
+    """The host provides only what is touched: 12 bytes for each 4 KiB, and what is used."""
+    backend = ["-object", f"memory-backend-ram,id=ram,size={gib}G,reserve=off",
+               "-machine", "memory-backend=ram"]
+    outcome = boot(settings, smp=2, memory=gib * 1024, extra=backend)
+    memory = int((facts(outcome, "memory") or ["0"])[0])
+    return problems(outcome, not_off(outcome),
+                    memory < gib * 1020 and f"{memory} MiB of {gib * 1024}")
+
+
+def test_memory_of_16_gib(settings):
+    return with_sparse_memory(settings, 16)
+
+
+def test_memory_of_256_gib(settings):
+    return with_sparse_memory(settings, 256)
+
+
 def test_little_memory(settings):
     outcome = boot(settings, memory=48)
     return problems(outcome, not_off(outcome))

@@ -5,7 +5,7 @@ The table must not have grown by more than 3 % over what is recorded; `make benc
 Another compiler makes other instructions, so with another than the recorded one only the checks
 count."""
 
-from . import bench, build
+from . import bench, build, scaling
 from .settings import BUILD, FORK_SHARES
 
 # Under `root` fork looks at the used entries of the root only; how much memory is behind them must
@@ -13,6 +13,13 @@ from .settings import BUILD, FORK_SHARES
 FLAT = 1.05
 FORKS = "fork_0m,fork_16m,fork_64m,fork_256m,fork_exit_wait_*"
 SIZES = (0, 16, 64, 256)
+
+# A slice of who frees, and then at most so long without a scheduling point.
+SLICE, STRETCH = 4_000_000, 1_000_000
+
+# Boot writes a quadword and a half for each frame of 4 KiB: 393,216 instructions for a GiB, and a
+# few for the direct map.  What nobody wants is not touched otherwise.
+BOOT_PER_GIB = 400_000
 
 # Programs of the build machine's Linux: that the bench's own checks hold where they must.
 CHECKS = "check_*,null_syscall,fork_0m,vfork_exit_wait,spawn_exec_wait"
@@ -23,6 +30,12 @@ def jobs(settings):
         yield "cost/bench_on_linux", run_on_linux
     if settings.wants("cost", "table"):
         yield "cost/table", run_table
+    if settings.wants("cost", "latency"):
+        yield "cost/latency", run_latency
+    if settings.wants("cost", "boot"):
+        yield "cost/boot", run_boot
+    if settings.wants("cost", "locks"):
+        yield "cost/locks", run_locks
     for share in settings.fork_shares():
         if settings.wants("cost", f"fork_{share}"):
             yield f"cost/fork_{share}", lambda report, s=share: run_fork(report, settings, s)
@@ -46,6 +59,41 @@ def run_table(report):
         problems = done.problems()
         report.note(f"costs were recorded with gcc {old['compiler']}: not compared")
     report.result("cost/table", problems)
+
+
+def run_latency(report):
+    """Freeing 50 GiB of pages keeps nobody waiting for longer than any other program would."""
+    done = bench.cowbell(kind="latency")
+    problems = done.problems()
+    for name in ("latency_exit_50g", "latency_munmap_50g"):
+        gap, whole = (done.figures[each].value for each in (name, f"{name}_whole")) \
+            if f"{name}_whole" in done.figures else (0, 0)
+        report.note(f"{name}: of {whole:,.0f} instructions, {gap:,.0f} in one piece")
+        if not SLICE <= gap <= SLICE + STRETCH or whole < 2 * (SLICE + STRETCH):
+            problems.append(f"{name}: {gap:,.0f} of {whole:,.0f} instructions in one piece")
+    report.result("cost/latency", problems)
+
+
+def run_boot(report):
+    """What a GiB of memory costs boot.  Both have the same hole below 4 GiB."""
+    runs = [bench.cowbell(only="none", memory=gib * 1024) for gib in (6, 10)]
+    problems = [line for run in runs for line in run.problems()]
+    if not problems:
+        small, large = (run.figures["boot_to_user"].value for run in runs)
+        report.note(f"boot: {small:,.0f} instructions, for each GiB {(large - small) / 4:,.0f}")
+        if not 0 < (large - small) / 4 <= BOOT_PER_GIB:
+            problems.append(f"boot: {(large - small) / 4:,.0f} instructions for each GiB")
+    report.result("cost/boot", problems)
+
+
+def run_locks(report):
+    """What four processors would spend spinning, from how long one holds the locks."""
+    shares, problems = scaling.held_shares()
+    for workload, held in shares.items():
+        parts = [f"{cpus} CPUs {sum(scaling.spinning(held, cpus).values()):.1%}"
+                 for cpus in (scaling.CPUS, 16, 64)]
+        report.note(f"{workload}: spinning on {', '.join(parts)}")
+    report.result("cost/locks", problems + scaling.too_much(shares))
 
 
 def run_fork(report, settings, share):

@@ -7,14 +7,15 @@ Each tests/host/*_test.c is a program that prints TAP.  Its first lines say what
     // flags: -DSOMETHING
     // args: --quick
 
-A word @file stands for the words of that file.  The last program of the ring is
-tests/host/mutants/run: it breaks the memory system on purpose and wants the others to notice.
+A word @file stands for the words of that file.  The last programs of the ring are
+tests/host/mutants/run and tests/museum/run: they break the memory system on purpose and want the
+others to notice.
 """
 
 import os
 import re
 
-from . import tap
+from . import objects, tap
 from .build import call
 from .settings import BUILD, ROOT
 
@@ -31,7 +32,11 @@ def jobs(settings):
         if may_hold(settings, name):
             yield f"host/{name}", lambda report, s=source, n=name: run(report, settings, s, n)
     if may_hold(settings, "mutants"):
-        yield "host/mutants", lambda report: run_mutants(report, settings)
+        yield "host/mutants", lambda report: run_command(report, settings, "mutants", [
+            "tests/host/mutants/run"])
+    if may_hold(settings, "museum"):
+        yield "host/museum", lambda report: run_command(report, settings, "museum", [
+            "tests/museum/run", "--quick"])
 
 
 def may_hold(settings, program):
@@ -58,35 +63,31 @@ def run(report, settings, source, name):
     program = BUILD / "host" / name
     program.parent.mkdir(parents=True, exist_ok=True)
     sources = [str(source.relative_to(ROOT))] + marks(source, "sources")
-    command = ["gcc", *FLAGS, *marks(source, "flags"), *sources]
-    if is_older(program, [*dependencies(command), __file__]):
-        status, output = call([*command, "-o", str(program)])
-        if status != 0:
-            report.result(f"host/{name}.builds", output.splitlines()[:40] or ["gcc: timed out"])
-            return
+    complaint = link(program, sources, [*FLAGS, *marks(source, "flags")])
+    if complaint:
+        report.result(f"host/{name}.builds", complaint.splitlines()[:40])
+        return
     environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
                        UBSAN_OPTIONS="print_stacktrace=1", SEED=settings.seed)
     status, output = call([str(program), *marks(source, "args")], SECONDS, env=environment)
     report_output(report, settings, name, status, output.splitlines())
 
 
-def run_mutants(report, settings):
-    status, output = call([str(ROOT / "tests/host/mutants/run")], 3 * SECONDS)
-    report_output(report, settings, "mutants", status, output.splitlines())
+def run_command(report, settings, name, command):
+    status, output = call(command, 3 * SECONDS)
+    report_output(report, settings, name, status, output.splitlines())
 
 
-def dependencies(command):
-    """All files that the compiler reads."""
-    _, output = call([*command, "-MM"])
-    return [word for word in output.replace("\\\n", " ").split() if not word.endswith(":")]
-
-
-def is_older(program, files):
-    try:
-        built = program.stat().st_mtime
-        return any((ROOT / file).stat().st_mtime > built for file in files)
-    except OSError:
-        return True
+def link(program, sources, flags):
+    """Make the program.  What the compiler complains of, or None."""
+    complaint = objects.build(sources, flags)
+    if complaint:
+        return complaint
+    made = [str(objects.path(source, flags)) for source in sources]
+    if not objects.is_older(program, [*made, __file__]):
+        return None
+    status, output = call(["gcc", *flags, *made, "-o", str(program)])
+    return None if status == 0 else output or "gcc: timed out"
 
 
 def report_output(report, settings, name, status, lines):

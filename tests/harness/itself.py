@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The harness under test: does it notice, and name, everything that can go wrong?"""
 
-from . import bench, tap
+from . import bench, conform, tap
 from .build import call
 from .kernel import complaints
 from .qemu import STATUS_FAIL, STATUS_PANIC, STATUS_PASS, Machine
@@ -128,3 +128,9 @@ def test_wrong_check_fails():
         console, command = "check_x 0.00 bool\ndone\n", []
     run = bench.Run(Ended, {"check_x": bench.Figure(0, "bool")})
     return expect(run.problems() == ["check_x is wrong"], f"{run.problems()}")
+
+
+# --- what counts as the wrong order ---------------------------------------------------------------
+
+def test_each_rule_of_conform_can_be_broken():
+    return conform.problems()

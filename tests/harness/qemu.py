@@ -14,10 +14,13 @@ import subprocess
 import tempfile
 import time
 
-from .settings import BUILD
+from . import coverage
+from .settings import BUILD, SAN_FOLDERS
 from .symbols import Symbols
 
-IMAGE = BUILD / "cowbell.elf"
+IMAGE = BUILD / SAN_FOLDERS[os.environ.get("SAN", "")] / "cowbell.elf"
+if os.environ.get("COVERAGE"):
+    IMAGE = coverage.IMAGE
 OVMF = pathlib.Path("/usr/share/OVMF")
 
 # QEMU's exit status is twice what the kernel writes to the debug port, plus one.
@@ -44,6 +47,9 @@ class Machine:
         self.qmp_rest = b""
         self.replies = []
         self.selector = selectors.DefaultSelector()
+        self.counts = self.scratch / "ram" if image == coverage.IMAGE else None
+        if self.counts:
+            extra = [*extra, *coverage.options(memory, self.counts)]
         self.command = self._command(words, smp, memory, cpu, image, initramfs, iso, uefi, extra)
         self.started = time.monotonic()
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
@@ -83,6 +89,8 @@ class Machine:
         self.process.stdout.close()
         self.qmp.close()
         self.selector.close()
+        if self.counts:
+            coverage.add(self.counts)
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     # --- what comes in --------------------------------------------------------------------------

@@ -8,6 +8,9 @@ import pathlib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 
+# Folders of images, by the kind of sanitized build.
+SAN_FOLDERS = {"": "", "1": "san", "race": "race"}
+
 FORK_SHARES = ["none", "page", "table", "dir", "root"]
 DEFAULT_SHARE = "root"
 
@@ -20,6 +23,9 @@ class Settings:
         self.seed = environment.get("SEED", "")
         self.smp = environment.get("SMP", "")
         self.fork_share = environment.get("FORK_SHARE", "")
+        self.san = environment.get("SAN", "")
+        self.is_counting = bool(environment.get("COVERAGE"))
+        self.patience = 4 if self.san or self.is_counting else 1        # such builds are slower
         self.verbose = bool(environment.get("V", ""))
 
     def smps(self, default):
@@ -66,4 +72,6 @@ class Settings:
             words.append(f"FORK_SHARE={fork_share}")
         if self.seed:
             words.append(f"SEED={self.seed}")
+        if self.san:
+            words.append(f"SAN={self.san}")
         return " ".join(words)

@@ -18,7 +18,7 @@ class Symbols:
         output = subprocess.run(["nm", "-n", self.image], capture_output=True, text=True).stdout
         rows = (line.split() for line in output.splitlines())
         return [(int(row[0], 16), row[2]) for row in rows if len(row) == 3 and row[1] in "tTwW"
-                and row[2] not in ("image_start", "text_start", "text_end")]
+                and not re.fullmatch(r"(image|(\w+_)?text)_(start|end)", row[2])]
 
     @functools.cached_property
     def end(self):

@@ -23,7 +23,7 @@ class Program:
         self.path = BUILD / "tests/user" / source.stem
         head = source.read_text().splitlines()[:12]
         self.is_cow = "// cow" in head
-        self.runs_on_linux = "// cowbell-only" not in head
+        self.runs_on_linux = not any(line.startswith("// cowbell-only") for line in head)
         self.tests = []                 # names, as the oracle printed them
 
 
@@ -81,9 +81,9 @@ def run(report, settings, smp, share, chosen):
     archive = build.initramfs(f"user-{smp}-{share}", [
         f"file /init 755 {BUILD}/tests/init/runner",
         *(f"file /tests/{program.name} 755 {program.path}" for program in chosen)], busybox=True)
-    words = settings.words(share) + [f"SECONDS={PROGRAM_SECONDS}"]
+    words = settings.words(share) + [f"SECONDS={PROGRAM_SECONDS * settings.patience}"]
     with Machine(words, smp=smp, initramfs=archive) as machine:
-        outcome = machine.run(BOOT_SECONDS)
+        outcome = machine.run(BOOT_SECONDS * settings.patience)
 
     tag = f"[smp={smp} fork_share={share}]"
     _, results, (_, steps) = tap.parse(outcome.lines)
@@ -91,7 +91,7 @@ def run(report, settings, smp, share, chosen):
     for program in chosen:
         again = settings.replay("user", program.name, smp, share)
         if program.name in seen:
-            report_program(report, program, seen[program.name], tag, again)
+            report_program(report, program, seen[program.name], outcome.symbols, tag, again)
     missing = [program for program in chosen if program.name not in seen]
     if missing:
         report_unfinished(report, settings, missing, steps, outcome, tag)
@@ -99,7 +99,7 @@ def run(report, settings, smp, share, chosen):
         report.result(f"user/ends_well {tag}", outcome.diagnosis(settings.replay("user", "*", smp, share)))
 
 
-def report_program(report, program, result, tag, again):
+def report_program(report, program, result, symbols, tag, again):
     for step in result.steps:
         problems = step.problems and step.problems + [f"again: {again}"]
         report.result(f"user/{program.name}.{step.name} {tag}", problems, skip=step.skip)
@@ -107,7 +107,7 @@ def report_program(report, program, result, tag, again):
     lost = [f"did not run: {name}" for name in program.tests if name not in ran]
     problems = result.problems + lost
     if problems:
-        problems.append(f"again: {again}")
+        problems += symbols.explain("\n".join(problems)) + [f"again: {again}"]
     report.result(f"user/{program.name} {tag}", problems)
 
 

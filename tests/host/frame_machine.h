@@ -47,14 +47,21 @@ static inline void drain_all(void)
 	host_become_cpu(0);
 }
 
+/* Of the greatest order, those that nobody has touched yet count as well. */
 static inline struct shape shape_now(void)
 {
 	struct shape shape = { { 0 } };
+	uint64_t smaller = 0;
 
 	drain_all();
-	for (pfn_t pfn = 0; pfn < frame_count; pfn++)
-		if (frames[pfn].kind == FRAME_FREE && frames[pfn].used == FREE_HEAD)
-			shape.blocks[frames[pfn].level]++;
+	for (pfn_t pfn = 0; pfn < frame_count; pfn++) {
+		if (frames[pfn].kind != FRAME_FREE || frames[pfn].used != FREE_HEAD
+		    || frames[pfn].level == BUDDY_ORDER_MAX)
+			continue;
+		shape.blocks[frames[pfn].level]++;
+		smaller += BIT(frames[pfn].level);
+	}
+	shape.blocks[BUDDY_ORDER_MAX] = (buddy_free_frames() - smaller) / BIT(BUDDY_ORDER_MAX);
 	return shape;
 }
 

@@ -162,6 +162,47 @@ TEST(exhaustion_loses_nothing)
 	}
 }
 
+/* What nobody has wanted costs boot nothing, and a virtual machine's host no memory. */
+TEST(memory_is_linked_only_when_it_is_wanted)
+{
+	uint64_t linked = 0;
+
+	start(machine_bytes);
+	start_frames();
+	drain_all();
+	for (pfn_t pfn = 0; pfn < frame_count; pfn++)
+		if (frames[pfn].kind == FRAME_FREE && frames[pfn].used == FREE_HEAD)
+			linked += BIT(frames[pfn].level);
+	EXPECT(linked <= 4 * BIT(BUDDY_ORDER_MAX));     /* the one in use, ends of ranges */
+	EXPECT(linked < frames_free() / 2);
+	EXPECT(frames_free() + 1 == frames_total());
+	EXPECT(is_sound());
+}
+
+/* Its first half linked, because it was used once, its second never touched: still one run. */
+TEST(a_run_may_be_half_untouched)
+{
+	enum { ORDER = BUDDY_ORDER_MAX + 1 };
+	static pfn_t blocks[(32 * MIB) / PAGE_SIZE >> BUDDY_ORDER_MAX];
+	unsigned runs = 0, count = 0, used = 3;
+
+	start(machine_bytes);
+	start_frames();
+	while (frame_alloc_block(FRAME_KERNEL, ORDER) != FRAME_NONE)
+		runs++;
+
+	start(machine_bytes);
+	start_frames();
+	while (count < used)
+		blocks[count++] = frame_alloc_block(FRAME_KERNEL, BUDDY_ORDER_MAX);
+	while (count > 0)
+		frame_free_block(blocks[--count], BUDDY_ORDER_MAX);
+	while (frame_alloc_block(FRAME_KERNEL, ORDER) != FRAME_NONE)
+		count++;
+	EXPECT(count == runs);
+	EXPECT(is_sound());
+}
+
 TEST(a_large_block_may_lie_in_the_cache)
 {
 	pfn_t block, singles[4];

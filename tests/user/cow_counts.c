@@ -74,6 +74,27 @@ TEST(a_write_copies_one_page_while_the_child_lives)
 	CHECK_EXIT(pid, 0);
 }
 
+/* The copy comes with the right to write: the instruction is not refused again.  Where fork copied
+ * everything the one fault only takes back the way to the page. */
+TEST(a_write_takes_one_fault_while_the_child_lives)
+{
+	struct gate gate = gate_new();
+	volatile char *page = pages_new(8);
+
+	pages_mark(page, 8, 'A');
+	pid_t pid = fork();
+	if (pid == 0) {
+		gate_pass(gate);
+		_exit(0);
+	}
+	work("faults ");
+	long long faults = work("faults ");
+	page[3 * PAGE] = 'p';
+	CHECK_EQ(work("faults ") - faults, 1);
+	gate_open(gate);
+	CHECK_EXIT(pid, 0);
+}
+
 TEST(reading_copies_nothing)
 {
 	struct gate gate = gate_new();

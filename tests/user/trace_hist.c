@@ -152,7 +152,7 @@ TEST(a_site_is_an_instruction_of_a_file)
 
 TEST(every_outcome_has_its_column)
 {
-	volatile char *memory = tables_new(1);  /* a second table would be taken back in one piece */
+	volatile char *memory = tables_new(1);  /* another table would be taken back in one piece */
 	volatile char *fresh = pages_new(60);
 	struct gate gate = gate_new();
 

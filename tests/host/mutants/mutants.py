@@ -89,11 +89,11 @@ MUTANTS = [mutant(*fields) for fields in (
      "gather_add(gather, entry, level);\n\tgather->must_flush = true;",
      "gather_add(gather, entry, level);", "mm_stress"),
 
-    ("new_page_writable_before_the_shootdown", "mm/cursor.c",
+    ("new_page_writable_before_the_shootdown", "mm/cursor.h",
      "pte_store(cursor->slot, PTE_NONE);      /*", "pte_store(cursor->slot, leaf);      /*",
      "mm_litmus"),
 
-    ("no_shootdown_after_a_page_was_copied", "mm/cursor.c",
+    ("no_shootdown_after_a_page_was_copied", "mm/cursor.h",
      "totals wait */\n\tspace_flush_page(cursor->space, cursor->addr);",
      "*/", "mm_litmus"),
 
@@ -123,17 +123,16 @@ MUTANTS = [mutant(*fields) for fields in (
      "space_flush(move->space, move->from, move->from + move->len);", ";", "mm_stress"),
 
     ("cpu_announces_itself_after_it_loads", "arch/x86_64/tlb.c",
-     "if (context != &kernel_context) {\n\t\tatomic_or(&context->cpus, self);"
-     "        /* a full barrier */\n\t\tjitter();\n\t}\n\twrite_cr3(context->root);",
-     "write_cr3(context->root);\n\tif (context != &kernel_context) {\n"
-     "\t\tatomic_or(&context->cpus, self);\n\t}", "mm_litmus"),
+     "atomic_or(&context->cpus, self);        /* a full barrier */\n", "",
+     "write_cr3(context->root);\n\tcpu->loaded = context;\n\tif (old != ",
+     "write_cr3(context->root);\n\tif (context != &kernel_context)\n"
+     "\t\tatomic_or(&context->cpus, self);\n\tcpu->loaded = context;\n\tif (old != ", "mm_litmus"),
 
     ("shootdown_does_not_wait", "arch/x86_64/tlb.c",
      "while (atomic_load_acquire(&request->pending))\n\t\tpause();", ";", "mm_stress"),
 
     ("own_cpu_is_not_flushed", "arch/x86_64/tlb.c",
-     "if (cpu->loaded == context)\n\t\tflush_here(context, start, end);\n\tmemory_barrier();",
-     "memory_barrier();", "mm_range"),
+     "if (cpu->loaded == context)\n\t\tflush_here(context, start, end);\n", "", "mm_range"),
 
     ("last_page_of_a_range_is_not_flushed", "arch/x86_64/tlb.c",
      "for (virt_t addr = start; addr < end; addr += PAGE_SIZE)",

@@ -2,8 +2,9 @@
 /*
  * tests/host/sim/seeds.h - one world after the other, each in a process of its own.
  *
- * SEED=x in the environment runs that seed alone, SEEDS=n that many times the usual number; TRACE=1
- * with SEED tells every step on stderr.
+ * SEED=x in the environment runs that seed alone; SEEDS=n that many times the usual number,
+ * SEEDS=1/n that part of it; TRACE=1 with SEED tells every step on stderr; SECONDS=n ends a world
+ * that works longer.
  */
 #pragma once
 

@@ -46,6 +46,7 @@ struct sim_cpu sim_cpus[SIM_CPUS_MAX];
 unsigned sim_cpu_count = 1;
 uint64_t sim_steps;
 bool sim_is_tracing;
+void (*sim_at_violation)(void);
 
 static struct sim_thread threads[SIM_THREADS_MAX + SIM_CPUS_MAX];
 static struct sim_thread machine;       /* what the real stack is, for the lists of locks */
@@ -450,6 +451,8 @@ void sim_violation(const char *fmt, ...)
 	fflush(stdout);
 	if (getenv("TRACE"))
 		__sanitizer_print_stack_trace();
+	if (sim_at_violation)
+		sim_at_violation();
 	_exit(1);
 }
 

@@ -113,6 +113,7 @@ void sim_start(unsigned count);
 
 /* The run found something: say what and where, and end the process. */
 NORETURN void sim_violation(const char *fmt, ...) PRINTF_LIKE(1, 2);
+extern void (*sim_at_violation)(void);  /* instead of the end of the process; NULL: nothing */
 
 /* With TRACE in the environment: one line with step, CPU and thread. */
 extern bool sim_is_tracing;

@@ -12,7 +12,11 @@
 #include "tests/host/sim/model.h"
 #include "tests/host/sim/sim.h"
 
-enum { WORLD_SPACES = 8, WORLD_RAM_MIB = 320 };
+#ifndef WORLD_RAM_MIB
+#define WORLD_RAM_MIB 320
+#endif
+
+enum { WORLD_SPACES = 8 };
 
 struct world_space {
 	struct space *space;            /* NULL: free */
@@ -48,6 +52,9 @@ struct world_plan {
 
 /* A fresh machine with its objects and no space. */
 void world_start(unsigned cpus);
+
+/* The same on the machine that world_end() has left. */
+void world_start_again(void);
 
 /* Run a plan from a seed, then end everything and look for what is left.  Violations end the
  * process. */

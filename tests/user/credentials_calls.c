@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/user/credentials_calls.c - what only the superuser may, what becomes of rights, and files
+ * that are somebody else's.
+ */
+#include "credentials.h"
+
+#include <fcntl.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <utime.h>
+
+/* ---- the superuser's calls ---- */
+
+TEST(calls_of_the_superuser)
+{
+	AS(SOMEBODY, {
+		struct timeval now = {.tv_sec = 1000000000};
+		struct timespec then = {.tv_sec = 1000000000};
+
+		CHECK_ERRNO(mount("none", "/tmp", "tmpfs", 0, NULL), EPERM);
+		CHECK_ERRNO(mount("none", "/no-such-place", "tmpfs", 0, NULL), ENOENT);
+		CHECK_ERRNO(umount("/proc"), EPERM);
+		CHECK_ERRNO(umount("/no-such-place"), ENOENT);
+		CHECK_ERRNO(chroot("/tmp"), EPERM);
+		CHECK_ERRNO(chroot("/no-such-place"), ENOENT);
+		CHECK_ERRNO(sethostname("mine", 4), EPERM);
+		CHECK_ERRNO(reboot(RB_AUTOBOOT), EPERM);
+		CHECK_ERRNO(settimeofday(&now, NULL), EPERM);
+		CHECK_ERRNO(clock_settime(CLOCK_REALTIME, &then), EPERM);
+		CHECK_ERRNO(syscall(SYS_syslog, 5, NULL, 0), EPERM);
+		CHECK_ERRNO(setgroups(0, NULL), EPERM);
+		CHECK_ERRNO(mknod("/tmp/credentials_device", S_IFCHR | 0666, 0x101), EPERM);
+	});
+}
+
+static const char *const settings[] = {
+	"/proc/sys/vm/overcommit_memory", "/proc/sys/vm/max_map_count", "/proc/sys/kernel/hostname",
+	"/proc/sys/kernel/pid_max", "/proc/sys/kernel/randomize_va_space",
+	"/proc/sys/vm/min_free_kbytes", "/proc/sys/vm/nr_hugepages",
+};
+
+TEST(settings_of_the_system)
+{
+	AS(SOMEBODY, {
+		for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+			CHECK_ERRNO(open(settings[i], O_WRONLY), EACCES);
+			CHECK_ERRNO(access(settings[i], W_OK), EACCES);
+			CHECK_EQ(access(settings[i], R_OK), 0);
+		}
+		CHECK_ERRNO(open("/proc/self/oom_adj", O_WRONLY) < 0 ? -1 : write(open(
+			"/proc/self/oom_score_adj", O_WRONLY), "-1000", 5), EACCES);
+	});
+}
+
+/* ---- ids ---- */
+
+TEST(other_ids_hide_what_one_has)
+{
+	SUPERUSER_ONLY();
+	CHECK_EQ(prctl(PR_GET_DUMPABLE), 1);
+	CHECK_EQ(prctl(PR_SET_PDEATHSIG, SIGUSR1), 0);
+	CHECK_EQ(setresuid(-1, SOMEBODY, -1), 0);
+	int signal = -1;
+	CHECK_EQ(prctl(PR_GET_PDEATHSIG, &signal), 0);
+	CHECK_EQ(signal, 0);
+	CHECK(prctl(PR_GET_DUMPABLE) != 1);
+	CHECK_EQ(prctl(PR_SET_DUMPABLE, 1), 0);
+	CHECK_EQ(setfsgid(OTHER), 0);
+	CHECK_EQ(setresuid(-1, 0, -1), 0);
+	CHECK(prctl(PR_GET_DUMPABLE) != 1);
+}
+
+TEST(ids_for_files)
+{
+	SUPERUSER_ONLY();
+	char path[] = "/tmp/credentials_XXXXXX";
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(setfsuid(SOMEBODY), 0);
+	CHECK_EQ(setfsuid(-1), SOMEBODY);
+	CHECK_ERRNO(open(path, O_RDONLY), EACCES);
+	CHECK_EQ(access(path, R_OK), 0);        /* that is a question for the real id */
+	CHECK_EQ(setfsuid(0), SOMEBODY);
+	CHECK_EQ(unlink(path), 0);
+}
+
+TEST(groups_open_files)
+{
+	SUPERUSER_ONLY();
+	char path[] = "/tmp/credentials_XXXXXX";
+	gid_t group = OTHER;
+
+	CHECK(mkstemp(path) >= 0);
+	CHECK(chown(path, 0, OTHER) == 0 && chmod(path, 0640) == 0);
+	AS(SOMEBODY, CHECK_ERRNO(open(path, O_RDONLY), EACCES));
+	pid_t pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(setgroups(1, &group), 0);
+		CHECK(setgid(SOMEBODY) == 0 && setuid(SOMEBODY) == 0);
+		CHECK(open(path, O_RDONLY) >= 0);
+		CHECK_ERRNO(open(path, O_WRONLY), EACCES);
+		_exit(0);
+	}
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(unlink(path), 0);
+}
+
+/* ---- files ---- */
+
+/* A directory that everybody may write, and a file of OTHER's in it. */
+static char place[] = "/tmp/credentials_XXXXXX", file_name[64], new_name[64];
+
+static void place_make(mode_t mode, mode_t file_mode)
+{
+	SUPERUSER_ONLY();
+	CHECK(mkdtemp(place) != NULL);
+	CHECK_EQ(chmod(place, mode), 0);
+	snprintf(file_name, sizeof(file_name), "%s/file", place);
+	snprintf(new_name, sizeof(new_name), "%s/new", place);
+	int fd = open(file_name, O_CREAT | O_WRONLY, 0600);
+	CHECK(fd >= 0 && write(fd, "x", 1) == 1 && close(fd) == 0);
+	CHECK_EQ(chown(file_name, OTHER, OTHER), 0);
+	CHECK_EQ(chmod(file_name, file_mode), 0);
+}
+
+static void place_end(void)
+{
+	unlink(file_name);
+	unlink(new_name);
+	CHECK_EQ(rmdir(place), 0);
+}
+
+TEST(files_of_others)
+{
+	place_make(0777, 0604);
+	AS(SOMEBODY, {
+		struct utimbuf times = {0};
+
+		CHECK(open(file_name, O_RDONLY) >= 0);
+		CHECK_ERRNO(open(file_name, O_WRONLY), EACCES);
+		CHECK_ERRNO(open(file_name, O_RDONLY | O_TRUNC), EACCES);
+		CHECK_ERRNO(open(file_name, O_RDONLY | O_NOATIME), EPERM);
+		CHECK_ERRNO(truncate(file_name, 0), EACCES);
+		CHECK_ERRNO(access(file_name, W_OK), EACCES);
+		CHECK_ERRNO(execl(file_name, "file", NULL), EACCES);
+		CHECK_ERRNO(chmod(file_name, 0777), EPERM);
+		CHECK_ERRNO(chown(file_name, SOMEBODY, -1), EPERM);
+		CHECK_ERRNO(chown(file_name, -1, SOMEBODY), EPERM);
+		CHECK_ERRNO(utime(file_name, &times), EPERM);
+		CHECK_ERRNO(utime(file_name, NULL), EACCES);
+	});
+	AS(OTHER, {
+		CHECK_EQ(chmod(file_name, 0600), 0);
+		CHECK_ERRNO(chown(file_name, SOMEBODY, -1), EPERM);
+		CHECK_ERRNO(chown(file_name, -1, SOMEBODY), EPERM);
+		CHECK_EQ(chown(file_name, OTHER, OTHER), 0);
+	});
+	place_end();
+}
+
+/* The owner's bits are the owner's, even if others have more. */
+TEST(bits_are_not_added_up)
+{
+	place_make(0777, 0077);
+	AS(OTHER, CHECK_ERRNO(open(file_name, O_RDONLY), EACCES));
+	AS(SOMEBODY, CHECK(open(file_name, O_RDONLY) >= 0));
+	AS(0, CHECK(open(file_name, O_RDWR) >= 0));
+	place_end();
+}
+
+TEST(names_in_a_directory_of_others)
+{
+	place_make(0755, 0666);
+	AS(SOMEBODY, {
+		CHECK_ERRNO(unlink(file_name), EACCES);
+		CHECK_ERRNO(rename(file_name, new_name), EACCES);
+		CHECK_ERRNO(symlink("x", new_name), EACCES);
+		CHECK_ERRNO(mkdir(new_name, 0777), EACCES);
+		CHECK_ERRNO(open(new_name, O_CREAT | O_WRONLY, 0666), EACCES);
+		CHECK_ERRNO(rmdir(place), EPERM);       /* /tmp is sticky */
+		CHECK(open(file_name, O_WRONLY) >= 0);
+	});
+	CHECK_EQ(chmod(place, 0700), 0);
+	AS(SOMEBODY, {
+		struct stat status;
+
+		CHECK_ERRNO(stat(file_name, &status), EACCES);
+		CHECK_ERRNO(open(place, O_RDONLY), EACCES);
+		CHECK_ERRNO(chdir(place), EACCES);
+	});
+	place_end();
+}
+
+TEST(sticky_directory)
+{
+	place_make(01777, 0666);
+	AS(SOMEBODY, {
+		CHECK_ERRNO(unlink(file_name), EPERM);
+		CHECK_ERRNO(rename(file_name, new_name), EPERM);
+		CHECK(open(new_name, O_CREAT | O_WRONLY, 0666) >= 0);
+		CHECK_ERRNO(rename(new_name, file_name), EPERM);
+		CHECK_EQ(unlink(new_name), 0);
+	});
+	AS(OTHER, CHECK_EQ(rename(file_name, new_name), 0));
+	AS(OTHER, CHECK_EQ(unlink(new_name), 0));
+	place_end();
+}
+
+TEST(rights_of_programs_end_with_a_change)
+{
+	struct stat status;
+
+	place_make(0777, 06755);
+	AS(SOMEBODY, CHECK_ERRNO(open(file_name, O_WRONLY), EACCES));
+	CHECK_EQ(chmod(file_name, 06777), 0);
+	AS(SOMEBODY, {
+		int fd = open(file_name, O_WRONLY);
+		CHECK(fd >= 0 && write(fd, "x", 1) == 1);
+	});
+	CHECK_EQ(stat(file_name, &status), 0);
+	CHECK_EQ(status.st_mode & 07777, 0777);
+	CHECK_EQ(chmod(file_name, 06755), 0);
+	CHECK_EQ(chown(file_name, SOMEBODY, SOMEBODY), 0);
+	CHECK_EQ(stat(file_name, &status), 0);
+	CHECK_EQ(status.st_mode & 07777, 0755);
+	place_end();
+}
+
+/* ---- programs that gain rights ---- */
+
+/* In the program itself, when it was started anew: what it is, and what may be seen of it. */
+TEST(as_a_program_that_gained)
+{
+	if (!getenv("GAINED"))
+		return;
+	CHECK_EQ(geteuid(), atoi(getenv("GAINED")));
+	CHECK_EQ(getuid(), SOMEBODY);
+	CHECK_EQ(prctl(PR_GET_DUMPABLE) == 1, geteuid() == SOMEBODY);
+	CHECK_EQ(open("/proc/self/maps", O_RDONLY) < 0, 0);
+}
+
+static void copy_of_us(void)
+{
+	char bytes[4096];
+	ssize_t len;
+	int from = open("/proc/self/exe", O_RDONLY), to = open(file_name, O_WRONLY | O_TRUNC);
+
+	CHECK(from >= 0 && to >= 0);
+	while ((len = read(from, bytes, sizeof(bytes))) > 0)
+		CHECK_EQ(write(to, bytes, (size_t)len), len);
+	close(from);
+	close(to);
+}
+
+static void run_copy(int expected)
+{
+	char *arguments[] = {"copy", "as_a_program_that_gained", NULL};
+	char variable[32];
+	char *environment[] = {variable, NULL};
+
+	snprintf(variable, sizeof(variable), "GAINED=%d", expected);
+	AS(SOMEBODY, execve(file_name, arguments, environment); _exit(99));
+}
+
+TEST(set_user_id)
+{
+	place_make(0777, 0755);
+	copy_of_us();
+	CHECK_EQ(chmod(file_name, 04755), 0);
+	run_copy(OTHER);
+	CHECK_EQ(chmod(file_name, 0755), 0);
+	run_copy(SOMEBODY);
+	CHECK_EQ(chmod(file_name, 04755), 0);
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	run_copy(SOMEBODY);
+	place_end();
+}
+
+/* A program that may be run and not read is not shown by /proc either. */
+TEST(unreadable_programs_are_hidden)
+{
+	SUPERUSER_ONLY();
+	place_make(0777, 0755);
+	copy_of_us();
+	CHECK_EQ(chmod(file_name, 0711), 0);
+	AS(SOMEBODY, {
+		char *arguments[] = {"copy", "hidden_program", NULL};
+		char *environment[] = {"HIDDEN=yes", NULL};
+
+		execve(file_name, arguments, environment);
+		_exit(99);
+	});
+	place_end();
+}
+
+TEST(hidden_program)
+{
+	if (getenv("HIDDEN"))
+		CHECK(prctl(PR_GET_DUMPABLE) != 1);
+}
+
+/* ---- shared memory ---- */
+
+TEST(shared_memory_of_others)
+{
+	SUPERUSER_ONLY();
+	int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0604);
+	struct shmid_ds status;
+
+	CHECK(id >= 0);
+	AS(SOMEBODY, {
+		CHECK_ERRNO((long)shmat(id, NULL, 0), EACCES);
+		CHECK((long)shmat(id, NULL, SHM_RDONLY) != -1);
+		CHECK_EQ(shmctl(id, IPC_STAT, &status), 0);
+		CHECK_ERRNO(shmctl(id, IPC_RMID, NULL), EPERM);
+		CHECK_ERRNO(shmctl(id, IPC_SET, &status), EPERM);
+	});
+	CHECK_EQ(shmctl(id, IPC_RMID, NULL), 0);
+}
+
+/* What was mapped for reading stays so, also when more is asked for later. */
+TEST(mappings_keep_to_what_was_opened)
+{
+	place_make(0777, 0644);
+	AS(SOMEBODY, {
+		int fd = open(file_name, O_RDONLY);
+		void *view = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+		CHECK(view != MAP_FAILED);
+		CHECK_ERRNO(mprotect(view, 4096, PROT_READ | PROT_WRITE), EACCES);
+		CHECK(mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+	});
+	place_end();
+}
