@@ -254,7 +254,7 @@ TEST(scheduling)
 {
 	unsigned long mask = 1;
 
-	if (setpriority(PRIO_PROCESS, 0, 0) < 0)        /* whoever began us may be nicer, or less so */
+	if (setpriority(PRIO_PROCESS, 0, 0) < 0)        /* our starter may be nicer, or less so */
 		SKIP("may not become less nice");
 	pid_t victim = victim_start(OTHER);
 	AS(SOMEBODY, {
