@@ -105,7 +105,7 @@ void event_record(enum event_type type, uint64_t a, uint64_t b, uint64_t c);
 #ifdef COWBELL_HOOKS
 #define event_detail(name, a, b, c) event(name, a, b, c)
 #else
-#define event_detail(name, a, b, c) ((void)sizeof(a), (void)sizeof(b), (void)sizeof(c))
+#define event_detail(name, a, b, c) ((void)(a), (void)(b), (void)(c))
 #endif
 
 /* ---- names ---- */
