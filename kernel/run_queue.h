@@ -9,8 +9,9 @@
 
 struct ALIGNED(64) run_queue {
 	struct spinlock lock;
-	uint32_t waiting;               /* [lock; others may look] how many are in `tasks` */
-	struct list tasks;              /* [lock] runnable, in turn */
+	uint32_t waiting;               /* [lock; others may look] how many are in the two lists */
+	struct list woken;              /* [lock] slept, and have some of their slice left */
+	struct list in_turn;            /* [lock] wait for a new slice, after those */
 	struct task *running;           /* [lock] whom the CPU chose last */
 	bool is_ticking;                /* [own] the timer is set: somebody waited */
 	bool is_sampling;               /* [own] the timer is set: a program ran */

@@ -8,6 +8,9 @@
  *            +-----------------------------------------------------+
  *                     schedule() in a state other than RUNNABLE
  *
+ * Who runs on has a slice of time, and waits for the next one in turn.  A sleep does not use it up:
+ * who wakes with some of it left goes ahead of those who wait for a new one.
+ *
  * Owns:        one queue of waiting tasks per CPU, and the mask of idle CPUs.
  * Invariants:  a task is in at most one of: a queue, some queue's `running`.  Which, changes only
  *              under the lock of the queue of task->cpu, as does task->cpu itself.
@@ -47,6 +50,7 @@ static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason);
 static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
 					struct task *task, enum switch_reason reason);
+static inline struct task *queue_take_first(struct run_queue *queue);
 static void queue_pull(struct cpu *cpu);
 static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
 			     struct task *next, enum switch_reason reason);
@@ -69,7 +73,8 @@ static void cpu_adopt_idle(struct cpu *cpu, struct task *idle)
 	struct run_queue *queue = &queues[cpu->id];
 
 	spin_init(&queue->lock, RANK_RUN_QUEUE);
-	list_init(&queue->tasks);
+	list_init(&queue->woken);
+	list_init(&queue->in_turn);
 	queue->running = idle;
 	task_init_idle(idle, cpu);
 	cpu->queue = queue;
@@ -189,20 +194,22 @@ static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu
 					struct task *task, enum switch_reason reason)
 {
 	struct task *next = cpu->idle;
+	uint64_t now = cycles_now_ns();
 
 	spin_lock_irqs_off(&queue->lock);
 	cpu->need_resched = false;
+	task->run_time_ns += now - task->run_start_ns;
+	task->slice_left_ns -= (int64_t)(now - task->run_start_ns);
+	task->run_start_ns = now;
 	if ((task->state == TASK_RUNNABLE || reason == SWITCH_FORCED) && task != cpu->idle) {
+		task->slice_left_ns = 0;        /* given up, if not used up */
 		if (likely(task->allowed_cpus & BIT(cpu->id)) || reason == SWITCH_FORCED)
 			queue_add(queue, task);
 		else
 			queue->parting = task;
 	}
 	if (likely(queue->waiting > 0)) {
-		struct list_node *first = queue->tasks.head.next;
-		list_remove(first);
-		queue->waiting--;
-		next = list_entry(first, struct task, run_node);
+		next = queue_take_first(queue);
 		if (unlikely(task == cpu->idle))
 			atomic_and(&idle_cpus, ~BIT(cpu->id));
 	} else {
@@ -211,6 +218,22 @@ static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu
 	queue->running = next;
 	spin_unlock_irqs_off(&queue->lock);
 	return next;
+}
+
+/* Who has slept goes first, until its slice is used up: so nobody who waits for a slice waits for
+ * more than one of each other task, and who only reacts to others need not wait for those who
+ * compute. */
+static inline struct task *queue_take_first(struct run_queue *queue)
+{
+	bool is_woken = !list_is_empty(&queue->woken);
+	struct list_node *first = is_woken ? queue->woken.head.next : queue->in_turn.head.next;
+	struct task *task = list_entry(first, struct task, run_node);
+
+	if (!is_woken)
+		task->slice_left_ns = SLICE_NS;
+	list_remove(first);
+	queue->waiting--;
+	return task;
 }
 
 /* The other CPU with the most waiting tasks, or NULL. */
@@ -229,6 +252,18 @@ static struct run_queue *queue_longest(const struct cpu *cpu)
 	return longest;
 }
 
+/* The first of a list that may run on a CPU, or NULL. */
+static struct task *list_first_for(const struct list *list, const struct cpu *cpu)
+{
+	struct task *task;
+
+	list_for_each_entry(task, list, run_node) {
+		if (task->allowed_cpus & BIT(cpu->id))
+			return task;
+	}
+	return NULL;
+}
+
 /* Take one task that may run here from the longest queue of another CPU.  Interrupts off. */
 NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
 {
@@ -239,15 +274,14 @@ NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
 		return;
 	spin_lock_irqs_off(mine < other ? &mine->lock : &other->lock);
 	spin_lock_irqs_off(mine < other ? &other->lock : &mine->lock);
-	list_for_each_entry(task, &other->tasks, run_node) {
-		if (!(task->allowed_cpus & BIT(cpu->id)))
-			continue;
+	task = list_first_for(&other->woken, cpu);
+	if (!task)
+		task = list_first_for(&other->in_turn, cpu);
+	if (task) {
 		list_remove(&task->run_node);
 		other->waiting--;
-		list_push_back(&mine->tasks, &task->run_node);
-		mine->waiting++;
 		task->cpu = cpu->id;
-		break;
+		queue_add(mine, task);
 	}
 	spin_unlock_irqs_off(&other->lock);
 	spin_unlock_irqs_off(&mine->lock);
@@ -258,9 +292,8 @@ NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
 static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
 			     struct task *next, enum switch_reason reason)
 {
-	uint64_t now = cycles_now_ns();
+	uint64_t now = task->run_start_ns;      /* until when it is accounted for */
 
-	task->run_time_ns += now - task->run_start_ns;
 	if (reason == SWITCH_FORCED)
 		task->switches_forced++;
 	else
@@ -394,7 +427,7 @@ NO_LOCK_ANALYSIS static inline struct run_queue *task_lock_queue(const struct ta
 
 static inline void queue_add(struct run_queue *queue, struct task *task)
 {
-	list_push_back(&queue->tasks, &task->run_node);
+	list_push_back(task->slice_left_ns > 0 ? &queue->woken : &queue->in_turn, &task->run_node);
 	queue->waiting++;
 }
 
@@ -498,13 +531,18 @@ void sched_interrupt(void)
 
 /* ---- slices --------------------------------------------------------------------------------- */
 
+static inline uint64_t slice_end_ns(const struct task *task)
+{
+	return task->run_start_ns + (uint64_t)task->slice_left_ns;
+}
+
 /* Somebody waits: look at the clock when the slice of `task` ends, or sooner. */
 static inline void slice_watch(struct run_queue *queue, const struct task *task)
 {
 	if (likely(queue->is_ticking))
 		return;
 	queue->is_ticking = true;
-	clock_arm(task->run_start_ns + SLICE_NS);
+	clock_arm(slice_end_ns(task));
 }
 
 /* The tick may have been set for another task, that has left meanwhile. */
@@ -516,7 +554,7 @@ void sched_tick(uint64_t now_ns)
 	queue->is_ticking = false;
 	if (READ_ONCE(queue->waiting) == 0)
 		return;
-	if (now_ns < cpu->task->run_start_ns + SLICE_NS) {
+	if (now_ns < slice_end_ns(cpu->task)) {
 		slice_watch(queue, cpu->task);
 		return;
 	}

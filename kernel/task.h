@@ -47,6 +47,7 @@ struct task {
 	uint64_t allowed_cpus;          /* mask for sched_setaffinity */
 	struct list_node run_node;
 	uint64_t run_start_ns, run_time_ns;
+	int64_t slice_left_ns;          /* at run_start_ns; not above 0: waits for a new one */
 	/* [itself, interrupts off] how much of run_time_ns the last look at it covers, and what of
 	 * that was spent in the kernel, see sched_sample() */
 	uint64_t sampled_ns, kernel_ns;
