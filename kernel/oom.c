@@ -3,7 +3,7 @@
  * kernel/oom.c - out of memory: who has to go.
  *
  *      a fault without memory -> trim caches -> somebody else is choosing? wait
- *                                            -> somebody is dying already? wait
+ *                                            -> a victim's memory is on its way? wait
  *                                            -> weigh all -> kill -> wait -> try again
  *
  * A process weighs what its end would give back: frames and tables that hang on its space alone,
@@ -32,6 +32,7 @@
 #include "mm/frame.h"
 #include "mm/kstack.h"
 #include "mm/slab.h"
+#include "mm/space.h"
 #include "mm/weight.h"
 
 #define WAIT_STEP_NS 5000000ull
@@ -69,6 +70,7 @@ static void victim_kill(struct process *victim);
 static int nobody_left(void);
 
 static uint32_t is_choosing;            /* atomic: one at a time */
+static uint64_t last_kill_ns;           /* [who is choosing] */
 static uint64_t kills;                  /* atomic */
 
 int oom_relieve(void)
@@ -83,6 +85,8 @@ int oom_relieve(void)
 	}
 
 	struct choice choice = { 0 };
+	choice.is_waiting_for_one = spaces_doomed() > 0
+		&& clock_now_ns() < last_kill_ns + VICTIM_PATIENCE_NS;
 	choose(&choice);
 	struct candidate *victim = choice_result(&choice);
 	if (victim) {
@@ -335,12 +339,18 @@ static void kill_sharer(struct process *process, void *argument) NO_LOCK_ANALYSI
 static void victim_kill(struct process *victim)
 {
 	struct sharer sharer = { .but = victim };
+	struct space *space = NULL;
 
 	spin_lock(&process_tree_lock);
-	victim->oom_victim_ns = clock_now_ns();
-	sharer.space = victim->state == PROCESS_ALIVE ? space_of(victim) : NULL;
-	if (sharer.space)
+	last_kill_ns = clock_now_ns();
+	victim->oom_victim_ns = last_kill_ns;
+	if (victim->state == PROCESS_ALIVE)
+		space = space_of(victim);
+	if (space) {
+		space_doom(space);
+		sharer.space = space;
 		process_for_each(kill_sharer, &sharer);
+	}
 	if (victim->state == PROCESS_ALIVE)
 		(void)signal_send_process_locked(victim, SIGKILL, NULL);
 	spin_unlock(&process_tree_lock);

@@ -562,16 +562,6 @@ void sched_tick(uint64_t now_ns)
 	atomic_or(&cpu->task->work, WORK_RESCHEDULE);
 }
 
-void task_wake(struct task *task)
-{
-	task_wake_from(task, 1u << TASK_SLEEPING | 1u << TASK_INTERRUPTIBLE);
-}
-
-void task_wake_interruptible(struct task *task)
-{
-	task_wake_from(task, 1u << TASK_INTERRUPTIBLE);
-}
-
 NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask)
 {
 	uint64_t flags = irq_save();

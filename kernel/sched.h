@@ -31,8 +31,18 @@ struct task *sched_create_idle(struct cpu *cpu);
  * True if it was woken.  Any context. */
 bool task_wake_from(struct task *task, unsigned mask);
 bool task_wake_irqs_off(struct task *task, unsigned mask);      /* if interrupts are off already */
-void task_wake(struct task *task);                      /* SLEEPING or INTERRUPTIBLE, or new */
-void task_wake_interruptible(struct task *task);        /* INTERRUPTIBLE only: signals */
+
+/* A new one, too. */
+static inline void task_wake(struct task *task)
+{
+	(void)task_wake_from(task, 1u << TASK_SLEEPING | 1u << TASK_INTERRUPTIBLE);
+}
+
+/* For a signal. */
+static inline void task_wake_interruptible(struct task *task)
+{
+	(void)task_wake_from(task, 1u << TASK_INTERRUPTIBLE);
+}
 
 /* Set the running task's state before a sleep; the barrier makes the check after it safe. */
 static inline void task_prepare_sleep(enum task_state state)

@@ -35,6 +35,7 @@ static int space_copy_everything(struct space *child);
 static struct slab_cache space_cache;
 static struct spinlock spaces_lock = SPINLOCK_INIT(RANK_SPACES);
 static struct list spaces = LIST_INIT(spaces);
+static uint32_t doomed;                 /* atomic */
 static uint64_t space_count, next_space_id;
 
 void spaces_start(void)
@@ -301,7 +302,20 @@ void space_put(struct space *space)
 	vmas_put(space->vmas);
 	commit_uncharge(space->promised_pages + space->promised_tables);
 	hugetlb_unpromise_all(space);
+	if (unlikely(atomic_load_relaxed(&space->is_doomed)))
+		atomic_dec(&doomed);
 	slab_free(&space_cache, space);
+}
+
+void space_doom(struct space *space)
+{
+	if (!atomic_xchg(&space->is_doomed, true))
+		atomic_inc(&doomed);
+}
+
+uint32_t spaces_doomed(void)
+{
+	return atomic_load_relaxed(&doomed);
 }
 
 void space_flush(struct space *space, virt_t start, virt_t end)

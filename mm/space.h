@@ -50,6 +50,7 @@ struct space {
 	struct program program;         /* constant after exec */
 	uint64_t stack_limit;           /* [lock] bytes the stack may grow to */
 	struct work_counts work;
+	bool is_doomed;                 /* atomic: see space_doom() */
 	struct list_node all;           /* [RANK_SPACES] */
 };
 
@@ -66,6 +67,11 @@ MUST_CHECK int space_fork(struct space *parent, struct space **child);
 void space_get(struct space *space);
 /* the last user frees everything; may sleep; not loaded anywhere */
 void space_put(struct space *space);
+
+/* Who lives in it was killed for lack of memory.  spaces_doomed(): how many of these have not given
+ * back all of theirs. */
+void space_doom(struct space *space);
+uint32_t spaces_doomed(void);
 
 /* Choose where stack, heap and mappings of a new program go; aslr is random bits, 0 for none. */
 void space_layout(struct space *space, uint64_t aslr);

@@ -22,6 +22,7 @@
  */
 #include "judge.h"
 
+#include <ftw.h>
 #include <fnmatch.h>
 #include <stdint.h>
 #include <sys/shm.h>
