@@ -410,7 +410,7 @@ lint: $(OFFSETS)                                ## warnings of gcc, clang and cp
 	$(Q)clang $(CLANG_FLAGS) -fsyntax-only $(filter tests/%,$(C_SOURCES))
 	$(call say,LINT,cppcheck)
 	$(Q)mkdir -p $(BUILD)/cppcheck
-	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
+	$(Q)cppcheck --quiet --std=c11 --max-configs=1 --enable=warning,portability --inline-suppr \
 		--cppcheck-build-dir=$(BUILD)/cppcheck \
 		--suppressions-list=tools/cppcheck.txt --error-exitcode=1 -I. $(C_SOURCES)
 
