@@ -25,10 +25,11 @@
 #include "fs/tty.h"
 #include "mm/space.h"
 
+static void settle_status(struct process *process, int status);
 static void thread_put_files(struct thread *thread);
 static void session_leave(struct process *process);
 static bool thread_leave(struct thread *thread) REQUIRES(process_tree_lock);
-static void process_end(struct process *process, int status) REQUIRES(process_tree_lock);
+static void process_end(struct process *process) REQUIRES(process_tree_lock);
 
 NORETURN void process_exit(int status)
 {
@@ -53,6 +54,7 @@ NORETURN void thread_exit(int status)
 	if (atomic_dec_and_test(&process->live)) {
 		if (process == init_process)
 			panic("Attempted to kill init! exitcode=0x%08x", (unsigned)status);
+		settle_status(process, status);
 		session_leave(process);
 	}
 	thread_change_space(NULL);
@@ -64,7 +66,7 @@ NORETURN void thread_exit(int status)
 	if (is_last) {
 		executable = process->executable;
 		process->executable = NULL;
-		process_end(process, process->is_exiting ? process->group_exit_status : status);
+		process_end(process);
 	}
 	spin_unlock(&process_tree_lock);
 	executable_put(executable);
@@ -92,6 +94,18 @@ int process_kill_other_threads(void)
 			 READ_ONCE(process->thread_count) == 1 || READ_ONCE(thread->must_die),
 			 TASK_INTERRUPTIBLE, WAIT_FOREVER, false);
 	return READ_ONCE(process->thread_count) == 1 ? 0 : -EINTR;
+}
+
+/* The last thread that began to exit says how the process ended, unless all were told to before.
+ * Decided at the beginning: a thread that others have seen go (clear_child_tid) cannot overrule. */
+static void settle_status(struct process *process, int status)
+{
+	spin_lock(process_signals(process));
+	if (!process->is_exiting) {
+		process->is_exiting = true;
+		process->group_exit_status = status;
+	}
+	spin_unlock(process_signals(process));
 }
 
 /* ---- what the thread held ------------------------------------------------------------------- */
@@ -228,7 +242,7 @@ static void child_give_away(struct process *child, struct process *parent)
 		process_reap(child);
 }
 
-static void process_end(struct process *process, int status)
+static void process_end(struct process *process)
 {
 	struct process *child;
 
@@ -237,11 +251,11 @@ static void process_end(struct process *process, int status)
 	process_group_check_orphaned(process, process->parent, process);
 
 	process->state = PROCESS_ZOMBIE;
-	process->exit_status = status;
+	process->exit_status = process->group_exit_status;
 	process->tty = NULL;
 	list_remove(&process->sibling);
 	list_push_front(&process->parent->children, &process->sibling);
-	event(process_exit, process->pid, status, 0);
+	event(process_exit, process->pid, process->exit_status, 0);
 	wake_all(&process->child_wait);
 	if (notify_end(process))
 		process_reap(process);

@@ -121,7 +121,7 @@ struct process {
 	uint32_t group_signals;         /* [tree] how many were sent to others at once with it */
 	int32_t exit_signal;            /* sent to the parent; 0: none */
 	int32_t exit_status;            /* [tree] wait status, once a zombie */
-	bool is_exiting;                /* [signals lock] exit_group, or a fatal signal */
+	bool is_exiting;                /* [signals lock] exit_group, fatal signal, or none live */
 	int32_t group_exit_status;      /* [signals lock] its wait status then */
 	bool is_protected;              /* [signals lock] init: does not die or stop by default */
 	int32_t stop_signal;            /* [signals lock] stopped by; 0: running */
