@@ -265,7 +265,7 @@ static void print_smaps(struct text *text, struct space *space, const struct vma
 	print_kib(text, "Pss:", pss_kib(sums.pss));
 	print_kib(text, "Pss_Dirty:", pss_kib(sums.pss_dirty));
 	print_sums(text, &sums);
-	text_print(text, "THPeligible:    %d\n", huge_is_wanted(vma));
+	text_print(text, "THPeligible:    %d\n", huge_is_wanted(space, vma));
 	print_flags(text, vma);
 }
 

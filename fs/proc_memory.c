@@ -241,6 +241,7 @@ static const struct setting {
 	{ "admin_reserve_kbytes", &commit_settings.admin_reserve_kbytes, INT64_MAX, NULL },
 	{ "user_reserve_kbytes", &commit_settings.user_reserve_kbytes, INT64_MAX, NULL },
 	{ "max_map_count", &vmas_limit, INT32_MAX, NULL },
+	{ "fault_ahead", &options.fault_ahead, FAULT_AHEAD_MAX, NULL },
 };
 
 static const struct setting *setting_of(const struct text_node *node)
@@ -340,6 +341,7 @@ const struct text_entry proc_vm_children[] = {
 	SETTING("nr_hugepages", show_huge_pool, store_huge_pool),
 	SETTING("nr_overcommit_hugepages", show_huge_overcommit, store_huge_overcommit),
 	NUMBER("max_map_count"),
+	NUMBER("fault_ahead"),
 	CONSTANT("mmap_min_addr"),
 	CONSTANT("swappiness"),
 	{ 0 }

@@ -334,6 +334,7 @@ static int exec_build(struct exec *exec, const char *name)
 		return -ENOMEM;
 	space_layout(exec->space, aslr);
 	exec->space->stack_limit = upcall_rlimit(RLIMIT_STACK);
+	exec->space->is_exact = current->space && READ_ONCE(current->space->is_exact);
 	exec_choose_ids(exec);
 
 	uint64_t shift = (aslr >> 32 & SHIFT_PAGES_MASK) << PAGE_SHIFT;

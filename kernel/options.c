@@ -18,6 +18,7 @@ enum { TRACE_RECORDS_MIN = 64, TRACE_RECORDS_MAX = 1 << 16 };
 
 struct options options = {
 	.fork_share = FORK_SHARE_ROOT,
+	.fault_ahead = FAULT_AHEAD_MAX,
 	.trace_records = 4096,
 	.loglevel = LOG_DEBUG,
 	.init_env = { "HOME=/", "TERM=linux" },
@@ -80,6 +81,16 @@ static int set_console(const char *value)
 static int set_fork_share(const char *value)
 {
 	return value ? fork_share_parse(value, &options.fork_share) : -EINVAL;
+}
+
+static int set_fault_ahead(const char *value)
+{
+	uint64_t number = 0;
+	int err = number_set(value, FAULT_AHEAD_MAX, &number);
+
+	if (!err)
+		options.fault_ahead = (int64_t)number;
+	return err;
 }
 
 static int set_smp(const char *value)
@@ -245,6 +256,7 @@ static const struct option known[] = {
 	{ "rdinit", set_init },
 	{ "console", set_console },
 	{ "fork_share", set_fork_share },
+	{ "fault_ahead", set_fault_ahead },
 	{ "smp", set_smp },
 	{ "maxcpus", set_maxcpus },
 	{ "seed", set_seed },

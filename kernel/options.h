@@ -9,7 +9,7 @@
 
 #include "lib/types.h"
 
-enum { INIT_WORDS_MAX = 32 };
+enum { INIT_WORDS_MAX = 32, FAULT_AHEAD_MAX = 32 };
 
 /* From which level on fork shares instead of copying. */
 enum fork_share {
@@ -24,6 +24,8 @@ struct options {
 	const char *init;
 	const char *console;            /* console=ttyS0 */
 	enum fork_share fork_share;     /* fork_share=; live in /proc/sys/vm/fork_share */
+	/* fault_ahead=N: of pages, see mm/ahead.h; live in /proc/sys/vm/fault_ahead */
+	int64_t fault_ahead;
 	uint32_t smp;                   /* smp=N: use at most N CPUs; 0: all */
 	uint64_t seed;	/* seed=N: jitter, ASLR and random tests; 0: from the hardware */
 	uint64_t event_mask;            /* events=all or a list of names; see kernel/event.h */

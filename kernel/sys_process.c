@@ -22,6 +22,7 @@
 #include "kernel/reap.h"
 #include "kernel/signal.h"
 #include "fs/fdtable.h"
+#include "mm/space.h"
 
 /* ---- changed -------------------------------------------------------------------------------- */
 
@@ -92,10 +93,10 @@ static void wait_for_whom(struct wait_request *request, int32_t pid)
 long sys_wait4(const struct syscall_args *args)
 {
 	const uint32_t known = WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
-	uint32_t options = (uint32_t)args->rdx;
-	struct wait_request request = { .options = options | WEXITED, .wants_usage = args->r10 };
+	uint32_t flags = (uint32_t)args->rdx;
+	struct wait_request request = { .options = flags | WEXITED, .wants_usage = args->r10 };
 
-	if (options & ~known)
+	if (flags & ~known)
 		return -EINVAL;
 	if ((int32_t)args->rdi == INT32_MIN)
 		return -ESRCH;
@@ -388,6 +389,15 @@ static long set_no_new_privs(const struct syscall_args *args)
 	return 0;
 }
 
+/* Each page that the program has is one that it touched: also none by mm/ahead.h. */
+static long set_thp_disable(const struct syscall_args *args)
+{
+	if (args->rdx || args->r10 || args->r8)
+		return -EINVAL;
+	WRITE_ONCE(current->space->is_exact, args->rsi != 0);
+	return 0;
+}
+
 long sys_prctl(const struct syscall_args *args)
 {
 	const struct process *process = current_process();
@@ -414,8 +424,12 @@ long sys_prctl(const struct syscall_args *args)
 		return args->rsi <= CAP_LAST_CAP ? 1 : -EINVAL;
 	case PR_GET_KEEPCAPS:
 	case PR_GET_SECCOMP:
-	case PR_GET_THP_DISABLE:
 		return 0;
+	case PR_SET_THP_DISABLE:
+		return set_thp_disable(args);
+	case PR_GET_THP_DISABLE:
+		return args->rsi || args->rdx || args->r10 || args->r8 ? -EINVAL
+		       : READ_ONCE(current->space->is_exact);
 	case PR_GET_TIMERSLACK:
 		return default_slack_ns;
 	case PR_SET_TIMERSLACK:

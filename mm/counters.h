@@ -21,6 +21,7 @@
 	X(faults_reuse)         /* last holder: the write bit came back, nothing copied */ \
 	X(faults_copy)          /* shared frame: copied */ \
 	X(faults_shared_write)  /* first write through a MAP_SHARED entry */ \
+	X(pages_ahead)          /* made the program's own before it touched them: mm/ahead.h */ \
 	X(huge_fills)           /* absent: a fresh huge page */ \
 	X(huge_fallbacks)       /* the same, but there was none to be had */ \
 	X(huge_reuses)          /* last holder of a huge page: the write bit came back */ \

@@ -25,6 +25,8 @@
  * "Nothing to do" means that another thread was here first, or that this CPU remembered less than
  * the entry allows: run the instruction again.
  *
+ * A frame that a write made the space's own may be followed by more of them: mm/ahead.h.
+ *
  * A write by force, where the range does not allow it, takes the same ways, but its leaf gets no
  * write bit.
  *
@@ -40,10 +42,12 @@
 #include "lib/bits.h"
 #include "kernel/event.h"
 #include "kernel/panic.h"
+#include "mm/ahead.h"
 #include "mm/cursor.h"
 #include "mm/huge.h"
 #include "mm/hugetlb_range.h"
 #include "mm/mmap.h"
+#include "mm/page.h"
 
 /* One fault: what is known of it. */
 struct fault {
@@ -220,24 +224,6 @@ static int fault_leaf(struct fault *fault, struct cursor *cursor, pte_t leaf)
 	return 0;
 }
 
-/* A frame of the program's own for this page: zeroed, or a copy of `from`. */
-static ALWAYS_INLINE pfn_t page_alloc(struct fault *fault, pfn_t from)
-{
-	pfn_t fresh = frame_alloc(FRAME_DATA);
-	if (fresh == FRAME_NONE)
-		return FRAME_NONE;
-
-	if (from == FRAME_NONE || from == zero_frame) {
-		page_zero(frame_bytes(fresh));
-		work_add(&fault->space->work, frames_zeroed, 1);
-	} else {
-		page_copy(frame_bytes(fresh), frame_bytes(from));
-		work_add(&fault->space->work, frames_copied, 1);
-		event(frame_copy, from, fresh, fault->addr);
-	}
-	return fresh;
-}
-
 static int page_fill(struct fault *fault, struct cursor *cursor)
 {
 	const struct vma *vma = fault->vma;
@@ -261,7 +247,7 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 		return 0;
 	}
 
-	pfn_t fresh = page_alloc(fault, fault->page);
+	pfn_t fresh = page_alloc(work, fault->addr, fault->page);
 	if (fresh == FRAME_NONE)
 		return -ENOMEM;
 	cursor_change(cursor, PTE_NONE, leaf_own(fault, pte_to_frame(fresh, can_execute)));
@@ -269,6 +255,7 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 		work_add(work, faults_copy, 1);
 	else
 		work_add(work, faults_zero_write, 1);
+	ahead_note(cursor, vma);
 	return 0;
 }
 
@@ -292,7 +279,7 @@ static int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf)
 		return 0;
 	}
 
-	pfn_t fresh = page_alloc(fault, old);
+	pfn_t fresh = page_alloc(work, fault->addr, old);
 	if (fresh == FRAME_NONE)
 		return -ENOMEM;
 	pte_t own = pte_to_frame(fresh, fault->vma->prot & PROT_EXEC);
@@ -301,5 +288,6 @@ static int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf)
 		work_add(work, faults_zero_write, 1);
 	else
 		work_add(work, faults_copy, 1);
+	ahead_note(cursor, fault->vma);
 	return 0;
 }

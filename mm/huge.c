@@ -38,11 +38,11 @@ static bool vma_may_be_huge(const struct vma *vma)
 	       && !(vma->flags & VMA_NOHUGEPAGE);
 }
 
-bool huge_is_wanted(const struct vma *vma)
+bool huge_is_wanted(const struct space *space, const struct vma *vma)
 {
 	enum thp_mode mode = thp_mode();
 
-	if (!vma_may_be_huge(vma) || mode == THP_NEVER)
+	if (!vma_may_be_huge(vma) || mode == THP_NEVER || READ_ONCE(space->is_exact))
 		return false;
 	return mode == THP_ALWAYS || vma->flags & VMA_HUGEPAGE;
 }
@@ -120,7 +120,7 @@ static int huge_fill(struct cursor *cursor, const struct vma *vma, enum access a
 	}
 	if (access != ACCESS_WRITE)
 		return pages_instead(cursor);
-	if (!huge_is_wanted(vma))
+	if (!huge_is_wanted(space, vma))
 		return pte_is_none(old) ? pages_instead(cursor) : pages_without_zeros(cursor);
 
 	cursor_close(cursor);
@@ -297,7 +297,7 @@ static int piece_collapse(struct space *space, virt_t start) REQUIRES(space->loc
 	const struct vma *vma = vma_find(space->vmas, start);
 	struct gather gather;
 
-	if (!vma || !vma_may_be_huge(vma) || !vma_covers(vma, start))
+	if (!vma || !vma_may_be_huge(vma) || !vma_covers(vma, start) || READ_ONCE(space->is_exact))
 		return -EINVAL;
 	if (cursor_range_is_empty(space, start, start + HUGE_SIZE))
 		return -EINVAL;

@@ -38,7 +38,7 @@ enum { HUGE_NOT = 1 };
 MUST_CHECK int huge_fault(struct cursor *cursor, const struct vma *vma, enum access access);
 
 /* Might the range be given huge pages now? */
-bool huge_is_wanted(const struct vma *vma);
+bool huge_is_wanted(const struct space *space, const struct vma *vma);
 
 /* MADV_COLLAPSE of the whole 2 MiB pieces in [start, end).  -EINVAL: not in such a range, or
  * nothing is there.  -ENOMEM. */

@@ -173,6 +173,7 @@ static void space_inherit(struct space *child, struct space *parent)
 	child->mmap_low = parent->mmap_low;
 	child->mmap_high = parent->mmap_high;
 	child->program = parent->program;
+	child->is_exact = READ_ONCE(parent->is_exact);
 }
 
 static int space_share_tree(struct space *child, struct space *parent, enum fork_share share)

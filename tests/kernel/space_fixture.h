@@ -21,6 +21,7 @@ static inline struct space *test_space(uint64_t pages)
 {
 	struct space *space = space_create();
 	assert(space);
+	space->is_exact = true;         /* the work is counted */
 	space_layout(space, 0);
 	struct map_request request = {
 		.addr = TEST_BASE, .len = pages * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,

@@ -105,6 +105,12 @@ static void check_script(int argc, char **argv)
 	CHECK(strncmp(name, strrchr(argv[2], '/') + 1, sizeof(name) - 1) == 0);
 }
 
+static void check_huge_pages(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	CHECK_EQ(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 1);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(int argc, char **argv);
@@ -112,7 +118,7 @@ static const struct {
 	{"--arguments", check_arguments}, {"--auxv", check_auxv},
 	{"--alignment", check_stack_alignment}, {"--files", check_files},
 	{"--signals", check_signals}, {"--bss", check_bss}, {"--name", check_name},
-	{"--script", check_script},
+	{"--script", check_script}, {"--huge-pages", check_huge_pages},
 };
 
 /* Where the kernel put the arguments: below the environment, their number below them. */
@@ -184,6 +190,15 @@ TEST(stack_is_aligned)
 		CHECK_EXIT(pid, 0);
 		argv[2 + extra] = "odd";
 	}
+}
+
+TEST(no_huge_pages_for_children_and_programs_either)
+{
+	CHECK_EQ(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		become((char *[]){"self", "--huge-pages", NULL}, no_environment);
+	CHECK_EXIT(pid, 0);
 }
 
 TEST(close_on_exec)

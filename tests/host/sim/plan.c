@@ -335,9 +335,11 @@ void world_run(const struct world_plan *the_plan, uint64_t seed)
 	rwlock_init(&inode_lock, RANK_INODE);
 	mmu_speculation_target = look_ahead;
 	thp_set_mode(plan->wants_huge ? THP_ALWAYS : THP_MADVISE);
+	options.fault_ahead = sim_below(4);
 	first_space_start();
 	world_fail_often(plan->failures_per_1000);
 	sim_run(plan->steps, plan->quiet_interval, world_check);
 	world_fail_often(0);
 	world_end();
+	options.fault_ahead = 0;
 }

@@ -230,6 +230,8 @@ static int access_fault(struct world_space *at, unsigned spot, enum access acces
 	int err;
 
 	sim_point();
+	if (options.fault_ahead > 0 && sim_chance(3))   /* any guess may be there */
+		at->space->ahead = (struct ahead){ spot_addr(spot), 1 + sim_below(300) };
 	sim_at_release(sim_freeze, NULL);
 	err = fault_resolve(at->space, spot_addr(spot) + 8 * sim_below(512), access);
 	sim_at_release(NULL, NULL);

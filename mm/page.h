@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm/page.h - a frame that becomes a program's page.
+ */
+#pragma once
+
+#include "kernel/event.h"
+#include "mm/counters.h"
+#include "mm/frame.h"
+
+/* A frame of the program's own for the page at addr: a copy of the frame `from`, or zeroed where
+ * that is FRAME_NONE or the zero frame.  FRAME_NONE: no memory. */
+static ALWAYS_INLINE pfn_t page_alloc(struct work_counts *work, virt_t addr, pfn_t from)
+{
+	pfn_t fresh = frame_alloc(FRAME_DATA);
+	if (fresh == FRAME_NONE)
+		return FRAME_NONE;
+
+	if (from == FRAME_NONE || from == zero_frame) {
+		page_zero(frame_bytes(fresh));
+		work_add(work, frames_zeroed, 1);
+	} else {
+		page_copy(frame_bytes(fresh), frame_bytes(from));
+		work_add(work, frames_copied, 1);
+		event(frame_copy, from, fresh, addr);
+	}
+	return fresh;
+}
