@@ -8,6 +8,8 @@
  */
 #include "memory.h"
 
+PAGES_ARE_COUNTED
+
 static long long work(const char *name)
 {
 	long long count = proc_number("/proc/self/cow", name);

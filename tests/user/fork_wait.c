@@ -3,7 +3,7 @@
 /*
  * tests/user/fork_wait.c - children: made, ended, waited for.
  */
-#include "utest.h"
+#include "memory.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
+
+PAGES_ARE_COUNTED
 
 static void sleep_ms(long ms)
 {

@@ -13,12 +13,21 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 enum { PAGE = 4096, TABLE = 512 * PAGE };       /* what a last-level table covers */
 
 #define KIB (1ul << 10)
 #define MIB (1ul << 20)
 #define GIB (1ul << 30)
+
+/* For programs that count: each page that they have is one that they touched, and each touch of a
+ * new one is a fault. */
+#define PAGES_ARE_COUNTED \
+	__attribute__((constructor)) static void pages_are_counted(void) \
+	{ \
+		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); \
+	}
 
 /* ---- memory ---- */
 

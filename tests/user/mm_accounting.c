@@ -7,6 +7,8 @@
 
 #include <sys/syscall.h>
 
+PAGES_ARE_COUNTED
+
 #define SELF "/proc/self/"
 
 static volatile char *kept;             /* by the children of a test */

@@ -9,6 +9,8 @@
  */
 #include "memory.h"
 
+PAGES_ARE_COUNTED
+
 enum { PAGES = 60, PARENT_WROTE = 8, GRANDCHILD_WROTE = 4 };
 enum { PARENT, CHILD, GRANDCHILD, FAMILY };
 

@@ -10,6 +10,8 @@
 
 #include <pthread.h>
 
+PAGES_ARE_COUNTED
+
 /* ---- records ---- */
 
 struct record {

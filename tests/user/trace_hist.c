@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
+PAGES_ARE_COUNTED
+
 enum { COLUMNS = 32, ROWS_MAX = 600 };
 
 struct row {
