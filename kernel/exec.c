@@ -370,17 +370,7 @@ static int exec_reserve(void)
 		spin_unlock(&process_tree_lock);
 		signal_actions_put(shared);
 	}
-	if (atomic_load_relaxed(&current->files->refs) > 1) {
-		struct fdtable *mine = fdtable_copy(current->files), *shared;
-		if (!mine)
-			return -ENOMEM;
-		spin_lock(&process_tree_lock);
-		shared = current->files;
-		current->files = mine;
-		spin_unlock(&process_tree_lock);
-		fdtable_put(shared);
-	}
-	return 0;
+	return fdtable_prepare_exec();
 }
 
 /* The last thread takes over the process's number from the first one, which is dead. */
