@@ -3,10 +3,12 @@
  * Where a process stands in the tree of names.
  *
  * Owns: contexts.
+ * Invariants: one that is not joint and has several holders is constant.
  * Locks: context->lock for its fields.  Counting a path takes no lock, so that is done under it;
  *   dropping one may sleep and is done after it.
  */
 #include "fs/context.h"
+#include "lib/abi/errno.h"
 #include "lib/atomic.h"
 #include "kernel/panic.h"
 #include "kernel/upcall.h"
@@ -35,7 +37,7 @@ struct fs_context *fs_context_create(void)
 	return context;
 }
 
-struct fs_context *fs_context_copy(struct fs_context *from)
+static struct fs_context *context_copy(struct fs_context *from)
 {
 	struct fs_context *copy = context_alloc();
 
@@ -49,6 +51,57 @@ struct fs_context *fs_context_copy(struct fs_context *from)
 	path_get(&copy->cwd);
 	spin_unlock(&from->lock);
 	return copy;
+}
+
+static bool has_one_holder(const struct fs_context *context)
+{
+	return atomic_load_acquire(&context->refs) == 1;
+}
+
+/* Before it is changed: one that the running process may change.  -ENOMEM. */
+static int context_own(void)
+{
+	struct fs_context *context = upcall_fs_context();
+
+	assert(context);
+	if (context->is_joint || has_one_holder(context))
+		return 0;
+	struct fs_context *copy = context_copy(context);
+	if (!copy)
+		return -ENOMEM;
+	fs_context_put(upcall_change_fs_context(copy));
+	return 0;
+}
+
+/* What no call that changes it may fail for: wait for memory, as a page fault does. */
+static int context_own_surely(void)
+{
+	int err;
+
+	while ((err = context_own()) == -ENOMEM && upcall_find_memory() == 0)
+		;
+	return err;
+}
+
+struct fs_context *fs_context_join(void)
+{
+	if (context_own())
+		return NULL;
+	struct fs_context *context = upcall_fs_context();
+	WRITE_ONCE(context->is_joint, true);
+	fs_context_get(context);
+	return context;
+}
+
+struct fs_context *fs_context_fork(void)
+{
+	struct fs_context *context = upcall_fs_context();
+
+	if (context->is_joint && !has_one_holder(context))
+		return context_copy(context);
+	WRITE_ONCE(context->is_joint, false);
+	fs_context_get(context);
+	return context;
 }
 
 void fs_context_get(struct fs_context *context)
@@ -113,26 +166,27 @@ uint32_t context_umask(void)
 	return context ? atomic_load_relaxed(&context->umask) : 0;
 }
 
-void context_set_root(const struct path *path)
+int context_set_root(const struct path *path)
 {
-	struct fs_context *context = upcall_fs_context();
+	int err = context_own_surely();
 
-	assert(context);
-	place_write(context, &context->root, path);
+	if (!err)
+		place_write(upcall_fs_context(), &upcall_fs_context()->root, path);
+	return err;
 }
 
-void context_set_cwd(const struct path *path)
+int context_set_cwd(const struct path *path)
 {
-	struct fs_context *context = upcall_fs_context();
+	int err = context_own_surely();
 
-	assert(context);
-	place_write(context, &context->cwd, path);
+	if (!err)
+		place_write(upcall_fs_context(), &upcall_fs_context()->cwd, path);
+	return err;
 }
 
-uint32_t context_set_umask(uint32_t umask)
+int context_set_umask(uint32_t umask)
 {
-	struct fs_context *context = upcall_fs_context();
+	int err = context_own_surely();
 
-	assert(context);
-	return atomic_xchg(&context->umask, umask & 0777);
+	return err ? err : (int)atomic_xchg(&upcall_fs_context()->umask, umask & 0777);
 }

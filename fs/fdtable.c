@@ -5,8 +5,9 @@
  * Owns: tables.
  * Invariants: each slot in use counts its file once.  All descriptors below lowest_free are in use;
  *   all from `end` on are free.  Bits of close_on_exec are set only for slots in use.
- * Locks: table->lock.  A task that is the only holder of its table reads it without: nobody else
- *   can change it, and whoever looks at it through /proc only looks.
+ *   A table that is not joint and has several holders is constant; it owns no ranges.
+ * Locks: table->lock.  A task whose table is not joint reads it without: nobody else can change it,
+ *   and whoever looks at it through /proc only looks.
  *   Files are put after the lock is released, for that may sleep.
  * See: dup(2), close(2), close_range(2).
  */
@@ -106,8 +107,91 @@ void fdtable_put(struct fdtable *table)
 /* A descriptor is gone: so are the ranges that its process had locked through any descriptor. */
 static void file_leave(struct fdtable *table, struct file *file)
 {
-	lock_release_owner(file->inode, table);
+	if (READ_ONCE(table->owns_ranges))
+		lock_release_owner(file->inode, table);
 	file_put(file);
+}
+
+/* ---- copy-on-write ---- */
+
+static bool has_one_holder(const struct fdtable *table)
+{
+	return atomic_load_acquire(&table->refs) == 1;
+}
+
+struct fdtable *fdtable_join(void)
+{
+	if (fdtable_own())
+		return NULL;
+	WRITE_ONCE(current->files->is_joint, true);
+	fdtable_get(current->files);
+	return current->files;
+}
+
+/* Ranges that the table owns are not the child's. */
+struct fdtable *fdtable_fork(void)
+{
+	struct fdtable *table = current->files;
+
+	if (READ_ONCE(table->owns_ranges) || (table->is_joint && !has_one_holder(table)))
+		return fdtable_copy(table);
+	WRITE_ONCE(table->is_joint, false);
+	fdtable_get(table);
+	return table;
+}
+
+static int take_copy(void)
+{
+	struct fdtable *copy = fdtable_copy(current->files);
+
+	if (!copy)
+		return -ENOMEM;
+	fdtable_put(upcall_change_files(copy));
+	return 0;
+}
+
+int fdtable_own(void)
+{
+	return current->files->is_joint ? 0 : fdtable_unshare();
+}
+
+int fdtable_own_surely(void)
+{
+	int err;
+
+	while ((err = fdtable_own()) == -ENOMEM && upcall_find_memory() == 0)
+		;
+	return err;
+}
+
+int fdtable_own_ranges(void)
+{
+	int err = fdtable_own();
+
+	if (!err)
+		WRITE_ONCE(current->files->owns_ranges, true);
+	return err;
+}
+
+int fdtable_unshare(void)
+{
+	return has_one_holder(current->files) ? 0 : take_copy();
+}
+
+static bool closes_on_exec(const struct fdtable *table)
+{
+	uint8_t bits = 0;
+
+	for (uint32_t i = 0; i < (table->end + 7) / 8; i++)
+		bits |= table->close_on_exec[i];
+	return bits != 0;
+}
+
+int fdtable_prepare_exec(void)
+{
+	const struct fdtable *table = current->files;
+
+	return table->is_joint || closes_on_exec(table) ? fdtable_unshare() : 0;
 }
 
 /* ---- slots ---- */
@@ -271,6 +355,8 @@ void fdtable_close_range(struct fdtable *table, uint32_t first, uint32_t last, b
 
 void fdtable_close_on_exec(struct fdtable *table)
 {
+	if (!closes_on_exec(table))
+		return;
 	for (uint32_t fd = 0; fd < table->end; fd++) {
 		struct file *file = NULL;
 
@@ -317,17 +403,23 @@ struct file *fd_get_locked(int fd)
 
 int fd_install(struct file *file, int from, bool close_on_exec)
 {
-	return fdtable_install(current->files, file, from, close_on_exec);
+	int err = fdtable_own();
+
+	return err ? err : fdtable_install(current->files, file, from, close_on_exec);
 }
 
 int fd_install_at(struct file *file, int fd, bool close_on_exec)
 {
-	return fdtable_install_at(current->files, file, fd, close_on_exec);
+	int err = fdtable_own();
+
+	return err ? err : fdtable_install_at(current->files, file, fd, close_on_exec);
 }
 
 int fd_close(int fd)
 {
-	return fdtable_close(current->files, fd);
+	int err = fdtable_own_surely();
+
+	return err ? err : fdtable_close(current->files, fd);
 }
 
 int fd_flags_get(int fd)
@@ -344,9 +436,13 @@ int fd_flags_get(int fd)
 
 int fd_flags_set(int fd, int flags)
 {
-	struct fdtable *table = current->files;
-	int err = -EBADF;
+	int err = fdtable_own_surely();
 
+	if (err)
+		return err;
+	struct fdtable *table = current->files;
+
+	err = -EBADF;
 	spin_lock(&table->lock);
 	if ((uint32_t)fd < table->end && table->files[fd]) {
 		bit_set(table->close_on_exec, (uint32_t)fd, flags & FD_CLOEXEC);

@@ -2,7 +2,12 @@
 /*
  * fs/fdtable.h - descriptors.
  *
- * A table of open files, shared by clone(CLONE_FILES).  Grows by doubling up to RLIMIT_NOFILE.
+ * A table of open files.  Grows by doubling up to RLIMIT_NOFILE.  Who has others beside it holds it
+ * in one of two ways:
+ *
+ *      joint       clone(CLONE_FILES): what one of them changes is changed for all
+ *      not joint   copy-on-write: fork counts one more holder, and whoever changes the table takes
+ *                  a copy first.  Until then it is constant, and is read without its lock.
  */
 #pragma once
 
@@ -13,6 +18,8 @@ enum { FDTABLE_INLINE = 16, FDTABLE_MAX = 1 << 20 };
 
 struct fdtable {
 	uint32_t refs;                  /* atomic */
+	bool is_joint;                  /* [changed by an only holder] */
+	bool owns_ranges;               /* [lock] somebody has locked ranges of files by it */
 	struct spinlock lock;           /* RANK_FDTABLE */
 	uint32_t capacity;              /* [lock] */
 	uint32_t lowest_free;           /* [lock] no descriptor below it is free */
@@ -24,10 +31,28 @@ struct fdtable {
 };
 
 struct fdtable *fdtable_create(void);
-struct fdtable *fdtable_copy(struct fdtable *from);     /* fork: NULL no memory */
-void fdtable_get(struct fdtable *table);
+struct fdtable *fdtable_copy(struct fdtable *from);     /* NULL: no memory */
+void fdtable_get(struct fdtable *table);                /* for who only looks */
 void fdtable_put(struct fdtable *table);                /* the last one closes all */
 void fdtable_close_on_exec(struct fdtable *table);
+
+/* The running task's table for a child: to be joint, or to be as good as a copy.  NULL: no
+ * memory. */
+struct fdtable *fdtable_join(void);
+struct fdtable *fdtable_fork(void);
+
+/* Before the running task's table is changed: one that it may change.  -ENOMEM.  Calls on the
+ * running task's descriptors below see to that themselves. */
+MUST_CHECK int fdtable_own(void);
+/* For what cannot fail for want of memory: waits for it, as a page fault does.  -ENOMEM: the
+ * program is about to end. */
+MUST_CHECK int fdtable_own_surely(void);
+/* The same, and it is to own ranges of files: not a table that a fork shares.  -ENOMEM. */
+MUST_CHECK int fdtable_own_ranges(void);
+/* One that nobody else changes.  -ENOMEM. */
+MUST_CHECK int fdtable_unshare(void);
+/* One that nobody else changes, and of which close-on-exec can take away.  -ENOMEM. */
+MUST_CHECK int fdtable_prepare_exec(void);
 
 /* On any table: what the calls below do on the running task's. */
 struct file *fdtable_file(struct fdtable *table, int fd);       /* O_PATH files too */
@@ -39,13 +64,13 @@ void fdtable_close_range(struct fdtable *table, uint32_t first, uint32_t last, b
 
 /* The running task's open file, counted; NULL: -EBADF.  O_PATH files only from fd_get_path. */
 static inline struct file *fd_get(int fd);
-struct file *fd_get_locked(int fd);     /* the same for a table that others hold, too */
+struct file *fd_get_locked(int fd);     /* the same for a joint table */
 struct file *fd_get_path(int fd);
 
 /* Lowest free descriptor >= from for `file` (takes over the caller's reference on success).
  * -EMFILE, -ENOMEM. */
 int fd_install(struct file *file, int from, bool close_on_exec);
-/* dup2: replace what is at fd.  -EBADF: beyond the limit. */
+/* dup2: replace what is at fd.  -EBADF: beyond the limit; -ENOMEM. */
 int fd_install_at(struct file *file, int fd, bool close_on_exec);
 int fd_close(int fd);                                   /* 0 or -EBADF */
 int fd_flags_get(int fd);                               /* FD_CLOEXEC or -EBADF */
@@ -62,7 +87,7 @@ static inline struct file *fd_get(int fd)
 	struct fdtable *table = current->files;
 	struct file *file;
 
-	if (unlikely(!table || atomic_load_acquire(&table->refs) > 1))
+	if (unlikely(!table || READ_ONCE(table->is_joint)))
 		return fd_get_locked(fd);
 	file = (uint32_t)fd < table->end ? table->files[fd] : NULL;
 	if (unlikely(!file || file->flags & O_PATH))

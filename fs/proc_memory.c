@@ -46,7 +46,7 @@ static int memory_look(struct memory *memory)
 	cached_stacks = kstacks_cached_frames();
 	*memory = (struct memory){
 		.total = frames_total(),
-		.free = frames_free() + cached_stacks,
+		.free = frames_free() + cached_stacks + kstacks_cached_tables(),
 		.files = totals.files,
 		.mapped = totals.mapped,
 		.locked = totals.locked,

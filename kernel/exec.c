@@ -42,21 +42,30 @@ enum { SCRIPT_DEPTH_MAX = 4, SHIFT_PAGES_MASK = 0x3fff, HEAP_SHIFT_PAGES_MASK = 
 
 struct exec {
 	struct path path;               /* the program's file; counted */
-	struct path linker_path;        /* its PT_INTERP; counted, or empty */
 	struct path *executable;        /* for /proc/PID/exe; counted */
 	struct space *space;            /* one user: us */
 	struct arguments arguments;
-	virt_t base, linker_base;
+	virt_t base, linker_base;       /* of the file, of its PT_INTERP's, 0: none */
+	virt_t entry;                   /* where it starts */
 	struct credentials credentials; /* what they will be */
 	bool gains_rights, has_secrets; /* more than its user has; what that user may not see */
 	struct stack_plan stack;
 	char name[TASK_NAME_MAX];
 
 	/* Undefined until they are filled. */
-	struct elf_image image, linker;
+	struct elf_image image;
 	char head[PROGRAM_HEAD_BYTES];
-	char interpreter[PATH_MAX];
+	char interpreter[PROGRAM_HEAD_BYTES];   /* of a script, from its head */
 };
+
+/* A dynamic program's PT_INTERP, while it is loaded. */
+struct linker {
+	struct path path;               /* counted, or empty */
+	struct elf_image image;
+	char name[PATH_MAX];
+};
+
+static struct slab_cache exec_cache;
 
 static struct exec *exec_create(void);
 static void exec_destroy(struct exec *exec);
@@ -65,6 +74,11 @@ static int exec_find(struct exec *exec, const struct path *start, const char *na
 static int exec_build(struct exec *exec, const char *name);
 static int exec_reserve(void);
 static void exec_commit(struct exec *exec);
+
+void programs_start(void)
+{
+	slab_cache_init(&exec_cache, "exec", sizeof(struct exec), 8);
+}
 
 int program_exec(const struct path *start, const char *name, char *const argv[], char *const envp[])
 {
@@ -99,7 +113,7 @@ int program_exec_user(const struct path *start, const char *name,
 
 static struct exec *exec_create(void)
 {
-	struct exec *exec = kmalloc(sizeof(*exec));
+	struct exec *exec = slab_alloc(&exec_cache);
 
 	if (!exec)
 		return NULL;
@@ -114,9 +128,8 @@ static void exec_destroy(struct exec *exec)
 	executable_put(exec->executable);
 	if (exec->space)
 		space_put(exec->space);
-	path_put(&exec->linker_path);
 	path_put(&exec->path);
-	kfree(exec);
+	slab_free(&exec_cache, exec);
 }
 
 static const char *last_part(const char *name)
@@ -254,22 +267,36 @@ static void exec_choose_ids(struct exec *exec)
 	ids->sgid = ids->fsgid = ids->egid;
 }
 
+static int linker_find(struct linker *linker, struct exec *exec)
+{
+	int err = program_interpreter(&exec->path, &exec->image, linker->name,
+				      sizeof(linker->name));
+	if (!err)
+		err = program_find_from_cwd(linker->name, &linker->path);
+	if (!err)
+		err = program_head(&linker->path, exec->head);
+	if (!err)
+		err = program_check(&linker->path, exec->head, &linker->image);
+	return err == -ENOEXEC ? -ELIBBAD : err;
+}
+
 static int exec_load_linker(struct exec *exec)
 {
-	int err = program_interpreter(&exec->path, &exec->image, exec->interpreter,
-				      sizeof(exec->interpreter));
+	struct linker *linker = kmalloc(sizeof(*linker));
+
+	if (!linker)
+		return -ENOMEM;
+	linker->path = (struct path){ 0 };
+	int err = linker_find(linker, exec);
 	if (!err)
-		err = program_find_from_cwd(exec->interpreter, &exec->linker_path);
+		err = interpreter_place(exec->space, &linker->image, &exec->linker_base);
 	if (!err)
-		err = program_head(&exec->linker_path, exec->head);
+		err = program_map(exec->space, &linker->path, &linker->image, exec->linker_base);
 	if (!err)
-		err = program_check(&exec->linker_path, exec->head, &exec->linker);
-	if (err)
-		return err == -ENOEXEC ? -ELIBBAD : err;
-	err = interpreter_place(exec->space, &exec->linker, &exec->linker_base);
-	if (err)
-		return err;
-	return program_map(exec->space, &exec->linker_path, &exec->linker, exec->linker_base);
+		exec->entry = exec->linker_base + linker->image.entry;
+	path_put(&linker->path);
+	kfree(linker);
+	return err;
 }
 
 /* Where the heap begins, and what /proc/PID/stat says of code and data. */
@@ -341,6 +368,7 @@ static int exec_build(struct exec *exec, const char *name)
 	err = program_place(exec->space, &exec->image, shift, &exec->base);
 	if (!err)
 		err = program_map(exec->space, &exec->path, &exec->image, exec->base);
+	exec->entry = exec->base + exec->image.entry;
 	if (!err && exec->image.interp_size > 0)
 		err = exec_load_linker(exec);
 	if (err)
@@ -371,17 +399,7 @@ static int exec_reserve(void)
 		spin_unlock(&process_tree_lock);
 		signal_actions_put(shared);
 	}
-	if (atomic_load_relaxed(&current->files->refs) > 1) {
-		struct fdtable *mine = fdtable_copy(current->files), *shared;
-		if (!mine)
-			return -ENOMEM;
-		spin_lock(&process_tree_lock);
-		shared = current->files;
-		current->files = mine;
-		spin_unlock(&process_tree_lock);
-		fdtable_put(shared);
-	}
-	return 0;
+	return fdtable_prepare_exec();
 }
 
 /* The last thread takes over the process's number from the first one, which is dead. */
@@ -427,11 +445,9 @@ static void process_rename(struct exec *exec)
 static void registers_reset(const struct exec *exec)
 {
 	struct trap_frame *frame = task_frame(current);
-	bool has_linker = exec->image.interp_size > 0;
 
 	*frame = (struct trap_frame){
-		.rip = has_linker ? exec->linker_base + exec->linker.entry
-				  : exec->base + exec->image.entry,
+		.rip = exec->entry,
 		.rsp = exec->stack.rsp,
 		.rflags = RFLAGS_FIXED | RFLAGS_IF,
 		.cs = SELECTOR_USER_CODE,

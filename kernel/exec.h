@@ -11,6 +11,9 @@
 #include "fs/path.h"
 #include "kernel/process.h"
 
+/* Once at boot, after slabs. */
+void programs_start(void);
+
 /* Argument strings in kernel memory: NULL-terminated vectors.  0 or a negative errno; after success
  * the running task returns into the new program. */
 MUST_CHECK int program_exec(const struct path *start, const char *name,

@@ -263,20 +263,9 @@ static void thread_inherit(struct thread *thread, const struct clone_request *re
 static int child_take_files(struct task *task, uint64_t flags)
 {
 	struct thread *thread = task->thread;
-	const struct thread *self = current_thread();
 
-	if (flags & CLONE_FILES) {
-		task->files = current->files;
-		fdtable_get(task->files);
-	} else {
-		task->files = fdtable_copy(current->files);
-	}
-	if (flags & CLONE_FS) {
-		thread->fs = self->fs;
-		fs_context_get(thread->fs);
-	} else {
-		thread->fs = fs_context_copy(self->fs);
-	}
+	task->files = flags & CLONE_FILES ? fdtable_join() : fdtable_fork();
+	thread->fs = flags & CLONE_FS ? fs_context_join() : fs_context_fork();
 	return task->files && thread->fs ? 0 : -ENOMEM;
 }
 

@@ -69,9 +69,11 @@ int program_head(const struct path *path, void *head)
 {
 	struct object *object = path_inode(path)->object;
 
-	memset(head, 0, PROGRAM_HEAD_BYTES);
 	ssize_t done = object_read(object, 0, buffer_kernel(head), PROGRAM_HEAD_BYTES);
-	return done < 0 ? (int)done : 0;
+	if (done < 0)
+		return (int)done;
+	memset((char *)head + done, 0, PROGRAM_HEAD_BYTES - (size_t)done);
+	return 0;
 }
 
 int program_check(const struct path *path, const void *head, struct elf_image *image)

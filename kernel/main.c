@@ -23,6 +23,7 @@
 #include "kernel/clock.h"
 #include "kernel/entropy.h"
 #include "kernel/event.h"
+#include "kernel/exec.h"
 #include "kernel/futex_queue.h"
 #include "kernel/init.h"
 #include "kernel/load.h"
@@ -163,6 +164,7 @@ static void tasks_start(void)
 static void files_and_processes_start(void)
 {
 	processes_start();
+	programs_start();
 	signals_start();
 	alarms_start();
 	futexes_start();

@@ -24,10 +24,10 @@ static bool report_exit(struct process *child, struct wait_request *request)
 long process_wait(struct wait_request *request)
 {
 	struct process *self = current_process();
-	long result = wait_search(request);
+	long result;
 
-	if (result != 0 || request->options & WNOHANG)
-		return result;
+	if (request->options & WNOHANG)
+		return wait_search(request);
 	int err = wait_event_interruptible(&self->child_wait, (result = wait_search(request)) != 0);
 	return err ? err : result;
 }

@@ -60,24 +60,6 @@ long sys_close(const struct syscall_args *args)
 	return fd_close((int)args->rdi);
 }
 
-/* Take a copy of the table for this thread alone. */
-static int unshare_table(void)
-{
-	struct fdtable *old = current->files;
-
-	if (atomic_load_acquire(&old->refs) == 1)
-		return 0;
-	struct fdtable *copy = fdtable_copy(old);
-
-	if (!copy)
-		return -ENOMEM;
-	spin_lock(&process_tree_lock);
-	current->files = copy;
-	spin_unlock(&process_tree_lock);
-	fdtable_put(old);
-	return 0;
-}
-
 long sys_close_range(const struct syscall_args *args)
 {
 	uint32_t first = (uint32_t)args->rdi, last = (uint32_t)args->rsi;
@@ -85,7 +67,7 @@ long sys_close_range(const struct syscall_args *args)
 
 	if (first > last || flags & ~(uint32_t)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
 		return -EINVAL;
-	int err = flags & CLOSE_RANGE_UNSHARE ? unshare_table() : 0;
+	int err = flags & CLOSE_RANGE_UNSHARE ? fdtable_unshare() : fdtable_own_surely();
 
 	if (!err)
 		fdtable_close_range(current->files, first, last, flags & CLOSE_RANGE_CLOEXEC);
@@ -233,6 +215,11 @@ static long control_range(struct file *file, int fd, unsigned command, virt_t fr
 		return err;
 	if (is_open_file && flock.l_pid != 0)
 		return -EINVAL;
+	bool is_test = command == F_GETLK || command == F_OFD_GETLK;
+	if (!is_open_file && !is_test)
+		err = fdtable_own_ranges();
+	if (err)
+		return err;
 	struct lock_request request = {
 		.kind = LOCK_RANGE,
 		.type = flock.l_type,
@@ -243,7 +230,7 @@ static long control_range(struct file *file, int fd, unsigned command, virt_t fr
 	err = range_from_user(file, &flock, &request);
 	if (err)
 		return err;
-	if (command != F_GETLK && command != F_OFD_GETLK)
+	if (!is_test)
 		return range_set(file, fd, &request,
 				 command == F_SETLKW || command == F_OFD_SETLKW);
 	err = range_test(file, &request, &flock);

@@ -47,10 +47,11 @@ long sys_sethostname(const struct syscall_args *args)
 
 long sys_sysinfo(const struct syscall_args *args)
 {
+	uint64_t cached = kstacks_cached_frames() + kstacks_cached_tables();
 	struct abi_sysinfo info = {
 		.uptime = (int64_t)(clock_now_ns() / NS_PER_SECOND),
 		.totalram = frames_total() * PAGE_SIZE,
-		.freeram = (frames_free() + kstacks_cached_frames()) * PAGE_SIZE,
+		.freeram = (frames_free() + cached) * PAGE_SIZE,
 		.procs = (uint16_t)processes_count(),
 		.mem_unit = 1,
 	};

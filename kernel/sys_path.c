@@ -57,7 +57,7 @@ long sys_chdir(const struct syscall_args *args)
 		return err;
 	err = check_standing(&path);
 	if (!err)
-		context_set_cwd(&path);
+		err = context_set_cwd(&path);
 	path_put(&path);
 	return err;
 }
@@ -71,7 +71,7 @@ long sys_fchdir(const struct syscall_args *args)
 	int err = inode_is(file->inode, S_IFDIR) ? check_standing(&file->path) : -ENOTDIR;
 
 	if (!err)
-		context_set_cwd(&file->path);
+		err = context_set_cwd(&file->path);
 	file_put(file);
 	return err;
 }
@@ -87,7 +87,7 @@ long sys_chroot(const struct syscall_args *args)
 	if (!err && !process_is_privileged())
 		err = -EPERM;
 	if (!err)
-		context_set_root(&path);
+		err = context_set_root(&path);
 	path_put(&path);
 	return err;
 }

@@ -83,3 +83,8 @@ const struct credentials *upcall_credentials(void);
 struct fs_context *upcall_fs_context(void);
 uint64_t upcall_rlimit(unsigned which);
 bool upcall_is_privileged(void);
+
+/* The running task has this instead; what it had, still counted, is the caller's. */
+struct fdtable;
+struct fdtable *upcall_change_files(struct fdtable *files);
+struct fs_context *upcall_change_fs_context(struct fs_context *context);

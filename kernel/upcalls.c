@@ -242,6 +242,27 @@ struct fs_context *upcall_fs_context(void)
 	return thread ? thread->fs : NULL;
 }
 
+struct fdtable *upcall_change_files(struct fdtable *files)
+{
+	struct fdtable *old = current->files;
+
+	spin_lock(&process_tree_lock);
+	current->files = files;
+	spin_unlock(&process_tree_lock);
+	return old;
+}
+
+struct fs_context *upcall_change_fs_context(struct fs_context *context)
+{
+	struct thread *thread = current_thread();
+	struct fs_context *old = thread->fs;
+
+	spin_lock(&process_tree_lock);
+	thread->fs = context;
+	spin_unlock(&process_tree_lock);
+	return old;
+}
+
 bool upcall_is_privileged(void)
 {
 	return !current_process() || process_is_privileged();

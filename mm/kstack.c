@@ -77,6 +77,7 @@ static struct retired_stack *stack_unmap(virt_t stack, unsigned pages);
 static void stack_destroy(struct retired_stack *retired, unsigned pages);
 static void ready_trim(uint32_t keep);
 static struct ready_stack *ready_detach(uint32_t keep);
+static bool keeps_table(const struct ready_stack *entry) REQUIRES(lock);
 static virt_t ready_pop(void);
 static virt_t slot_take(void);
 static void slot_vacate(virt_t stack);
@@ -127,6 +128,17 @@ void kstacks_trim(void)
 uint64_t kstacks_cached_frames(void)
 {
 	return (uint64_t)atomic_load_relaxed(&ready_count) * STACK_PAGES;
+}
+
+uint64_t kstacks_cached_tables(void)
+{
+	uint64_t tables = 0;
+
+	spin_lock(&lock);
+	for (const struct ready_stack *entry = ready; entry != NULL; entry = entry->next)
+		tables += keeps_table(entry);
+	spin_unlock(&lock);
+	return tables;
 }
 
 uint64_t kstacks_frames(void)
@@ -247,6 +259,39 @@ static struct ready_stack *ready_detach(uint32_t keep)
 	atomic_store_relaxed(&ready_count, MIN(ready_count, keep));
 	spin_unlock(&lock);
 	return surplus;
+}
+
+static unsigned region_of(virt_t stack)
+{
+	return (stack - WINDOW_STACKS) / REGION_SIZE;
+}
+
+static unsigned region_taken(unsigned region)
+{
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < REGION_WORDS; i++) {
+		uint64_t word = slots_taken[region * REGION_WORDS + i];
+
+		for (; word != 0; word &= word - 1)
+			taken++;
+	}
+	return taken;
+}
+
+/* Has this stack's region only ready ones, and is it their first on the list? */
+static bool keeps_table(const struct ready_stack *entry)
+{
+	unsigned region = region_of((virt_t)entry), count = 0;
+
+	for (const struct ready_stack *other = ready; other != NULL; other = other->next) {
+		if (region_of((virt_t)other) != region)
+			continue;
+		if (count == 0 && other != entry)
+			return false;
+		count++;
+	}
+	return count == region_taken(region);
 }
 
 static virt_t ready_pop(void)

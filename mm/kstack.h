@@ -19,8 +19,10 @@ void kstack_free(virt_t stack);
 /* Unmap all free stacks and give their frames back.  Waits for a shootdown. */
 void kstacks_trim(void);
 
-/* Free stacks kept, in frames: counted as free memory. */
+/* Free stacks kept, in frames, and the tables that map nothing else: what kstacks_trim() would give
+ * back.  Both are counted as free memory. */
 uint64_t kstacks_cached_frames(void);
+uint64_t kstacks_cached_tables(void);
 
 /* All stacks that exist, in frames: for audit(). */
 uint64_t kstacks_frames(void);

@@ -15,7 +15,7 @@
  *
  * Invariants: a slab is on its cache's list exactly while it has room.  A cache keeps at most one
  * empty slab, at the end of the list, so that an object that comes and goes does not take a block
- * along.
+ * along; and none while the others have room enough for that.
  *
  * Locks: each cache has its own.  Caches are never removed, so the list of them is read without
  * one.
@@ -74,6 +74,7 @@ static void *slab_pop(struct slab_cache *cache, struct slab *slab) REQUIRES(cach
 static void slab_push(struct slab_cache *cache, struct slab *slab, void *object)
 	REQUIRES(cache->lock);
 static void slab_relist(struct slab_cache *cache, struct slab *slab) REQUIRES(cache->lock);
+static bool has_room_beside_empty(const struct slab_cache *cache) REQUIRES(cache->lock);
 static bool slab_has_room(const struct slab *slab);
 static inline struct slab *slab_of(const void *object);
 static inline struct slab *slab_at(pfn_t pfn);
@@ -382,8 +383,17 @@ static void slab_relist(struct slab_cache *cache, struct slab *slab)
 	list_remove(&slab->node);
 	list_push_back(&cache->partial, &slab->node);
 	cache->empty++;
-	if (cache->empty > SLAB_EMPTY_KEPT)
+	if (cache->empty > SLAB_EMPTY_KEPT || has_room_beside_empty(cache))
 		slab_destroy(cache, slab);
+}
+
+/* Can a few objects come and go without a new slab, if the empty ones are not kept? */
+static bool has_room_beside_empty(const struct slab_cache *cache)
+{
+	uint32_t capacity = slab_capacity(cache);
+	uint32_t places = (cache->slabs - cache->empty) * capacity;
+
+	return places > cache->objects + capacity / 4;
 }
 
 static bool slab_has_room(const struct slab *slab)

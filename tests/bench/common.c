@@ -34,8 +34,10 @@ void sample_add(uint64_t ticks)
 		samples[sample_count++] = ticks;
 }
 
+/* All of the array is there from then on: a long run takes no more memory than a short one. */
 void samples_forget(void)
 {
+	memset(samples, 0, sizeof(samples));
 	sample_count = 0;
 }
 

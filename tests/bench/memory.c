@@ -69,10 +69,10 @@ static struct weights live_round(const struct metric *metric)
 	sleep_ms(SETTLE_MS);
 	weights.with_children = free_kib();
 	weights.reap_ticks = children_reap(&gate, weights.made);
+	close(gate.out);
+	pipe_close(&ready);             /* which may keep room for what it carries */
 	sleep_ms(SETTLE_MS);
 	weights.after = free_kib();
-	close(gate.out);
-	pipe_close(&ready);
 	return weights;
 }
 

@@ -190,10 +190,25 @@ TEST(one_object_keeps_only_its_slab)
 	while (held_count > 1)
 		slab_free(cache, forget(held_count - 2));
 	EXPECT(cache->objects == 1);
-	EXPECT(cache->slabs - cache->empty == 1);
-	slabs_trim();
 	EXPECT(cache->slabs == 1 && cache->empty == 0);
 	slab_free(cache, forget(0));
+}
+
+TEST(an_empty_slab_stays_while_the_others_are_full)
+{
+	struct slab_cache *cache;
+
+	start_once();
+	cache = cache_of(64, 64);
+	do
+		note(slab_alloc(cache), 64, held_count);
+	while (cache->slabs < 3);
+	slab_free(cache, forget(held_count - 1));
+	EXPECT(cache->slabs == 3 && cache->empty == 1);
+	note(slab_alloc(cache), 64, held_count);
+	while (held_count > 0)
+		slab_free(cache, forget(0));
+	EXPECT(cache->slabs == 1 && cache->empty == 1);
 }
 
 TEST(zeroed_memory_is_zero)

@@ -108,6 +108,37 @@ static void many_free(virt_t *stacks, unsigned count)
 	kstacks_trim();
 }
 
+/* A stack that is in use keeps the table that ready ones share with it. */
+KTEST(kstack, a_table_of_ready_stacks_alone_counts_as_free)
+{
+	virt_t *stacks = kmalloc(MANY * sizeof(*stacks));
+
+	EXPECT(stacks != NULL);
+	if (!stacks)
+		return;
+	kstacks_trim();
+	uint64_t before = free_and_tables();
+	unsigned count = many_alloc(stacks);
+
+	EXPECT_EQ(count, MANY);
+	uint64_t tables = paging_table_pages();
+
+	kstack_free(stacks[count - 1]);
+	EXPECT_EQ(kstacks_cached_tables(), 0);
+	for (unsigned i = 0; i < count - 1; i++)
+		kstack_free(stacks[i]);
+	uint64_t cached = kstacks_cached_tables();
+	uint64_t left = paging_table_pages();
+
+	EXPECT(left < tables && cached <= left);
+	kstacks_trim();
+#ifndef COWBELL_SAN
+	EXPECT_EQ(paging_table_pages(), left - cached);
+#endif
+	EXPECT_EQ(free_and_tables(), before);
+	kfree(stacks);
+}
+
 KTEST(kstack, an_empty_table_of_the_window_goes_too)
 {
 	virt_t *stacks = kmalloc(MANY * sizeof(*stacks));
@@ -125,6 +156,7 @@ KTEST(kstack, an_empty_table_of_the_window_goes_too)
 	count = many_alloc(stacks);
 	EXPECT_EQ(count, MANY);
 	EXPECT(paging_table_pages() >= tables_before + 2);
+	EXPECT_EQ(kstacks_cached_tables(), 0);
 	many_free(stacks, count);
 	EXPECT_EQ(paging_table_pages(), tables_before);
 	EXPECT_EQ(frames_free(), frames_before);
