@@ -113,7 +113,7 @@ static bool place_in(struct space *space, const struct elf_image *image, virt_t 
 	uint64_t len = image->high - image->low;
 
 	write_lock(&space->lock);
-	virt_t start = vmas_find_gap(space->vmas, len, image->alignment, low, high);
+	virt_t start = vmas_find_gap(space->vmas, len, image->alignment, low, high).start;
 	write_unlock(&space->lock);
 	*base = start - image->low;
 	return start != 0;

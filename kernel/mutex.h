@@ -164,7 +164,7 @@ NO_LOCK_ANALYSIS static inline void write_unlock(struct rwlock *lock)
 	assert(lock->writer == current);
 	lock->writer = NULL;
 	DEBUG_LOCK_LEAVE(lock);
-	if (unlikely(atomic_and(&lock->state, ~RWLOCK_WRITER) & RWLOCK_WAITING))
+	if (unlikely(atomic_sub_return(&lock->state, RWLOCK_WRITER) != 0))      /* it is WAITING */
 		rwlock_hand_over(lock);
 	jitter();
 }

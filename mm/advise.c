@@ -67,9 +67,10 @@ static int advise_flags(
 	struct vmas *vmas = space->vmas;
 	vmas_split(vmas, start);
 	vmas_split(vmas, end);
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++)
+	uint32_t first = vmas_search(vmas, start), i = first;
+	for (; i < vmas->count && vmas->at[i].start < end; i++)
 		vmas->at[i].flags = (vmas->at[i].flags | flags->set) & ~flags->clear;
-	vmas_merge_around(vmas, start, end);
+	vmas_merge(vmas, first, i);
 	return 0;
 }
 

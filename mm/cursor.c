@@ -95,6 +95,33 @@ pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather
 	return &frame_entries(table)[pte_index(addr, to_level)];
 }
 
+/* Do both ends go through one entry of a table of `level`, and of all above? */
+static bool range_has_one_entry(virt_t start, virt_t end, int level)
+{
+	return (start ^ (end - 1)) < pte_span(level);
+}
+
+pfn_t cursor_path_of_range(struct space *space, virt_t start, virt_t end, struct gather *gather)
+{
+	pfn_t table = space->mmu.root >> PAGE_SHIFT;
+#pragma GCC unroll 3
+	for (int level = PTE_LEVELS; level > 1; level--) {
+		pte_t *slot = &frame_entries(table)[pte_index(start, level)];
+		pte_t entry = pte_load(slot);
+		if (!range_has_one_entry(start, end, level))
+			break;
+		if (unlikely(!pte_is_own_table(entry))) {
+			if (pte_is_none(entry) || pte_is_huge(entry))
+				break;
+			if (table_own(slot, level, gather, &space->work))
+				return FRAME_NONE;
+			entry = pte_load(slot);
+		}
+		table = pte_present_pfn(entry);
+	}
+	return table;
+}
+
 void cursor_set_huge(struct cursor *cursor, pte_t leaf)
 {
 	int64_t old = (int64_t)entry_resident(cursor_get(cursor), cursor->level);
@@ -147,20 +174,23 @@ pte_t cursor_peek(const struct space *space, virt_t addr)
 bool cursor_range_is_empty(const struct space *space, virt_t start, virt_t end)
 {
 	pfn_t table = space->mmu.root >> PAGE_SHIFT;
+	int level = PTE_LEVELS;
 
-	for (int level = PTE_LEVELS;; level--) {
-		const pte_t *entries = frame_entries(table);
-		unsigned first = pte_index(start, level), last = pte_index(end - 1, level);
-		pte_t entry = pte_load(&entries[first]);
-		if (first == last && level > 1 && !pte_is_none(entry) && !pte_is_huge(entry)) {
-			table = pte_present_pfn(entry);
-			continue;
-		}
-		while (first < last && pte_is_none(pte_load(&entries[first])))
-			first++;
-		bool is_worn_out = level < PTE_LEVELS && frames[table].used == 0;
-		return !is_worn_out && first == last && pte_is_none(pte_load(&entries[last]));
+#pragma GCC unroll 3
+	for (; level > 1; level--) {
+		pte_t entry = pte_load(&frame_entries(table)[pte_index(start, level)]);
+		if (!range_has_one_entry(start, end, level) || !pte_is_table(entry))
+			break;
+		table = pte_present_pfn(entry);
 	}
+	if (level < PTE_LEVELS && frames[table].used == 0)
+		return false;
+
+	const pte_t *entries = frame_entries(table);
+	unsigned first = pte_index(start, level), last = pte_index(end - 1, level);
+	while (first < last && pte_is_none(pte_load(&entries[first])))
+		first++;
+	return pte_is_none(pte_load(&entries[first]));
 }
 
 /* One visit of all leaves in a range: what stays the same on the way down. */

@@ -96,6 +96,14 @@ void cursor_replace_huge(struct cursor *cursor, pte_t leaf);
 pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather *gather)
 	REQUIRES(space->lock);
 
+/*
+ * The lowest table that has all of [start, end), with the whole path owned; no byte lock is taken.
+ * The path ends above an entry that is none or huge.  FRAME_NONE: -ENOMEM.  What was replaced is in
+ * the caller's gather (at most three entries more).
+ */
+pfn_t cursor_path_of_range(struct space *space, virt_t start, virt_t end, struct gather *gather)
+	REQUIRES(space->lock);
+
 /* The leaf at addr as the hardware sees it: PTE_NONE when a table is missing; its write bit is the
  * AND along the path.  Parked leaves are returned as they are, of a huge leaf the page's part.
  * Nothing is owned on the way, so that a fault of another thread could replace and free what is

@@ -92,7 +92,7 @@ static bool is_promised(const struct vma *vma)
 	return vma_leaf_level(vma) > 1 && !(vma->flags & VMA_NORESERVE);
 }
 
-struct hugetlb_promises hugetlb_promises_of(const struct vma *vma)
+struct hugetlb_promises hugetlb_promises_of_range(const struct vma *vma)
 {
 	struct hugetlb_promises promises = { { 0 } };
 	int level = vma_leaf_level(vma);
@@ -102,7 +102,7 @@ struct hugetlb_promises hugetlb_promises_of(const struct vma *vma)
 	return promises;
 }
 
-int hugetlb_promise(struct hugetlb_promises promises)
+int hugetlb_promise_some(struct hugetlb_promises promises)
 {
 	int err = 0;
 
@@ -117,12 +117,6 @@ void hugetlb_promise_back(struct hugetlb_promises promises)
 	for (unsigned i = 0; i < COUNT(promises.pages); i++)
 		if (promises.pages[i])
 			hugetlb_unreserve(HUGETLB_LEVEL_MIN + (int)i, promises.pages[i]);
-}
-
-void hugetlb_promise_keep(struct space *space, struct hugetlb_promises promises)
-{
-	for (unsigned i = 0; i < COUNT(promises.pages); i++)
-		space->promised_huge[i] += promises.pages[i];
 }
 
 static uint64_t pages_untouched(struct space *space, int level, virt_t start, virt_t end)
@@ -154,12 +148,9 @@ static struct hugetlb_promises untouched_in(struct space *space, virt_t start, v
 	return promises;
 }
 
-struct hugetlb_promises hugetlb_promised_in(struct space *space, virt_t start, virt_t end)
+struct hugetlb_promises hugetlb_promised_among(struct space *space, virt_t start, virt_t end)
 {
 	struct hugetlb_promises promises = { { 0 } };
-
-	if (likely(!space->vmas->has_hugetlb))
-		return promises;
 	struct hugetlb_promises all = untouched_in(space, 0, USER_END);
 	struct hugetlb_promises gone = untouched_in(space, start, end);
 	for (unsigned i = 0; i < COUNT(promises.pages); i++) {
@@ -170,7 +161,7 @@ struct hugetlb_promises hugetlb_promised_in(struct space *space, virt_t start, v
 	return promises;
 }
 
-void hugetlb_unpromise(struct space *space, struct hugetlb_promises promises)
+void hugetlb_unpromise_some(struct space *space, struct hugetlb_promises promises)
 {
 	for (unsigned i = 0; i < COUNT(promises.pages); i++) {
 		if (!promises.pages[i])

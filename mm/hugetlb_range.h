@@ -36,19 +36,55 @@ struct hugetlb_promises {
 	uint64_t pages[2];              /* of 2 MiB, of 1 GiB */
 };
 
+/* Most ranges are of ordinary pages, and nothing is promised for them here.  These are for the
+ * others: the slow halves of the functions below. */
+struct hugetlb_promises hugetlb_promises_of_range(const struct vma *vma);
+MUST_CHECK int hugetlb_promise_some(struct hugetlb_promises promises);
+struct hugetlb_promises hugetlb_promised_among(struct space *space, virt_t start, virt_t end)
+	REQUIRES(space->lock);
+void hugetlb_unpromise_some(struct space *space, struct hugetlb_promises promises);
+
+static inline bool hugetlb_promises_any(struct hugetlb_promises promises)
+{
+	return promises.pages[0] | promises.pages[1];
+}
+
 /* What a new range is to be promised: a page for each, if it is such a range without VMA_NORESERVE.
  * Reserve it; -ENOMEM: there are not so many.  The space has it only once it keeps it, when the
  * range is there; else it is given back. */
-struct hugetlb_promises hugetlb_promises_of(const struct vma *vma);
-MUST_CHECK int hugetlb_promise(struct hugetlb_promises promises);
+static inline struct hugetlb_promises hugetlb_promises_of(const struct vma *vma)
+{
+	return unlikely(vma->flags & VMA_HUGETLB) ? hugetlb_promises_of_range(vma)
+						  : (struct hugetlb_promises){ { 0 } };
+}
+MUST_CHECK static inline int hugetlb_promise(struct hugetlb_promises promises)
+{
+	return unlikely(hugetlb_promises_any(promises)) ? hugetlb_promise_some(promises) : 0;
+}
 void hugetlb_promise_back(struct hugetlb_promises promises);
-void hugetlb_promise_keep(struct space *space, struct hugetlb_promises promises)
+static inline void hugetlb_promise_keep(struct space *space, struct hugetlb_promises promises)
 	REQUIRES(space->lock);
+static inline void hugetlb_promise_keep(struct space *space, struct hugetlb_promises promises)
+{
+	if (unlikely(hugetlb_promises_any(promises)))
+		for (unsigned i = 0; i < COUNT(promises.pages); i++)
+			space->promised_huge[i] += promises.pages[i];
+}
 
 /* Promises that nobody could claim any more if [start, end) went; and to give so many back. */
-struct hugetlb_promises hugetlb_promised_in(struct space *space, virt_t start, virt_t end)
-	REQUIRES(space->lock);
-void hugetlb_unpromise(struct space *space, struct hugetlb_promises promises);
+static inline struct hugetlb_promises hugetlb_promised_in(
+	struct space *space, virt_t start, virt_t end) REQUIRES(space->lock);
+static inline struct hugetlb_promises hugetlb_promised_in(
+	struct space *space, virt_t start, virt_t end)
+{
+	return unlikely(space->vmas->has_hugetlb) ? hugetlb_promised_among(space, start, end)
+						  : (struct hugetlb_promises){ { 0 } };
+}
+static inline void hugetlb_unpromise(struct space *space, struct hugetlb_promises promises)
+{
+	if (unlikely(hugetlb_promises_any(promises)))
+		hugetlb_unpromise_some(space, promises);
+}
 
 /* The space goes, with all it was promised. */
 void hugetlb_unpromise_all(struct space *space);

@@ -73,8 +73,8 @@ int space_set_locked(struct space *space, virt_t start, virt_t end, uint32_t vma
 	struct vmas *vmas = space->vmas;
 	vmas_split(vmas, start);
 	vmas_split(vmas, end);
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end;
-	     i++) {
+	uint32_t first = vmas_search(vmas, start), i = first;
+	for (; i < vmas->count && vmas->at[i].start < end; i++) {
 		struct vma *vma = &vmas->at[i];
 		if (vma->flags & VMA_LOCKED)
 			space->locked_pages -= vma_pages(vma);
@@ -82,7 +82,7 @@ int space_set_locked(struct space *space, virt_t start, virt_t end, uint32_t vma
 		if (vma->flags & VMA_LOCKED)
 			space->locked_pages += vma_pages(vma);
 	}
-	vmas_merge_around(vmas, start, end);
+	vmas_merge(vmas, first, i);
 	return 0;
 }
 

@@ -27,31 +27,20 @@ static int map_describe(const struct map_request *request, uint64_t len, struct 
 static int map_reserve(struct vma *vma);
 static int map_insert(struct space *space, const struct map_request *request, struct vma *vma)
 	REQUIRES(space->lock);
-static int map_place(struct space *space, const struct map_request *request, struct vma *vma,
-		     uint64_t len) REQUIRES(space->lock);
+static int map_place(struct space *space, const struct map_request *request, uint64_t len,
+		     uint64_t unit, struct vma_place *place) REQUIRES(space->lock);
 
 void mmap_start(void)
 {
 	object_views_remove = spaces_remove_views;
 }
 
-int range_check(virt_t addr, uint64_t len, virt_t *end)
+void space_account(struct space *space, uint32_t vma_flags, int64_t pages)
 {
-	if (!is_aligned(addr, PAGE_SIZE))
-		return -EINVAL;
-	if (addr > USER_END || len > USER_END - addr)
-		return -ENOMEM;
-	*end = page_ceil(addr + len);
-	return 0;
-}
-
-void space_account(struct space *space, const struct vma *vma, int sign)
-{
-	int64_t pages = vma_pages(vma);
-	space->mapped_pages += sign * pages;
+	space->mapped_pages += pages;
 	space->mapped_peak = MAX(space->mapped_peak, space->mapped_pages);
-	if (vma->flags & VMA_LOCKED)
-		space->locked_pages += sign * pages;
+	if (vma_flags & VMA_LOCKED)
+		space->locked_pages += pages;
 }
 
 int space_map(struct space *space, const struct map_request *request, virt_t *out)
@@ -137,17 +126,30 @@ static uint64_t promised_in(const struct space *space, virt_t start, virt_t end)
 	return pages;
 }
 
-/* Ranges there are once [start, end) is free. */
-static uint32_t count_without(const struct vmas *vmas, virt_t start, virt_t end)
-{
-	uint32_t first = vmas_search(vmas, start), last = first;
+/* The ranges that have a part of [start, end), by their indexes first..past-1, and whether the
+ * first and the last of them have more. */
+struct run {
+	uint32_t first, past;
+	bool cuts_first, cuts_last;
+};
 
-	while (last < vmas->count && vmas->at[last].start < end)
-		last++;
-	if (first == last)
-		return vmas->count;
-	bool cuts_first = vmas->at[first].start < start, cuts_last = vmas->at[last - 1].end > end;
-	return vmas->count - (last - first) + cuts_first + cuts_last;
+static inline struct run run_find(const struct vmas *vmas, virt_t start, virt_t end)
+{
+	uint32_t first = vmas_search(vmas, start), past = first;
+
+	while (past < vmas->count && vmas->at[past].start < end)
+		past++;
+	if (first == past)
+		return (struct run){ first, past, false, false };
+	return (struct run){
+		first, past, vmas->at[first].start < start, vmas->at[past - 1].end > end,
+	};
+}
+
+/* Ranges there are once it is gone. */
+static uint32_t count_without(const struct vmas *vmas, struct run run)
+{
+	return vmas->count - (run.past - run.first) + run.cuts_first + run.cuts_last;
 }
 
 /* Find its place and put it there.  On failure its reference is still the caller's. */
@@ -162,15 +164,16 @@ static int map_insert(struct space *space, const struct map_request *request, st
 	vma->flags |= space->lock_future;
 	if (vma->flags & VMA_LOCKED && !space_may_lock(space, len >> PAGE_SHIFT))
 		return -EAGAIN;
-	int err = vmas_own(&space->vmas, 3);    /* cutting a hole takes two, the new range one */
+	int err = vmas_own(&space->vmas, 2);    /* a hole takes one, the new range another */
 	if (!err)
 		err = space_charge(space, more);
 	if (err)
 		return err;
 	struct hugetlb_promises huge = hugetlb_promises_of(vma);
+	struct vma_place place = { .start = vma->start };
 	err = hugetlb_promise(huge);
 	if (!err) {
-		err = map_place(space, request, vma, len);
+		err = map_place(space, request, len, pte_span(vma_leaf_level(vma)), &place);
 		if (err)
 			hugetlb_promise_back(huge);
 	}
@@ -178,15 +181,18 @@ static int map_insert(struct space *space, const struct map_request *request, st
 		space_uncharge(space, more);
 		return err;
 	}
-	commit_take(promise - more);            /* it was the replaced ranges' */
-	space->promised_pages += promise - more;
+	if (promise > more) {                   /* it was the replaced ranges' */
+		commit_take(promise - more);
+		space->promised_pages += promise - more;
+	}
 	hugetlb_promise_keep(space, huge);
 
-	vma->end = vma->start + len;
+	vma->start = place.start;
+	vma->end = place.start + len;
 	if (vma->name)
 		vma_name_ops.get(vma->name);
-	space_account(space, vma, 1);
-	vmas_insert(space->vmas, *vma);
+	space_account(space, vma->flags, (int64_t)(len >> PAGE_SHIFT));
+	vmas_insert_at(space->vmas, place.next, vma);
 	event(vma_map, space->mmu.id, vma->start, vma->end);
 	return 0;
 }
@@ -219,53 +225,56 @@ static int map_check(const struct map_request *request, uint64_t *len)
 	return request->addr < MMAP_MIN_ADDR ? -EPERM : 0;
 }
 
-/* Choose the address, and make room there for MAP_FIXED: the last that can fail. */
-static int map_place(
-	struct space *space, const struct map_request *request, struct vma *vma, uint64_t len)
+/* Choose the place, and make room there for MAP_FIXED: the last that can fail. */
+static int map_place(struct space *space, const struct map_request *request, uint64_t len,
+		     uint64_t unit, struct vma_place *place)
 {
-	virt_t *addr = &vma->start;
+	virt_t start = request->addr;
 
 	if (!(request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
-		*addr = space_find_place(space, *addr, len, pte_span(vma_leaf_level(vma)));
-		return !*addr || space->vmas->count >= vmas_max() ? -ENOMEM : 0;
+		*place = space_find_place(space, start, len, unit);
+		return !place->start || space->vmas->count >= vmas_max() ? -ENOMEM : 0;
 	}
 
-	uint32_t i = vmas_search(space->vmas, *addr);
-	bool is_taken = i < space->vmas->count && space->vmas->at[i].start < *addr + len;
+	struct run taken = run_find(space->vmas, start, start + len);
+	bool is_taken = taken.first < taken.past;
 	if (is_taken && request->flags & MAP_FIXED_NOREPLACE)
 		return -EEXIST;
-	if (count_without(space->vmas, *addr, *addr + len) >= vmas_max())
+	if (count_without(space->vmas, taken) >= vmas_max())
 		return -ENOMEM;
-	return is_taken ? space_unmap_locked(space, *addr, *addr + len) : 0;
+	*place = (struct vma_place){ start, taken.first + taken.cuts_first };
+	return is_taken ? space_unmap_locked(space, start, start + len) : 0;
 }
 
-/*
- * Small mappings share the program's GiB; large ones go to the lowest window with room, so that few
- * directories are in use.  0: no room anywhere.
- */
-virt_t space_find_place(struct space *space, virt_t hint, uint64_t len, uint64_t unit)
+/* In the lowest window with room, so that few directories are in use. */
+static struct vma_place find_outside_window(struct space *space, uint64_t len, uint64_t unit)
+	REQUIRES(space->lock)
 {
-	hint = align_down(hint, unit);
-	if (hint >= MMAP_MIN_ADDR && len <= USER_END && hint <= USER_END - len
-	    && vmas_find_gap(space->vmas, len, PAGE_SIZE, hint, hint + len))
-		return hint;
-
 	const struct { virt_t low, high; } windows[] = {
-		{ space->mmap_low, space->mmap_high },
 		{ GIB, 4 * GIB },
 		{ 4 * GIB, 512 * GIB },
 		{ 512 * GIB, USER_END },
 		{ MMAP_MIN_ADDR, space->mmap_low },
 	};
-	bool is_large = len >= LARGE_MAPPING;
-	for (unsigned i = is_large; i < COUNT(windows); i++) {
-		uint64_t align = len >= 2 * MIB && i ? MAX(unit, (uint64_t)(2 * MIB)) : unit;
-		virt_t addr =
-			vmas_find_gap(space->vmas, len, align, windows[i].low, windows[i].high);
-		if (addr)
-			return addr;
-	}
-	return 0;
+	uint64_t align = len >= 2 * MIB ? MAX(unit, (uint64_t)(2 * MIB)) : unit;
+	struct vma_place place = { 0 };
+
+	for (unsigned i = 0; i < COUNT(windows) && !place.start; i++)
+		place = vmas_find_gap(space->vmas, len, align, windows[i].low, windows[i].high);
+	return place;
+}
+
+/* Small mappings share the program's GiB, as long as it has room. */
+struct vma_place space_find_place(struct space *space, virt_t hint, uint64_t len, uint64_t unit)
+{
+	struct vma_place place = { 0 };
+
+	hint = align_down(hint, unit);
+	if (hint >= MMAP_MIN_ADDR && len <= USER_END && hint <= USER_END - len)
+		place = vmas_find_gap(space->vmas, len, PAGE_SIZE, hint, hint + len);
+	if (!place.start && len < LARGE_MAPPING)
+		place = vmas_find_gap(space->vmas, len, unit, space->mmap_low, space->mmap_high);
+	return place.start ? place : find_outside_window(space, len, unit);
 }
 
 int space_unmap(struct space *space, virt_t addr, uint64_t len)
@@ -318,48 +327,42 @@ int space_drop_pages(struct space *space, virt_t start, virt_t end)
 
 int space_unmap_locked(struct space *space, virt_t start, virt_t end)
 {
-	uint32_t first = vmas_search(space->vmas, start);
-	if (first == space->vmas->count || space->vmas->at[first].start >= end)
+	struct run run = run_find(space->vmas, start, end);
+	if (run.first == run.past)
 		return 0;
-	int err = hugetlb_is_cut(space->vmas, start, end) ? -EINVAL : vmas_own(&space->vmas, 2);
+	int err = hugetlb_is_cut(space->vmas, start, end) ? -EINVAL : vmas_own(&space->vmas, 1);
 	if (err)
 		return err;
 
-	struct vmas *vmas = space->vmas;
-	uint32_t last = first;                          /* the last range concerned, or beyond it */
-	while (last < vmas->count && vmas->at[last].end < end)
-		last++;
-	bool cuts_first = vmas->at[first].start < start;
-	bool cuts_last =
-		last < vmas->count && vmas->at[last].start < end && vmas->at[last].end > end;
-	if (cuts_first && cuts_last && first == last && vmas->count >= vmas_max())
+	const struct vmas *vmas = space->vmas;
+	if (count_without(vmas, run) > vmas->count && vmas->count >= vmas_max())
 		return -ENOMEM;
 
-	virt_t floor = cuts_first ? start : first ? vmas->at[first - 1].end : 0;
-	uint32_t next = last + (last < vmas->count && vmas->at[last].start < end);
-	virt_t ceiling = cuts_last ? end : next < vmas->count ? vmas->at[next].start : USER_END;
+	virt_t floor = run.cuts_first ? start : run.first ? vmas->at[run.first - 1].end : 0;
+	virt_t ceiling = run.cuts_last ? end
+		: run.past < vmas->count ? vmas->at[run.past].start : USER_END;
 	struct hugetlb_promises unclaimed = hugetlb_promised_in(space, start, end);
-	err = space_detach(space, start, end, MIN(floor, start), MAX(ceiling, end));
+	err = space_detach(space, start, end, floor, ceiling);
 	if (!err) {
-		space_remove_ranges(space, start, end);
+		space_remove_ranges(space, run.first, start, end);
 		hugetlb_unpromise(space, unclaimed);
 	}
 	return err;
 }
 
-void space_remove_ranges(struct space *space, virt_t start, virt_t end)
+void space_remove_ranges(struct space *space, uint32_t first, virt_t start, virt_t end)
 {
 	struct vmas *vmas = space->vmas;
+	uint32_t past = first;
 
-	uint32_t first = vmas_search(vmas, start);
-	first += vmas_split_at(vmas, first, start);
-	uint32_t last = first;
-	for (; last < vmas->count && vmas->at[last].start < end; last++) {
-		(void)vmas_split_at(vmas, last, end);
-		space_account(space, &vmas->at[last], -1);
-		space_uncharge(space, vma_promise(&vmas->at[last]));
+	for (; past < vmas->count && vmas->at[past].start < end; past++) {
+		const struct vma *vma = &vmas->at[past];
+		uint64_t pages = (MIN(vma->end, end) - MAX(vma->start, start)) >> PAGE_SHIFT;
+		space_account(space, vma->flags, -(int64_t)pages);
+		if (vma->flags & VMA_ACCOUNTED)
+			space_uncharge(space, pages);
 	}
-	vmas_remove(vmas, first, last);
+	vmas_remove(vmas, first, past, start, end);
 	event(vma_unmap, space->mmu.id, start, end);
 }
 
@@ -401,8 +404,8 @@ static bool heap_grow(struct space *space, virt_t start, virt_t end) REQUIRES(sp
 		return false;
 	if (space_charge(space, vma_pages(&heap)))
 		return false;
-	space_account(space, &heap, 1);
-	vmas_insert(space->vmas, heap);
+	space_account(space, heap.flags, (int64_t)vma_pages(&heap));
+	vmas_insert_at(space->vmas, i, &heap);
 	return true;
 }
 
@@ -448,9 +451,8 @@ static int stack_extend(struct space *space, struct vma *stack, virt_t start) RE
 		return -EFAULT;
 	if (stack->flags & VMA_ACCOUNTED && space_charge(space, more))
 		return -EFAULT;
-	space_account(space, stack, -1);
+	space_account(space, stack->flags, (int64_t)more);
 	stack->start = start;
-	space_account(space, stack, 1);
 	return 0;
 }
 

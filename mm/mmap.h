@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include "lib/abi/errno.h"
+#include "lib/bits.h"
 #include "kernel/upcall.h"
 #include "mm/space.h"
 
@@ -69,17 +71,19 @@ MUST_CHECK int space_grow_stack(struct space *space, virt_t addr);
 MUST_CHECK int space_unmap_locked(struct space *space, virt_t start, virt_t end)
 	REQUIRES(space->lock);
 /* The second half alone, which cannot fail: the ranges go, their pages have gone already.  The
- * array is owned and has room for two more. */
-void space_remove_ranges(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock);
+ * array is owned and has room for one more; `first` is what vmas_search() says of start. */
+void space_remove_ranges(struct space *space, uint32_t first, virt_t start, virt_t end)
+	REQUIRES(space->lock);
 MUST_CHECK int space_drop_pages(struct space *space, virt_t start, virt_t end)
 	REQUIRES(space->lock);
-/* A gap for len bytes at a multiple of `unit` bytes, at the hint if that is free.  0: none. */
-virt_t space_find_place(struct space *space, virt_t hint, uint64_t len, uint64_t unit)
+/* A gap for len bytes at a multiple of `unit` bytes, at the hint if that is free. */
+struct vma_place space_find_place(struct space *space, virt_t hint, uint64_t len, uint64_t unit)
 	REQUIRES(space->lock);
 bool space_range_is_mapped(const struct space *space, virt_t start, virt_t end)
 	REQUIRES_SHARED(space->lock);
-/* A range comes or goes: the totals of what is mapped and locked. */
-void space_account(struct space *space, const struct vma *vma, int sign) REQUIRES(space->lock);
+/* So many pages more, or fewer, of ranges with these flags: the totals of what is mapped and
+ * locked. */
+void space_account(struct space *space, uint32_t vma_flags, int64_t pages) REQUIRES(space->lock);
 
 /* What object_views_remove() does: visit every space that maps the object.  -ENOMEM: in some of
  * them views are left. */
@@ -87,4 +91,12 @@ MUST_CHECK int spaces_remove_views(struct object *object, uint64_t first_page, u
 				   enum view_kind kind);
 
 /* Page-aligned [addr, addr + len)?  0, -EINVAL, or -ENOMEM if it leaves the program's half. */
-MUST_CHECK int range_check(virt_t addr, uint64_t len, virt_t *end);
+MUST_CHECK static inline int range_check(virt_t addr, uint64_t len, virt_t *end)
+{
+	if (!is_aligned(addr, PAGE_SIZE))
+		return -EINVAL;
+	if (addr > USER_END || len > USER_END - addr)
+		return -ENOMEM;
+	*end = page_ceil(addr + len);
+	return 0;
+}

@@ -23,7 +23,9 @@ struct protect {
 	uint32_t prot;
 	uint32_t first;                 /* the range that has `start` in it */
 	uint64_t promise;               /* pages that become writable for the first time */
-	struct gather gather;
+	bool is_tighter;                /* some range loses a right */
+	pfn_t table;                    /* the lowest that has all of the range; prepared */
+	struct gather *gather;
 };
 
 /* A huge leaf of which the range has all: it is limited as it is. */
@@ -32,8 +34,14 @@ static bool is_huge_whole(const struct protect *protect, pte_t entry, int level,
 	return pte_is_huge(entry) && at >= protect->start && at + pte_span(level) <= protect->end;
 }
 
+/* Where the part of the tree begins that a table which has all of the range covers. */
+static virt_t table_base(const struct protect *protect)
+{
+	return align_down(protect->start, pte_span(frames[protect->table].level + 1));
+}
+
 /* Own every table under `table` that has a part of the range. */
-static int protect_prepare(struct protect *protect, pfn_t table, virt_t base)
+static int protect_own(struct protect *protect, pfn_t table, virt_t base)
 {
 	int level = frames[table].level;
 	uint64_t span = pte_span(level);
@@ -45,16 +53,29 @@ static int protect_prepare(struct protect *protect, pfn_t table, virt_t base)
 		pte_t entry = pte_load(slot);
 		if (pte_is_none(entry) || is_huge_whole(protect, entry, level, at))
 			continue;
-		if (gather_is_full(&protect->gather))
+		if (gather_is_full(protect->gather))
 			space_gather_finish(
-				protect->space, &protect->gather, protect->start, protect->end);
-		int err = table_own(slot, level, &protect->gather, &protect->space->work);
+				protect->space, protect->gather, protect->start, protect->end);
+		int err = table_own(slot, level, protect->gather, &protect->space->work);
 		if (!err && level > 2)
-			err = protect_prepare(protect, pte_pfn(pte_load(slot)), at);
+			err = protect_own(protect, pte_pfn(pte_load(slot)), at);
 		if (err)
 			return err;
 	}
 	return 0;
+}
+
+/* Own every table that has a part of the range: first those that have all of it, on one way down.
+ * What is below the last of them is all that commit has to visit. */
+static int protect_prepare(struct space *space, struct protect *protect) REQUIRES(space->lock)
+{
+	protect->table = cursor_path_of_range(
+		space, protect->start, protect->end, protect->gather);
+	if (protect->table == FRAME_NONE)
+		return -ENOMEM;
+	if (frames[protect->table].level == 1)
+		return 0;
+	return protect_own(protect, protect->table, table_base(protect));
 }
 
 /* No rights at all: frames are kept, out of the hardware's sight.  Was there any? */
@@ -105,9 +126,14 @@ static bool protect_pages(const struct protect *protect, pfn_t table, virt_t bas
 	return leaves_protect(slot, slot + ((to - from) >> PAGE_SHIFT), protect->prot);
 }
 
-static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
+static void protect_commit(const struct protect *protect, pfn_t table, virt_t base)
 {
 	int level = frames[table].level;
+	if (level == 1) {
+		protect->gather->must_flush |= protect_pages(protect, table, base);
+		return;
+	}
+
 	uint64_t span = pte_span(level);
 	virt_t from = MAX(base, protect->start),
 	       to = MIN(base + span * PTE_PER_TABLE, protect->end);
@@ -117,20 +143,18 @@ static void protect_commit(struct protect *protect, pfn_t table, virt_t base)
 		pte_t entry = pte_load(slot);
 		if (pte_is_none(entry))
 			continue;
-		bool is_huge = pte_is_huge(entry), has_lost = false;
-		assert(is_huge || pte_is_writable(entry));      /* prepared: it is ours */
-		if (is_huge)
-			has_lost = leaves_protect(slot, slot + 1, protect->prot);
-		else if (level > 2)
-			protect_commit(protect, pte_present_pfn(entry), at);
-		else
-			has_lost = protect_pages(protect, pte_present_pfn(entry), at);
-		protect->gather.must_flush |= has_lost;
+		if (pte_is_huge(entry)) {
+			protect->gather->must_flush |=
+				leaves_protect(slot, slot + 1, protect->prot);
+			continue;
+		}
+		assert(pte_is_writable(entry));         /* prepared: it is ours */
+		protect_commit(protect, pte_present_pfn(entry), at);
 	}
 }
 
 /* May every range in [start, end) have these rights?  And does any of them lose one? */
-static int protect_check(const struct space *space, struct protect *protect, bool *is_tighter)
+static int protect_check(const struct space *space, struct protect *protect)
 	REQUIRES(space->lock)
 {
 	const struct vmas *vmas = space->vmas;
@@ -140,8 +164,6 @@ static int protect_check(const struct space *space, struct protect *protect, boo
 
 	if (hugetlb_is_cut(vmas, protect->start, protect->end))
 		return -EINVAL;
-	*is_tighter = false;
-	protect->promise = 0;
 	for (protect->first = i; mapped < protect->end; i++) {
 		const struct vma *vma = &vmas->at[i];
 		if (i == vmas->count || vma->start > mapped)
@@ -153,7 +175,7 @@ static int protect_check(const struct space *space, struct protect *protect, boo
 			protect->promise += (MIN(vma->end, protect->end)
 					     - MAX(vma->start, protect->start)) >> PAGE_SHIFT;
 		if (vma->prot & ~protect->prot)
-			*is_tighter = true;
+			protect->is_tighter = true;
 	}
 	return err;
 }
@@ -161,9 +183,10 @@ static int protect_check(const struct space *space, struct protect *protect, boo
 static void protect_ranges(struct space *space, const struct protect *protect) REQUIRES(space->lock)
 {
 	struct vmas *vmas = space->vmas;
-	uint32_t i = protect->first;
+	uint32_t first = protect->first;
 
-	i += vmas_split_at(vmas, i, protect->start);
+	first += vmas_split_at(vmas, first, protect->start);
+	uint32_t i = first;
 	for (; i < vmas->count && vmas->at[i].start < protect->end; i++) {
 		(void)vmas_split_at(vmas, i, protect->end);
 		struct vma *vma = &vmas->at[i];
@@ -171,38 +194,37 @@ static void protect_ranges(struct space *space, const struct protect *protect) R
 			vma->flags |= VMA_ACCOUNTED;    /* and stays so: its pages do, too */
 		vma->prot = protect->prot;
 	}
-	vmas_merge_around(vmas, protect->start, protect->end);
+	vmas_merge(vmas, first, i);
 	event(vma_protect, space->mmu.id, protect->start, protect->prot);
 }
 
 int space_protect(struct space *space, virt_t addr, uint64_t len, uint32_t prot)
 {
-	struct protect protect = { .space = space, .start = addr };
-	protect.prot = prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+	struct gather gather;
+	struct protect protect = {
+		.space = space, .start = addr, .prot = prot, .gather = &gather,
+	};
 	int err = range_check(addr, len, &protect.end);
 	if (err || !len)
 		return err;
 	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
 		return -EINVAL;
 
-	gather_init(&protect.gather);
-	pfn_t root = space->mmu.root >> PAGE_SHIFT;
-	bool is_tighter;
-
+	gather_init(&gather);
 	write_lock(&space->lock);
-	err = protect_check(space, &protect, &is_tighter);
+	err = protect_check(space, &protect);
 	if (!err)
 		err = vmas_own(&space->vmas, 2);
-	if (!err && is_tighter)
-		err = protect_prepare(&protect, root, 0);
+	if (!err && protect.is_tighter)
+		err = protect_prepare(space, &protect);
 	if (!err)
 		err = space_charge(space, protect.promise);
 	if (!err) {
 		protect_ranges(space, &protect);
-		if (is_tighter)
-			protect_commit(&protect, root, 0);
+		if (protect.is_tighter)
+			protect_commit(&protect, protect.table, table_base(&protect));
 	}
-	space_gather_finish(space, &protect.gather, protect.start, protect.end);
+	space_gather_finish(space, &gather, protect.start, protect.end);
 	bool is_locked = !err && prot & PROT_WRITE && space->locked_pages;
 	write_unlock(&space->lock);
 

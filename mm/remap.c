@@ -183,15 +183,15 @@ static bool remap_grow(struct space *space, virt_t old_end, uint64_t more) REQUI
 {
 	struct vma *vma = vma_find(space->vmas, old_end - 1);
 	if (vma->end != old_end || more > USER_END - old_end
-	    || !vmas_find_gap(space->vmas, more, PAGE_SIZE, old_end, old_end + more)
+	    || !vmas_find_gap(space->vmas, more, PAGE_SIZE, old_end, old_end + more).start
 	    || vmas_own(&space->vmas, 0))
 		return false;
 
 	vma = vma_find(space->vmas, old_end - 1);
-	space_account(space, vma, -1);
 	vma->end += more;
-	space_account(space, vma, 1);
-	vmas_merge_around(space->vmas, vma->start, vma->end);
+	space_account(space, vma->flags, (int64_t)(more >> PAGE_SHIFT));
+	uint32_t grown = vma - space->vmas->at;
+	vmas_merge(space->vmas, grown, grown + 1);
 	return true;
 }
 
@@ -255,7 +255,7 @@ static int remap_place(struct space *space, uint64_t new_len, uint32_t flags, vi
 {
 	if (flags & MREMAP_FIXED)
 		return 0;
-	*addr = space_find_place(space, 0, new_len, PAGE_SIZE);
+	*addr = space_find_place(space, 0, new_len, PAGE_SIZE).start;
 	return *addr ? 0 : -ENOMEM;
 }
 
@@ -301,13 +301,13 @@ static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_
 
 	struct vma moved = range_moved(space, old, *addr, new_len);
 	move_commit(&move);
-	space_account(space, &moved, 1);
+	space_account(space, moved.flags, (int64_t)vma_pages(&moved));
 	uint64_t still_old = vma_promise(&moved) - remap_promise(&moved, old_len, new_len, flags);
 	commit_take(still_old);
 	space->promised_pages += still_old;
-	vmas_insert(space->vmas, moved);
+	vmas_insert(space->vmas, &moved);
 	if (!(flags & MREMAP_DONTUNMAP) && old_len)
-		space_remove_ranges(space, old, old + old_len);
+		space_remove_ranges(space, vmas_search(space->vmas, old), old, old + old_len);
 	else if (moved.flags & VMA_LOCKED)
 		err = space_set_locked(space, old, old + old_len, 0);
 	assert(!err);                           /* there is room */

@@ -218,7 +218,7 @@ static int space_forget_locks(struct space *child)
 	for (uint32_t i = 0; !err && i < child->vmas->count; i++)
 		child->vmas->at[i].flags &= ~(VMA_LOCKED | VMA_LOCKONFAULT);
 	if (!err) {
-		vmas_merge_around(child->vmas, 0, USER_END);
+		vmas_merge(child->vmas, 0, child->vmas->count);
 		child->locked_pages = 0;
 	}
 	write_unlock(&child->lock);
@@ -333,7 +333,8 @@ void space_gather_finish(struct space *space, struct gather *gather, virt_t star
 	if (gather->must_flush)
 		space_flush(space, start, end);
 	gather->must_flush = false;
-	gather_put(gather, &space->work);
+	if (gather->count)
+		gather_put(gather, &space->work);
 }
 
 /*
@@ -351,22 +352,6 @@ void space_layout(struct space *space, uint64_t aslr)
 	space->stack_top = GIB - stack_shift;
 	space->mmap_low = 512 * MIB;
 	space->mmap_high = align_down(GIB - 24 * MIB - mmap_shift, PAGE_SIZE);
-}
-
-int space_charge(struct space *space, uint64_t pages)
-{
-	int err = commit_charge(pages, space->mapped_pages);
-
-	if (!err)
-		space->promised_pages += pages;
-	return err;
-}
-
-void space_uncharge(struct space *space, uint64_t pages)
-{
-	assert(space->promised_pages >= pages);
-	space->promised_pages -= pages;
-	commit_uncharge(pages);
 }
 
 /* One user more, unless the last one has already left. */

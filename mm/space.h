@@ -15,6 +15,7 @@
 #include "lib/types.h"
 #include "kernel/mutex.h"
 #include "kernel/options.h"
+#include "kernel/panic.h"
 #include "mm/commit.h"
 #include "mm/counters.h"
 #include "mm/mmu.h"
@@ -120,5 +121,23 @@ void space_for_each(void (*visit)(struct space *space, void *argument), void *ar
 uint64_t spaces_count(void);
 
 /* Promise memory for `pages` more of a space's ranges; -ENOMEM: refused.  And back. */
-MUST_CHECK int space_charge(struct space *space, uint64_t pages) REQUIRES(space->lock);
-void space_uncharge(struct space *space, uint64_t pages) REQUIRES(space->lock);
+MUST_CHECK static inline int space_charge(struct space *space, uint64_t pages)
+	REQUIRES(space->lock);
+static inline void space_uncharge(struct space *space, uint64_t pages) REQUIRES(space->lock);
+
+static inline int space_charge(struct space *space, uint64_t pages)
+{
+	int err = pages ? commit_charge(pages, space->mapped_pages) : 0;
+
+	if (!err)
+		space->promised_pages += pages;
+	return err;
+}
+
+static inline void space_uncharge(struct space *space, uint64_t pages)
+{
+	assert(space->promised_pages >= pages);
+	space->promised_pages -= pages;
+	if (pages)
+		commit_uncharge(pages);
+}

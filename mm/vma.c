@@ -104,13 +104,11 @@ struct vma *vma_find(const struct vmas *vmas, virt_t addr)
 	return (struct vma *)&vmas->at[i];
 }
 
-int vmas_own(struct vmas **vmas, uint32_t room)
+int vmas_replace(struct vmas **vmas, uint32_t room)
 {
 	struct vmas *old = *vmas;
 	uint32_t need = old->count + room;
 	bool is_mine = atomic_load_acquire(&old->refs) == 1;
-	if (is_mine && need <= old->capacity)
-		return 0;
 
 	/* A shared array is copied as it is; one that is full grows by half, but not beyond what
 	 * there can ever be: kmalloc() has an end, too. */
@@ -134,7 +132,7 @@ int vmas_own(struct vmas **vmas, uint32_t room)
 }
 
 /* May b follow a in one range? */
-static bool vma_continues(const struct vma *a, const struct vma *b)
+static inline bool vma_continues(const struct vma *a, const struct vma *b)
 {
 	if (a->end != b->start || a->prot != b->prot || a->flags != b->flags)
 		return false;
@@ -161,28 +159,36 @@ static bool vmas_join(struct vmas *vmas, uint32_t i)
 	return true;
 }
 
-void vmas_insert(struct vmas *vmas, struct vma vma)
+void vmas_insert_at(struct vmas *vmas, uint32_t i, const struct vma *vma)
 {
-	assert(vmas->refs == 1 && vmas->count < vmas->capacity && vma.start < vma.end);
-	uint32_t i = vmas_search(vmas, vma.start);
-	assert(i == vmas->count || vma.end <= vmas->at[i].start);
+	assert(vmas->refs == 1 && vmas->count < vmas->capacity && vma->start < vma->end);
+	assert(i == vmas->count || vma->end <= vmas->at[i].start);
+	assert(!i || vmas->at[i - 1].end <= vma->start);
 
-	if (vma.object)
-		vma_count(&vma);
-	vmas->has_hugetlb |= (vma.flags & VMA_HUGETLB) != 0;
-	if (i && vma_continues(&vmas->at[i - 1], &vma)) {
-		vmas->at[i - 1].end = vma.end;
-		vma_put(&vma);
+	if (vma->object)
+		vma_count(vma);
+	vmas->has_hugetlb |= (vma->flags & VMA_HUGETLB) != 0;
+	if (i && vma_continues(&vmas->at[i - 1], vma)) {
+		vmas->at[i - 1].end = vma->end;
+		vma_put(vma);
 		vmas_join(vmas, i - 1);
-	} else if (i < vmas->count && vma_continues(&vma, &vmas->at[i])) {
-		vmas->at[i].start = vma.start;
-		vmas->at[i].offset = vma.offset;
-		vma_put(&vma);
+	} else if (i < vmas->count && vma_continues(vma, &vmas->at[i])) {
+		vmas->at[i].start = vma->start;
+		vmas->at[i].offset = vma->offset;
+		vma_put(vma);
 	} else {
 		memmove(&vmas->at[i + 1], &vmas->at[i], (vmas->count - i) * sizeof(struct vma));
-		vmas->at[i] = vma;
+		vmas->at[i] = *vma;
 		vmas->count++;
 	}
+}
+
+/* The range loses what is below addr. */
+static void vma_begin_at(struct vma *vma, virt_t addr)
+{
+	if (vma->object)
+		vma->offset += addr - vma->start;
+	vma->start = addr;
 }
 
 void vmas_cut(struct vmas *vmas, uint32_t i, virt_t addr)
@@ -190,18 +196,13 @@ void vmas_cut(struct vmas *vmas, uint32_t i, virt_t addr)
 	assert(vmas->refs == 1 && vmas->count < vmas->capacity);
 	memmove(&vmas->at[i + 1], &vmas->at[i], (vmas->count - i) * sizeof(struct vma));
 	vmas->count++;
-	struct vma *low = &vmas->at[i], *high = &vmas->at[i + 1];
-	vma_get(high);
-	low->end = high->start = addr;
-	if (high->object)
-		high->offset += addr - low->start;
+	vma_get(&vmas->at[i + 1]);
+	vmas->at[i].end = addr;
+	vma_begin_at(&vmas->at[i + 1], addr);
 }
 
-bool vmas_may_cut(const struct vmas *vmas, virt_t start, virt_t end)
+bool vmas_has_room_for_cuts(const struct vmas *vmas, virt_t start, virt_t end)
 {
-	if (likely(vmas->count + 2 <= vmas_max()))
-		return true;
-
 	uint32_t first = vmas_search(vmas, start), last = vmas_search(vmas, end);
 	bool cuts_first = first < vmas->count && vmas->at[first].start < start;
 	bool cuts_last = last < vmas->count && vmas->at[last].start < end;
@@ -210,27 +211,35 @@ bool vmas_may_cut(const struct vmas *vmas, virt_t start, virt_t end)
 	return !more || vmas->count + more <= vmas_max();
 }
 
-void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to)
+void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to, virt_t start, virt_t end)
 {
-	assert(vmas->refs == 1 && from <= to && to <= vmas->count);
+	assert(vmas->refs == 1 && from < to && to <= vmas->count);
+	if (vmas->at[from].start < start) {
+		if (vmas->at[from].end > end)
+			vmas_cut(vmas, from, end);
+		vmas->at[from++].end = start;
+	}
+	if (from < to && vmas->at[to - 1].end > end)
+		vma_begin_at(&vmas->at[--to], end);
 	for (uint32_t i = from; i < to; i++)
 		vma_put(&vmas->at[i]);
-	vmas_close_gap(vmas, from, to - from);
+	if (from < to)
+		vmas_close_gap(vmas, from, to - from);
 }
 
-void vmas_merge_around(struct vmas *vmas, virt_t start, virt_t end)
+void vmas_merge(struct vmas *vmas, uint32_t from, uint32_t to)
 {
-	uint32_t i = vmas_search(vmas, start ? start - 1 : 0);
-	while (i + 1 < vmas->count && vmas->at[i + 1].start <= end) {
-		if (!vmas_join(vmas, i))
-			i++;
-	}
+	uint32_t first = from ? from - 1 : 0;
+
+	for (uint32_t i = to; i-- > first;)
+		(void)vmas_join(vmas, i);
 }
 
-virt_t vmas_find_gap(const struct vmas *vmas, uint64_t len, uint64_t align, virt_t low, virt_t high)
+struct vma_place vmas_find_gap(
+	const struct vmas *vmas, uint64_t len, uint64_t align, virt_t low, virt_t high)
 {
 	if (len > high - low)
-		return 0;
+		return (struct vma_place){ 0 };
 
 	uint32_t i = vmas_search(vmas, high - 1);
 	if (i < vmas->count && vmas->at[i].start < high)
@@ -240,10 +249,10 @@ virt_t vmas_find_gap(const struct vmas *vmas, uint64_t len, uint64_t align, virt
 		if (high > floor && high - floor >= len) {
 			virt_t at = align_down(high - len, align);
 			if (at >= floor)
-				return at;
+				return (struct vma_place){ at, i };
 		}
 		if (!i || vmas->at[i - 1].start <= low)
-			return 0;
+			return (struct vma_place){ 0 };
 		high = vmas->at[--i].start;
 	}
 }

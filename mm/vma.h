@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "lib/atomic.h"
 #include "lib/types.h"
 #include "lib/abi/mman.h"
 #include "mm/object.h"
@@ -112,12 +113,28 @@ static inline int vma_leaf_level(const struct vma *vma)
 
 static inline bool vma_is_anonymous(const struct vma *vma) { return !vma->object; }
 
+/* The slow half of vmas_own(): a copy, or a larger array. */
+MUST_CHECK int vmas_replace(struct vmas **vmas, uint32_t room);
+
 /* Make *vmas the caller's own, with room for `room` more ranges.  -ENOMEM: nothing changed. */
-MUST_CHECK int vmas_own(struct vmas **vmas, uint32_t room);
+MUST_CHECK static inline int vmas_own(struct vmas **vmas, uint32_t room)
+{
+	const struct vmas *now = *vmas;
+
+	if (likely(atomic_load_acquire(&now->refs) == 1
+		   && now->count + room <= now->capacity))
+		return 0;
+	return vmas_replace(vmas, room);
+}
 
 /* On an owned array with room.  insert merges with its neighbours where all properties agree and
- * takes over the caller's references.  split cuts the range so that one begins at addr. */
-void vmas_insert(struct vmas *vmas, struct vma vma);
+ * takes over the caller's references; i is what vmas_search() says of its start.  split cuts the
+ * range so that one begins at addr. */
+void vmas_insert_at(struct vmas *vmas, uint32_t i, const struct vma *vma);
+static inline void vmas_insert(struct vmas *vmas, const struct vma *vma)
+{
+	vmas_insert_at(vmas, vmas_search(vmas, vma->start), vma);
+}
 void vmas_cut(struct vmas *vmas, uint32_t i, virt_t addr);      /* range i, which has it inside */
 
 /* Range i, if addr is inside; true: the range that begins there is i + 1 now. */
@@ -134,13 +151,30 @@ static inline void vmas_split(struct vmas *vmas, virt_t addr)
 	(void)vmas_split_at(vmas, vmas_search(vmas, addr), addr);
 }
 
+/* Is there room for the ranges that cuts at start and end would make? */
+bool vmas_has_room_for_cuts(const struct vmas *vmas, virt_t start, virt_t end);
+
 /* May ranges be cut at start and end, or would there be too many? */
-bool vmas_may_cut(const struct vmas *vmas, virt_t start, virt_t end);
+static inline bool vmas_may_cut(const struct vmas *vmas, virt_t start, virt_t end)
+{
+	return likely(vmas->count + 2 <= vmas_max()) || vmas_has_room_for_cuts(vmas, start, end);
+}
 
-/* Remove the ranges from..to-1 (indexes) and drop their references; merge what now touches. */
-void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to);
-void vmas_merge_around(struct vmas *vmas, virt_t start, virt_t end);
+/* Remove [start, end), of which the ranges from..to-1 (indexes) have all a part, and no others.
+ * Those that have all theirs in it go, with their references; the first and the last may only be
+ * trimmed; a hole in one range makes it two, for which there is room. */
+void vmas_remove(struct vmas *vmas, uint32_t from, uint32_t to, virt_t start, virt_t end);
 
-/* The highest free gap of `len` bytes inside [low, high), aligned; 0: none. */
-virt_t vmas_find_gap(
+/* The ranges from..to-1 (indexes) have changed: what can now be one of them and their neighbours
+ * becomes one. */
+void vmas_merge(struct vmas *vmas, uint32_t from, uint32_t to);
+
+/* A free place: its address (0: there is none), and the range that is next above it. */
+struct vma_place {
+	virt_t start;
+	uint32_t next;
+};
+
+/* The highest free gap of `len` bytes inside [low, high), aligned. */
+struct vma_place vmas_find_gap(
 	const struct vmas *vmas, uint64_t len, uint64_t align, virt_t low, virt_t high);

@@ -66,7 +66,13 @@ static inline bool pte_is_plain(pte_t e)
 	return !(e.bits & (PTE_SHARED | PTE_UNCOUNTED | PTE_PARKED | PTE_HUGE));
 }
 
-/* In a table of level 2 or above: does it name a table, and that one the holder's own? */
+/* In a table of level 2 or above: does it name a table? */
+static inline bool pte_is_table(pte_t e)
+{
+	return (e.bits & (PTE_PRESENT | PTE_HUGE)) == PTE_PRESENT;
+}
+
+/* And that one the holder's own? */
 static inline bool pte_is_own_table(pte_t e)
 {
 	return (e.bits & (PTE_WRITE | PTE_HUGE)) == PTE_WRITE;

@@ -15,7 +15,7 @@ KTEST(review, ranges_grow_to_their_limit)
 
 	assert(vmas);
 	for (; count < VMA_MAX && !vmas_own(&vmas, 1); count++)
-		vmas_insert(vmas, (struct vma){
+		vmas_insert(vmas, &(struct vma){
 			.start = TEST_BASE + 2ull * count * PAGE_SIZE,
 			.end = TEST_BASE + (2ull * count + 1) * PAGE_SIZE,
 			.prot = PROT_READ,

@@ -117,7 +117,8 @@ MUTANTS = [mutant(*fields) for fields in (
      "detach->gather->must_flush = true;", ";", "mm_range"),
 
     ("mprotect_without_shootdown", "mm/protect.c",
-     "protect->gather.must_flush |= has_lost;", "(void)has_lost;", "mm_stress"),
+     "protect->gather->must_flush |= protect_pages(protect, table, base);",
+     "(void)protect_pages(protect, table, base);", "mm_stress"),
 
     ("mremap_without_shootdown", "mm/remap.c",
      "space_flush(move->space, move->from, move->from + move->len);", ";", "mm_stress"),
@@ -272,10 +273,11 @@ MUTANTS = [mutant(*fields) for fields in (
      "detach->resident += entry_resident(entry, level);", "detach->resident += 1;", "mm_range"),
 
     ("mprotect_changes_only_the_range", "mm/protect.c",
-     "if (is_tighter)\n\t\t\tprotect_commit(", "if (false)\n\t\t\tprotect_commit(", "mm_range"),
+     "if (protect.is_tighter)\n\t\t\tprotect_commit(", "if (false)\n\t\t\tprotect_commit(",
+     "mm_range"),
 
     ("mprotect_edits_shared_tables", "mm/protect.c",
-     "if (!err && is_tighter)\n\t\terr = protect_prepare(",
+     "if (!err && protect.is_tighter)\n\t\terr = protect_prepare(",
      "if (false)\n\t\terr = protect_prepare(", "mm_range"),
 
     ("rights_of_the_range_are_not_asked", "mm/fault.c",
