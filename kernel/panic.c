@@ -112,12 +112,10 @@ static bool is_on_stack(virt_t addr)
 /* A return address stands behind its call, perhaps already in the next function: `behind` is 1. */
 static void backtrace_line(virt_t addr, uint64_t behind)
 {
-	const char *name;
-	uint64_t offset;
+	struct symbol symbol;
 
-	if (symbol_find(addr - behind, &name, &offset))
-		console_print("  %#lx %s+%#lx\n", addr, name,
-			(offset + behind));
+	if (symbol_find(addr - behind, &symbol))
+		console_print("  %#lx %s+%#lx\n", addr, symbol.name, symbol.offset + behind);
 	else
 		console_print("  %#lx\n", addr);
 }
