@@ -51,9 +51,13 @@ void panic(const char *fmt, ...)
 	panic_die(message, (virt_t)__builtin_frame_address(0));
 }
 
-void assert_failed(const char *text, const char *file, int line, const char *function)
+/* The call is the last instruction of its function, perhaps. */
+void assert_failed(const char *text, const char *file, int line)
 {
-	panic("%s:%d: %s: assertion failed: %s", file, line, function, text);
+	struct symbol function = { .name = "?" };
+
+	(void)symbol_find((virt_t)__builtin_return_address(0) - 1, &function);
+	panic("%s:%d: %s: assertion failed: %s", file, line, function.name, text);
 }
 
 bool panic_has_begun(void)

@@ -318,7 +318,7 @@ uint32_t races_expected(void)
 
 static void side_log(const struct race_access *side)
 {
-	struct symbol symbol = { "?" }, caller = { "?" };
+	struct symbol symbol = { .name = "?" }, caller = { .name = "?" };
 
 	if (side->at == 0) {
 		log_err("race:   a write by something unseen");
