@@ -33,6 +33,14 @@ def report_make(report, name, *words):
     return status == 0
 
 
+def without_tests(image):
+    """The kernel of the same objects as `image`, but for its own tests."""
+    status, output = make("all", "TESTS=")
+    if status != 0:
+        raise RuntimeError(output)
+    return image.parent / "no-tests" / image.name
+
+
 def initramfs(name, manifest, *, compress=False, busybox=False):
     """An archive of its own in build/tests.  `manifest`: lines for tools/make-initramfs."""
     path = BUILD / "tests" / f"{name}.cpio{'.gz' if compress else ''}"
