@@ -74,7 +74,8 @@ int ktest_run(const char *globs, const char *(*check)(void), void (*before)(void
 	uint32_t number = 0;
 
 	if (&ktests_start[0] >= &ktests_end[0]) {
-		console_print("KTAP version 1\n1..0 # SKIP this kernel was built without its tests\n");
+		console_print("KTAP version 1\n"
+			"1..0 # SKIP this kernel was built without its tests\n");
 		return -1;
 	}
 	console_print("KTAP version 1\n1..%u\n", tests_count(globs));

@@ -4,8 +4,8 @@
  *
  * Owns:        nothing; it searches the table that tools/make-symbols makes, sorted by address.
  *
- * Functions stand in blocks of SYMBOL_BLOCK.  A block says where its first function begins and where
- * its names do; each function, how far it is from there.
+ * Functions stand in blocks of SYMBOL_BLOCK.  A block says where its first function begins and
+ * where its names do; each function, how far it is from there.
  *
  *     symbol_blocks   { offset from IMAGE_BASE, place in symbol_names }
  *     symbol_steps    0, 0x40, 0x1b0, ...
