@@ -31,8 +31,8 @@ static const struct call_frame *frame_at(const struct task *task, virt_t addr)
 static bool is_about_sleeping(const char *function)
 {
 	static const char *const beginnings[] = {
-		"sched", "reschedule", "switch_stacks", "wait_", "mutex_lock", "read_lock",
-		"write_lock",
+		"sched", "task_yield", "reschedule", "switch_stacks", "wait_", "mutex_lock",
+		"read_lock", "write_lock",
 	};
 
 	for (size_t i = 0; i < COUNT(beginnings); i++) {
