@@ -111,6 +111,10 @@ FAST := arch/x86_64/% lib/string lib/elf \
 	$(addprefix fs/,context dentry fdtable file inode lock mount path pipe tmpfs_file)
 SMALL := -Os -Wno-maybe-uninitialized
 
+# Where one way is the usual one, what only others need is not computed ahead.
+STRAIGHT := fs/pipe kernel/sched kernel/sys_io kernel/wait
+NOTHING_AHEAD := -fno-tree-pre
+
 CFLAGS   = $(MACHINE) $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
 	-isystem $(shell $(CC) -print-file-name=include)
 
@@ -163,6 +167,7 @@ $(unsanitized:%=$(BUILD)/obj/%.o) $(OFFSETS): private SANITIZE :=
 
 $(if $(HOOKS),,$(patsubst %,$(BUILD)/obj/%.o,$(filter-out $(FAST:%=%.c),$(C_SOURCES)))): \
 	private OPTIMIZE := $(SMALL)
+$(STRAIGHT:%=$(BUILD)/obj/%.c.o): private OPTIMIZE := $(NOTHING_AHEAD)
 
 # The tests are not what is covered.
 $(BUILD)/obj/tests/%: private COUNTERS :=
@@ -212,8 +217,8 @@ $(BUILD)/.tools: tools/need
 # Changes when the compiler or its flags do.
 $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(CC) $(MACHINE) $(SMALL) $(FAST) $(WARNINGS) $(SANITIZE)' | cmp -s - $@ || \
-		echo '$(CC) $(MACHINE) $(SMALL) $(FAST) $(WARNINGS) $(SANITIZE)' >$@
+	$(Q)echo '$(CC) $(MACHINE) $(SMALL) $(FAST) $(NOTHING_AHEAD) $(STRAIGHT) $(WARNINGS) $(SANITIZE)' | cmp -s - $@ || \
+		echo '$(CC) $(MACHINE) $(SMALL) $(FAST) $(NOTHING_AHEAD) $(STRAIGHT) $(WARNINGS) $(SANITIZE)' >$@
 .PHONY: FORCE
 
 -include $(OBJECTS:%=%.d) $(OFFSETS).d
