@@ -72,8 +72,7 @@ WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wsha
 	-Wno-unused-parameter
 
 # No floating point, no red zone (interrupts use the same stack), addresses in the last 2 GiB.
-# Jump targets are not aligned: what fills the gaps is executed, too.
-MACHINE := -std=gnu11 -O2 -g -falign-jumps=1 -falign-loops=1 -ffreestanding -fno-pie -fno-pic -mcmodel=kernel -mno-red-zone \
+MACHINE := -std=gnu11 -O2 -g -ffreestanding -fno-pie -fno-pic -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-omit-frame-pointer -fno-stack-protector -fcf-protection=none \
 	-fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections -nostdinc -I. $(DEFINES) \
 	$(if $(HOOKS),-fno-optimize-sibling-calls)
@@ -115,7 +114,10 @@ SMALL := -Os -Wno-maybe-uninitialized
 STRAIGHT := fs/pipe kernel/sched kernel/sys_io kernel/wait
 NOTHING_AHEAD := -fno-tree-pre
 
-CFLAGS   = $(MACHINE) $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
+# Jump targets are not aligned: what fills the gaps is executed, too.  clang does not know these.
+DENSE := -falign-jumps=1 -falign-loops=1
+
+CFLAGS   = $(MACHINE) $(DENSE) $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
 	-isystem $(shell $(CC) -print-file-name=include)
 
 NASMFLAGS := -f elf64 -g -F dwarf -Werror -I./ -I$(BUILD)/include/ $(DEFINES)
@@ -214,11 +216,12 @@ $(BUILD)/.tools: tools/need
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/need gcc ld nasm && touch $@
 
+used = $(CC) $(MACHINE) $(DENSE) $(SMALL) $(FAST) $(NOTHING_AHEAD) $(STRAIGHT) $(WARNINGS) $(SANITIZE)
+
 # Changes when the compiler or its flags do.
 $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(CC) $(MACHINE) $(SMALL) $(FAST) $(NOTHING_AHEAD) $(STRAIGHT) $(WARNINGS) $(SANITIZE)' | cmp -s - $@ || \
-		echo '$(CC) $(MACHINE) $(SMALL) $(FAST) $(NOTHING_AHEAD) $(STRAIGHT) $(WARNINGS) $(SANITIZE)' >$@
+	$(Q)echo '$(used)' | cmp -s - $@ || echo '$(used)' >$@
 .PHONY: FORCE
 
 -include $(OBJECTS:%=%.d) $(OFFSETS).d

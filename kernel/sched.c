@@ -119,8 +119,7 @@ void sched_idle(void)
 
 void schedule(void)
 {
-	assert(irq_enabled());
-	assert(cpu_depth(irq_depth) == 0 && cpu_depth(preempt_depth) == 0);
+	assert(irq_enabled() && cpu_depth(irq_depth) == 0 && cpu_depth(preempt_depth) == 0);
 	assert(current != this_cpu()->idle);
 	task_yield();
 }
@@ -598,9 +597,4 @@ void task_add_work(struct task *task, uint32_t bits)
 	atomic_or(&task->work, bits);
 	if (task != current && atomic_load_relaxed(&task->on_cpu))
 		apic_send(cpus[READ_ONCE(task->cpu)]->apic_id, VECTOR_RESCHEDULE);
-}
-
-void task_remove_work(struct task *task, uint32_t bits)
-{
-	atomic_and(&task->work, ~bits);
 }
