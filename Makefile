@@ -27,6 +27,9 @@ override DEBUG := 1
 override HOOKS := 1
 endif
 
+# Without the kernel's own tests, TESTS=, the image is smaller, and `selftest` says that it has none.
+TESTS      ?= 1
+
 # Times the longest faults, shootdowns, and stretches without interrupts or preemption.
 TAIL       ?=
 ifneq ($(and $(SAN),$(TAIL)),)
@@ -43,6 +46,7 @@ Q       := $(if $(V),,@)
 say      = $(if $(V),@:,@printf '  %-6s %s\n' '$(1)' '$(2)')
 checks  := $(if $(DEBUG),/debug)$(if $(HOOKS),/hooks)$(if $(TAIL),/tail)
 BUILD   := build$(if $(COVERAGE),/coverage)$(if $(SAN),/$(SAN:1=san),$(checks))
+IMAGES  := $(BUILD)$(if $(TESTS),,/no-tests)
 
 # --- tools ------------------------------------------------------------------------------------
 
@@ -70,7 +74,7 @@ WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wsha
 # No floating point, no red zone (interrupts use the same stack), addresses in the last 2 GiB.
 MACHINE := -std=gnu11 -O2 -g -ffreestanding -fno-pie -fno-pic -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-omit-frame-pointer -fno-stack-protector -fcf-protection=none \
-	-fno-strict-aliasing -fno-common -nostdinc -I. $(DEFINES) \
+	-fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections -nostdinc -I. $(DEFINES) \
 	$(if $(HOOKS),-fno-optimize-sibling-calls)
 
 # Counters that stay in memory, where tests/harness/coverage.py reads them.  What the optimizer would
@@ -93,27 +97,50 @@ wrapped   := $(if $(filter race,$(SAN)),memcpy memmove memset memcmp user_copy) 
 SANITIZE   = $(if $(SAN),$(SANITIZE_$(SAN))) $(if $(COVERAGE),$(COUNTERS))
 FRAME_MAX := $(if $(SAN),4096,1024)
 
-CFLAGS   = $(MACHINE) $(WARNINGS) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
+# What stands on the way of each call, fault, switch, fork, exec and exit is optimised for speed, as is
+# whatever knows the machine; all else, the tests too, for size: that is a quarter fewer bytes.  In test
+# builds with fault points nothing is: who asks for memory is known by where a call returns to, which
+# inline functions must not hide (kernel/hooks.h).
+FAST := arch/x86_64/% lib/string lib/elf \
+	$(addprefix mm/,buddy buffer commit cursor detach fault frame huge hugetlb hugetlb_range \
+		kstack mmap object protect slab space tree uaccess vma) \
+	$(addprefix kernel/,arguments clock deliver exec exit fork futex futex_queue loader mutex pid \
+		process reap sched sigframe signal signal_action spinlock sys_clone sys_io sys_limits \
+		sys_mem sys_process syscall task upcalls wait) \
+	$(addprefix fs/,context dentry fdtable file inode lock mount path pipe tmpfs_file)
+SMALL := -Os -Wno-maybe-uninitialized
+
+# Where one way is the usual one, what only others need is not computed ahead.
+STRAIGHT := fs/pipe kernel/sched kernel/sys_io kernel/wait
+NOTHING_AHEAD := -fno-tree-pre
+
+# Jump targets are not aligned: what fills the gaps is executed, too.  clang does not know these.
+DENSE := -falign-jumps=1 -falign-loops=1
+
+CFLAGS   = $(MACHINE) $(DENSE) $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
 	-isystem $(shell $(CC) -print-file-name=include)
 
 NASMFLAGS := -f elf64 -g -F dwarf -Werror -I./ -I$(BUILD)/include/ $(DEFINES)
 
-LDFLAGS := -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --build-id=none \
-	--fatal-warnings -T linker.ld $(wrapped:%=--wrap=%) $(if $(COVERAGE),--defsym=__gcov_merge_add=0)
+# Nobody maps the image's file, so its segments need not begin on pages there; in memory they do.
+LDFLAGS := -nostdlib -static -no-pie -z max-page-size=16 -z noexecstack --build-id=none \
+	--fatal-warnings --gc-sections -T linker.ld $(wrapped:%=--wrap=%) $(if $(COVERAGE),--defsym=__gcov_merge_add=0)
 
 USER_CFLAGS := -std=gnu11 -O2 -static -pthread -Wall -Wextra -Werror
 
 # --- sources ----------------------------------------------------------------------------------
 
 # The map is the build list.  Lines that say [SAN=...] or [TAIL=1] count in that build only.  Tests of the
-# kernel's inside are linked in as well; they take part in nothing until they are asked for.
+# kernel's inside are linked in as well, unless TESTS is empty; they take part in nothing until they are
+# asked for.
 sources   := \([^ \#]*\.\(c\|asm\)\)
 unmarked  := $(shell sed -n '/\[\(SAN\|TAIL\)=/d; s/^$(sources)\($$\|[ \t].*\)/\1/p' MAP)
 mark       = \[$(if $(SAN),SAN=$(SAN),TAIL=1)\]
 marked    := $(if $(SAN)$(TAIL),$(shell sed -n '/$(mark)/ s/^$(sources)[ \t].*/\1/p' MAP))
 mapped    := $(unmarked) $(marked)
 C_SOURCES := $(filter %.c,$(mapped)) $(sort $(wildcard tests/kernel/*.c))
-OBJECTS   := $(patsubst %,$(BUILD)/obj/%.o,$(filter %.asm,$(mapped)) $(C_SOURCES))
+OBJECTS   := $(patsubst %,$(BUILD)/obj/%.o,$(filter %.asm,$(mapped)) \
+	$(if $(TESTS),$(C_SOURCES),$(filter-out tests/%,$(C_SOURCES))))
 OFFSETS   := $(BUILD)/include/offsets.inc
 
 USER_PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
@@ -134,11 +161,15 @@ BENCH         := build/tests/bench/bench build/tests/bench/nop
 	model failures fuzz fuzz-mm differ coverage museum mutants night torture soak user-programs \
 	user-tests bench-programs
 
-all: $(BUILD)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
+all: $(IMAGES)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
 
 # The sanitizers' own files are not sanitized, nor what they look at as a whole.
 unsanitized := $(marked) $(if $(filter memcpy,$(wrapped)),lib/string.c)
 $(unsanitized:%=$(BUILD)/obj/%.o) $(OFFSETS): private SANITIZE :=
+
+$(if $(HOOKS),,$(patsubst %,$(BUILD)/obj/%.o,$(filter-out $(FAST:%=%.c),$(C_SOURCES)))): \
+	private OPTIMIZE := $(SMALL)
+$(STRAIGHT:%=$(BUILD)/obj/%.c.o): private OPTIMIZE := $(NOTHING_AHEAD)
 
 # The tests are not what is covered.
 $(BUILD)/obj/tests/%: private COUNTERS :=
@@ -161,23 +192,23 @@ $(OFFSETS): arch/x86_64/offsets.c tools/make-offsets $(BUILD)/.flags | $(BUILD)/
 
 # The table of function names can be made only from a linked image, and is part of it.  So link
 # twice; the table stands behind all functions, and the second link must move none of them.
-$(BUILD)/unnamed.elf: $(OBJECTS) $(BUILD)/symtable-empty.o linker.ld MAP
-	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(BUILD)/symtable-empty.o
+$(IMAGES)/unnamed.elf: $(OBJECTS) $(IMAGES)/symtable-empty.o linker.ld MAP
+	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(IMAGES)/symtable-empty.o
 
-$(BUILD)/symtable-empty.asm: tools/make-symbols
+$(IMAGES)/symtable-empty.asm: tools/make-symbols
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/make-symbols </dev/null >$@
 
-$(BUILD)/symtable.asm: $(BUILD)/unnamed.elf tools/make-symbols
+$(IMAGES)/symtable.asm: $(IMAGES)/unnamed.elf tools/make-symbols
 	$(Q)$(NM) -n $< | tools/make-symbols >$@
 
-$(BUILD)/symtable.o $(BUILD)/symtable-empty.o: %.o: %.asm
+$(IMAGES)/symtable.o $(IMAGES)/symtable-empty.o: %.o: %.asm
 	$(Q)$(NASM) -f elf64 -o $@ $<
 
-$(BUILD)/cowbell.elf: $(OBJECTS) $(BUILD)/symtable.o linker.ld MAP
+$(IMAGES)/cowbell.elf: $(OBJECTS) $(IMAGES)/symtable.o linker.ld MAP
 	$(call say,LD,$@)
-	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(BUILD)/symtable.o
-	$(Q)$(NM) -n $@ | tools/make-symbols | cmp -s - $(BUILD)/symtable.asm || \
+	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(IMAGES)/symtable.o
+	$(Q)$(NM) -n $@ | tools/make-symbols | cmp -s - $(IMAGES)/symtable.asm || \
 		{ echo 'Functions moved between the two links.' >&2; rm -f $@; false; }
 
 # Fails early, and says what to install.
@@ -185,12 +216,13 @@ $(BUILD)/.tools: tools/need
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/need gcc ld nasm && touch $@
 
+used = $(CC) $(MACHINE) $(DENSE) $(SMALL) $(FAST) $(NOTHING_AHEAD) $(STRAIGHT) $(WARNINGS) $(SANITIZE)
+
 # Changes when the compiler or its flags do.
 $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(CC) $(MACHINE) $(WARNINGS) $(SANITIZE)' | cmp -s - $@ || \
-		echo '$(CC) $(MACHINE) $(WARNINGS) $(SANITIZE)' >$@
-FORCE:
+	$(Q)echo '$(used)' | cmp -s - $@ || echo '$(used)' >$@
+.PHONY: FORCE
 
 -include $(OBJECTS:%=%.d) $(OFFSETS).d
 
@@ -280,16 +312,16 @@ CMDLINE  = $(strip console=ttyS0 panic=-1 $(words))
 
 machine  = $(QEMU) -machine q35 -cpu max -m $(MEM) -smp $(SMP) -nic none -no-reboot \
 	-device isa-debug-exit,iobase=0xf4,iosize=0x04
-direct   = -kernel $(BUILD)/cowbell.elf -initrd build/initramfs.cpio
+direct   = -kernel $(IMAGES)/cowbell.elf -initrd build/initramfs.cpio
 
 escape   = @echo '  QEMU   press Ctrl-A then X to leave it'
 
 iso: build/cowbell.iso                          ## build/cowbell.iso, for BIOS and UEFI
 
-build/cowbell.iso: $(BUILD)/cowbell.elf build/initramfs.cpio tools/make-iso
+build/cowbell.iso: $(IMAGES)/cowbell.elf build/initramfs.cpio tools/make-iso
 	$(call say,ISO,$@)
 	$(Q)tools/need grub-mkrescue xorriso mformat /usr/lib/grub/i386-pc /usr/lib/grub/x86_64-efi
-	$(Q)tools/make-iso $(BUILD)/cowbell.elf build/initramfs.cpio "$(CMDLINE)" $@
+	$(Q)tools/make-iso $(IMAGES)/cowbell.elf build/initramfs.cpio "$(CMDLINE)" $@
 
 run: needed                                     ## boot to a shell on this terminal
 	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) all build/initramfs.cpio
@@ -325,7 +357,7 @@ test: needed                                    ## everything: TAP, then "N pass
 
 # QEMU ends with 33 when all tests passed, 35 when one failed, 37 after a panic.
 selftest: all                                   ## the kernel's own tests, on the console
-	$(Q)$(machine) -kernel $(BUILD)/cowbell.elf -nographic \
+	$(Q)$(machine) -kernel $(IMAGES)/cowbell.elf -nographic \
 		-append "$(CMDLINE) selftest$(if $(T),=$(T))"; test $$? = 33
 
 # Each turn of each test; EVERY=0: the first turn of each site in each test.  DOUBLES=n: n pairs, too.
@@ -335,7 +367,7 @@ failures: needed                                ## whatever the tests ask the ke
 
 # SECONDS=n; ROUND=n: that round of the seed alone; LIST=file: calls from a file.
 fuzz: all build/tests/fuzz/fuzz                 ## random system calls, until time is up or one breaks something
-	$(Q)tools/fuzz -k $(BUILD)/cowbell.elf --smp $(SMP) $(if $(SEED),--seed $(SEED)) \
+	$(Q)tools/fuzz -k $(IMAGES)/cowbell.elf --smp $(SMP) $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUND),--round $(ROUND)) \
 		$(if $(LIST),--list $(LIST))
 
@@ -445,7 +477,7 @@ plots:                                          ## docs/img and the tables of do
 	$(Q)tools/plots
 
 profile: all $(BENCH)                           ## where the instructions of T go: T=fork_exit_wait_0m
-	$(Q)tools/profile -k $(BUILD)/cowbell.elf $(or $(T),fork_exit_wait_0m)
+	$(Q)tools/profile -k $(IMAGES)/cowbell.elf $(or $(T),fork_exit_wait_0m)
 
 figures: all                                    ## seconds until the shell's prompt
 	$(Q)tools/figures
@@ -479,4 +511,5 @@ help:                                           ## this list
 	@echo
 	@echo '  SMP=n MEM=mebibytes FORK_SHARE=none|page|table|dir|root SEED=n APPEND="words"'
 	@echo '  T=pattern chooses tests, V=1 shows commands, DEBUG=1 and HOOKS=1 are test builds,'
-	@echo '  SAN=1 and SAN=race sanitized ones'
+	@echo '  SAN=1 and SAN=race sanitized ones,'
+	@echo '  TESTS= leaves the tests out of the kernel (build/no-tests/cowbell.elf)'

@@ -7,7 +7,7 @@
 #include "lib/string.h"
 #include "boot/bootinfo.h"
 
-struct bootinfo bootinfo = { .loader = "nobody" };
+struct bootinfo bootinfo;
 
 void boot_memory_add(phys_t start, phys_t end, enum boot_memory_kind kind)
 {

@@ -11,9 +11,9 @@
 ;	GRUB       0x36d76289         its information
 ;	PVH        undefined          hvm_start_info, which begins with a magic number
 ;
-; The first tables are data, nobody builds them: they map the low 4 GiB at 0 and in the direct map,
-; and the first of these GiB at -2 GiB as well, all of it writable and executable.  They last until
-; paging_start(), and once more for each further CPU on its way up.
+; The first tables map the low 4 GiB at 0 and in the direct map, and the first of these GiB at
+; -2 GiB as well, all of it writable and executable.  They last until paging_start(), and once more
+; for each further CPU on its way up.
 ; See: Multiboot2 Specification 2.0, 3.1; arch/x86_64/layout.h.
 
 %include "arch/x86_64/entry.inc"
@@ -34,6 +34,8 @@ CPUID_NEEDED		equ 1 << 29 | 1 << 20	; leaf 0x80000001, edx: long mode, NX
 
 TABLE			equ 0x03		; present, writable
 PAGE_2M			equ 0x83
+GIBS_MAPPED		equ 4
+ENTRIES			equ 512
 
 ; ---- what the loaders look for --------------------------------------------------------------
 
@@ -83,6 +85,25 @@ boot_entry32:
 	and	edx, CPUID_NEEDED
 	cmp	edx, CPUID_NEEDED
 	jne	.no_long_mode
+
+; No address in the tables is above 4 GiB, so the upper halves of all entries stay zero.
+	mov	dword [boot_tables], boot_directories + TABLE
+	mov	dword [boot_tables + DIRECT_MAP_SLOT * 8], boot_directories + TABLE
+	mov	dword [boot_tables + (ENTRIES - 1) * 8], boot_image_directories + TABLE
+	mov	dword [boot_image_directories + (ENTRIES - 2) * 8], boot_pages + TABLE
+%assign gib 0
+%rep GIBS_MAPPED
+	mov	dword [boot_directories + gib * 8], boot_pages + gib * PAGE_SIZE + TABLE
+%assign gib gib + 1
+%endrep
+	mov	eax, PAGE_2M
+	xor	ecx, ecx
+.map_page:
+	mov	[boot_pages + ecx * 8], eax
+	add	eax, 0x200000
+	inc	ecx
+	cmp	ecx, GIBS_MAPPED * ENTRIES
+	jb	.map_page
 
 	mov	eax, cr4
 	or	eax, CR4_PAE
@@ -144,34 +165,9 @@ boot_high:
 
 ; ---- data -----------------------------------------------------------------------------------
 
-section	.boot.data progbits alloc noexec write align=4096
+section	.boot.text
 
-boot_tables:
-	dq	boot_directories + TABLE
-	times	DIRECT_MAP_SLOT - 1 dq 0
-	dq	boot_directories + TABLE
-	times	511 - DIRECT_MAP_SLOT - 1 dq 0
-	dq	boot_image_directories + TABLE
-
-boot_directories:					; 0 - 4 GiB
-%assign gib 0
-%rep 4
-	dq	boot_pages + gib * PAGE_SIZE + TABLE
-%assign gib gib + 1
-%endrep
-	times	508 dq 0
-
-boot_image_directories:					; -2 GiB
-	times	510 dq 0
-	dq	boot_pages + TABLE, 0
-
-boot_pages:
-%assign page 0
-%rep 4 * 512
-	dq	page * 0x200000 + PAGE_2M
-%assign page page + 1
-%endrep
-
+	align	8
 boot_gdt:
 	dq	0
 	dq	0x00af9b000000ffff			; SELECTOR_KERNEL_CODE: 64 bits
@@ -179,6 +175,17 @@ boot_gdt:
 boot_gdt_pointer:
 	dw	$ - boot_gdt - 1
 	dd	boot_gdt
+
+section	.boot.bss nobits alloc noexec write align=4096
+
+boot_tables:
+	resb	PAGE_SIZE
+boot_directories:					; 0 - 4 GiB
+	resb	PAGE_SIZE
+boot_image_directories:					; -2 GiB
+	resb	PAGE_SIZE
+boot_pages:
+	resb	GIBS_MAPPED * PAGE_SIZE
 
 section	.bss nobits alloc noexec write align=4096
 

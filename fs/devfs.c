@@ -66,13 +66,12 @@ static ssize_t null_write(struct file *file, buffer_t from, size_t len, uint64_t
 
 static ssize_t zero_read(struct file *file, buffer_t to, size_t len, uint64_t *offset)
 {
-	static const uint8_t zeros[PAGE_SIZE];
 	size_t done = 0;
 
 	while (done < len) {
-		size_t chunk = MIN(len - done, sizeof(zeros));
+		size_t chunk = MIN(len - done, (size_t)PAGE_SIZE);
 
-		if (buffer_put(to, done, zeros, chunk))
+		if (buffer_clear(to, done, chunk))
 			break;
 		done += chunk;
 		if (wait_has_signal())

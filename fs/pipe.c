@@ -69,10 +69,12 @@ static ssize_t pipe_take(struct pipe *pipe, buffer_t to, size_t len)
 	mutex_lock(&pipe->lock);
 	uint64_t used = pipe->head - pipe->tail;
 	bool was_tight = used + PIPE_BUF > pipe_capacity(pipe);
-	ssize_t done = pipe->writers == 0 ? 0 : -EAGAIN;
+	ssize_t done;
 
 	if (likely(used > 0))
 		done = pipe_drain(pipe, to, MIN(len, used));
+	else
+		done = pipe->writers == 0 ? 0 : -EAGAIN;
 	if (pipe->tail == pipe->head)
 		pipe_rewind(pipe);
 	mutex_unlock(&pipe->lock);
@@ -164,7 +166,8 @@ static inline ssize_t pipe_fill(struct pipe *pipe, buffer_t from, size_t at, siz
 
 /* As many of the bytes as there is room for, if that is at least `least`.  -EAGAIN: it is not;
  * -EPIPE: all readers have gone; -ENOMEM; -EFAULT. */
-static ssize_t pipe_put(struct pipe *pipe, buffer_t from, size_t at, size_t len, size_t least)
+static ALWAYS_INLINE ssize_t pipe_put(struct pipe *pipe, buffer_t from, size_t at, size_t len,
+				      size_t least)
 {
 	mutex_lock(&pipe->lock);
 	uint64_t used = pipe->head - pipe->tail;

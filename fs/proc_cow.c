@@ -5,7 +5,8 @@
  * cow       exact counts of the work done, and what sharing saves now: `name value` lines
  * audit     recounts everything: "clean", or the first difference
  * ledger    what must be the same before and after a test: `name value` lines
- * selftest  write a list of globs to run those kernel tests; KTAP goes to the console
+ * selftest  write a list of globs to run those kernel tests; KTAP goes to the console; -EOPNOTSUPP
+ *           from a kernel that was built without them
  *
  * Owns: the last self-test's result.
  */
@@ -130,6 +131,7 @@ static void selftest_task(void *argument)
 int proc_store_selftest(const struct text_node *node, char *globs)
 {
 	struct task *task;
+	int err = -ENOMEM;
 
 	if (atomic_xchg(&selftest.is_running, true))
 		return -EBUSY;
@@ -139,9 +141,10 @@ int proc_store_selftest(const struct text_node *node, char *globs)
 	if (task) {
 		task_wake(task);
 		wait_event(&selftest.wait, atomic_load_acquire(&selftest.is_done));
+		err = atomic_load_relaxed(&last_failures) < 0 ? -EOPNOTSUPP : 0;
 	}
 	atomic_store_release(&selftest.is_running, false);
-	return task ? 0 : -ENOMEM;
+	return err;
 }
 
 int proc_show_selftest(struct text *text, const struct text_node *node)

@@ -25,11 +25,10 @@
 
 static void print_place(struct text *text, const char *before, virt_t addr)
 {
-	const char *name;
-	uint64_t offset;
+	struct symbol symbol;
 
-	if (symbol_find(addr - 1, &name, &offset))
-		text_print(text, "%s%s+%#lx", before, name, offset + 1);
+	if (symbol_find(addr - 1, &symbol))
+		text_print(text, "%s%s+%#lx", before, symbol.name, symbol.offset + 1);
 	else
 		text_print(text, "%s%lx", before, addr);
 }

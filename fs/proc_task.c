@@ -45,13 +45,14 @@ int proc_show_personality(struct text *text, const struct text_node *node)
 int proc_show_wchan(struct text *text, const struct text_node *node)
 {
 	const struct thread *thread;
-	const char *function = NULL;
+	struct symbol function;
+	bool is_asleep = false;
 
 	spin_lock(&process_tree_lock);
 	thread = process_may_look(node->process) ? proc_thread(node) : NULL;
 	if (thread && !thread->has_exited && node->process->state == PROCESS_ALIVE)
-		function = task_sleeps_in(thread->task);
+		is_asleep = task_sleeps_in(thread->task, &function);
 	spin_unlock(&process_tree_lock);
-	text_print(text, "%s", function ? function : "0");
+	text_print(text, "%s", is_asleep ? function.name : "0");
 	return 0;
 }

@@ -45,6 +45,7 @@ void ktest_fail_values(const char *file, int line, const char *text, uint64_t a,
 /* This test does not apply here (one CPU only, a feature missing). */
 void ktest_skip(const char *reason);
 
-/* Run the tests whose "module.name" matches the glob list.  Returns the number that failed.
- * `check` is called after each test; it returns NULL or says what is wrong. */
+/* Run the tests whose "module.name" matches the glob list.  Returns the number that failed; -1:
+ * this kernel has none (make TESTS=).  `check` is called after each test; it returns NULL or says
+ * what is wrong. */
 int ktest_run(const char *globs, const char *(*check)(void), void (*before)(void));

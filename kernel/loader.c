@@ -19,7 +19,9 @@
 #include "lib/string.h"
 #include "arch/x86_64/layout.h"
 #include "mm/buffer.h"
+#include "mm/frame.h"
 #include "mm/mmap.h"
+#include "mm/mmu.h"
 #include "mm/slab.h"
 #include "mm/uaccess.h"
 
@@ -176,12 +178,11 @@ static int map_zeros(struct space *space, const struct elf_load *load, virt_t st
 /* What the file has behind the segment's bytes in their last page is not for the program. */
 static int clear_tail(struct space *space, const struct elf_load *load, virt_t from)
 {
-	static const uint8_t zeros[PAGE_SIZE];
 	size_t len = page_ceil(from) - from;
 
 	if (len == 0 || !(load->prot & PROT_WRITE))
 		return 0;
-	return space_write(space, from, zeros, len);
+	return space_write(space, from, frame_bytes(zero_frame), len);
 }
 
 static int map_load(struct space *space, const struct path *path, const struct elf_load *load,

@@ -51,9 +51,13 @@ void panic(const char *fmt, ...)
 	panic_die(message, (virt_t)__builtin_frame_address(0));
 }
 
-void assert_failed(const char *text, const char *file, int line, const char *function)
+/* The call is the last instruction of its function, perhaps. */
+void assert_failed(const char *text, const char *file, int line)
 {
-	panic("%s:%d: %s: assertion failed: %s", file, line, function, text);
+	struct symbol function = { .name = "?" };
+
+	(void)symbol_find((virt_t)__builtin_return_address(0) - 1, &function);
+	panic("%s:%d: %s: assertion failed: %s", file, line, function.name, text);
 }
 
 bool panic_has_begun(void)
@@ -112,12 +116,10 @@ static bool is_on_stack(virt_t addr)
 /* A return address stands behind its call, perhaps already in the next function: `behind` is 1. */
 static void backtrace_line(virt_t addr, uint64_t behind)
 {
-	const char *name;
-	uint64_t offset;
+	struct symbol symbol;
 
-	if (symbol_find(addr - behind, &name, &offset))
-		console_print("  %#lx %s+%#lx\n", addr, name,
-			(offset + behind));
+	if (symbol_find(addr - behind, &symbol))
+		console_print("  %#lx %s+%#lx\n", addr, symbol.name, symbol.offset + behind);
 	else
 		console_print("  %#lx\n", addr);
 }

@@ -10,12 +10,12 @@
 #include "lib/types.h"
 
 NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
-NORETURN void assert_failed(const char *text, const char *file, int line, const char *function);
+NORETURN void assert_failed(const char *text, const char *file, int line);
 
 #define assert(condition) \
 	do { \
 		if (unlikely(!(condition))) \
-			assert_failed(#condition, __FILE__, __LINE__, __func__); \
+			assert_failed(#condition, __FILE__, __LINE__); \
 	} while (0)
 
 /* Print the calls that led here, starting from a frame pointer. */

@@ -318,20 +318,19 @@ uint32_t races_expected(void)
 
 static void side_log(const struct race_access *side)
 {
-	const char *name = "?", *caller = "?";
-	uint64_t offset = 0, caller_offset = 0;
+	struct symbol symbol = { .name = "?" }, caller = { .name = "?" };
 
 	if (side->at == 0) {
 		log_err("race:   a write by something unseen");
 		return;
 	}
-	(void)symbol_find(side->at - 1, &name, &offset);
-	(void)symbol_find(side->caller - 1, &caller, &caller_offset);
+	(void)symbol_find(side->at - 1, &symbol);
+	(void)symbol_find(side->caller - 1, &caller);
 	log_err("race:   %s %s of %lu bytes at %#lx, CPU %u, task %s (%d)",
 		side->is_marked ? "marked" : "plain", side->is_write ? "write" : "read",
 		side->size, side->addr, side->cpu, side->task, side->tid);
-	log_err("race:     in %s+%#lx (%lx), called from %s+%#lx (%lx)", name, offset + 1,
-		side->at - 1, caller, caller_offset + 1, side->caller - 1);
+	log_err("race:     in %s+%#lx (%lx), called from %s+%#lx (%lx)", symbol.name,
+		symbol.offset + 1, side->at - 1, caller.name, caller.offset + 1, side->caller - 1);
 }
 
 static void race_log(const struct race *race)

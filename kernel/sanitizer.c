@@ -95,13 +95,13 @@ void sanitizer_note_calls(struct sanitizer_calls *calls)
 
 void sanitizer_print_calls(const char *what, const struct sanitizer_calls *calls)
 {
-	const char *name;
-	uint64_t offset;
+	struct symbol symbol;
 
 	console_print("%s by task %d:\n", what, calls->task);
 	for (size_t i = 0; i < COUNT(calls->at) && calls->at[i] != 0; i++)
-		if (symbol_find(calls->at[i] - 1, &name, &offset))
-			console_print("  %#lx %s+%#lx\n", calls->at[i], name, offset + 1);
+		if (symbol_find(calls->at[i] - 1, &symbol))
+			console_print("  %#lx %s+%#lx\n", calls->at[i], symbol.name,
+				symbol.offset + 1);
 }
 
 /* ---- the canary ----------------------------------------------------------------------------- */

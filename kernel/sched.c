@@ -46,6 +46,7 @@ static uint64_t idle_cpus;              /* atomic: CPUs with nothing to do and n
 void sched_begin(struct task *leaving);
 
 static void reschedule(enum switch_reason reason);
+static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason);
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason);
 static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
@@ -118,18 +119,16 @@ void sched_idle(void)
 
 void schedule(void)
 {
-	assert(irq_enabled());
-	cli();
-	const struct cpu *cpu = this_cpu();
-	assert(cpu->irq_depth == 0 && cpu->preempt_depth == 0 && cpu->task != cpu->idle);
-	reschedule(SWITCH_VOLUNTARY);
-	sti();
+	assert(irq_enabled() && cpu_depth(irq_depth) == 0 && cpu_depth(preempt_depth) == 0);
+	assert(current != this_cpu()->idle);
+	task_yield();
 }
 
+/* Nearly all switches go this way, so it has a copy of its own of what reschedule() does. */
 void task_yield(void)
 {
 	cli();
-	reschedule(SWITCH_VOLUNTARY);
+	choose_and_switch(SWITCH_VOLUNTARY);
 	sti();
 }
 
@@ -159,7 +158,13 @@ void reschedule_point(void)
 
 /* Interrupts off, preemption on.  Returns when the running task has been chosen again, perhaps on
  * another CPU. */
+__attribute__((noinline))
 static void reschedule(enum switch_reason reason)
+{
+	choose_and_switch(reason);
+}
+
+static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason)
 {
 	struct cpu *cpu = this_cpu();
 	struct run_queue *queue = cpu->queue;
@@ -592,9 +597,4 @@ void task_add_work(struct task *task, uint32_t bits)
 	atomic_or(&task->work, bits);
 	if (task != current && atomic_load_relaxed(&task->on_cpu))
 		apic_send(cpus[READ_ONCE(task->cpu)]->apic_id, VECTOR_RESCHEDULE);
-}
-
-void task_remove_work(struct task *task, uint32_t bits)
-{
-	atomic_and(&task->work, ~bits);
 }

@@ -90,7 +90,10 @@ uint64_t task_run_time_ns(const struct task *task);
 bool sched_sample(bool is_in_program);
 
 void task_add_work(struct task *task, uint32_t bits);   /* and kick its CPU if it runs elsewhere */
-void task_remove_work(struct task *task, uint32_t bits);
+static inline void task_remove_work(struct task *task, uint32_t bits)
+{
+	atomic_and(&task->work, ~bits);
+}
 
 static inline bool task_has_signal_work(const struct task *task)
 {

@@ -9,7 +9,7 @@
 /*
  * Run the tests whose "module.name" matches the glob list, from a task that may sleep, with nothing
  * else going on.  After each, all frames are recounted, and memory, slab objects, spaces and
- * objects must be as many as before.  Returns how many tests failed.
+ * objects must be as many as before.  Returns how many tests failed; -1: this kernel has none.
  */
 int selftest_run(const char *globs);
 

@@ -9,6 +9,13 @@
 
 #include "lib/types.h"
 
-/* The function that contains `addr`, and how far into it that is.  False outside the kernel's code,
- * or without a table. */
-bool symbol_find(virt_t addr, const char **name, uint64_t *offset);
+enum { SYMBOL_NAME_SIZE = 96 };
+
+struct symbol {
+	char name[SYMBOL_NAME_SIZE];    /* a longer one is cut off */
+	uint64_t offset;                /* how far into the function */
+};
+
+/* The function that contains `addr`.  False outside the kernel's code, or without a table.  Any
+ * context: it takes no lock, and only the stack for memory. */
+bool symbol_find(virt_t addr, struct symbol *symbol);

@@ -11,7 +11,6 @@
 #include "kernel/wchan.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
-#include "kernel/symbols.h"
 
 enum { DEPTH_MAX = 16 };
 
@@ -32,8 +31,8 @@ static const struct call_frame *frame_at(const struct task *task, virt_t addr)
 static bool is_about_sleeping(const char *function)
 {
 	static const char *const beginnings[] = {
-		"sched", "reschedule", "switch_stacks", "wait_", "mutex_lock", "read_lock",
-		"write_lock",
+		"sched", "task_yield", "reschedule", "switch_stacks", "wait_", "mutex_lock",
+		"read_lock", "write_lock",
 	};
 
 	for (size_t i = 0; i < COUNT(beginnings); i++) {
@@ -43,21 +42,19 @@ static bool is_about_sleeping(const char *function)
 	return false;
 }
 
-const char *task_sleeps_in(const struct task *task)
+bool task_sleeps_in(const struct task *task, struct symbol *function)
 {
 	/* The call of switch_stacks, which pushes the frame pointer as any function does. */
 	const struct call_frame *frame = frame_at(task, READ_ONCE(task->stack_pointer));
-	const char *name;
-	uint64_t offset;
 
 	if (READ_ONCE(task->state) == TASK_RUNNABLE || READ_ONCE(task->on_cpu))
-		return NULL;
+		return false;
 	for (int depth = 0; frame && depth < DEPTH_MAX; depth++) {
-		if (!symbol_find(READ_ONCE(frame->return_address) - 1, &name, &offset))
-			return NULL;
-		if (!is_about_sleeping(name))
-			return name;
+		if (!symbol_find(READ_ONCE(frame->return_address) - 1, function))
+			return false;
+		if (!is_about_sleeping(function->name))
+			return true;
 		frame = frame_at(task, READ_ONCE(frame->caller));
 	}
-	return NULL;
+	return false;
 }

@@ -4,8 +4,9 @@
  */
 #pragma once
 
+#include "kernel/symbols.h"
 #include "kernel/task.h"
 
-/* The kernel's function that put the task to sleep; NULL: it runs, or could.  It must not end
+/* The kernel's function that put the task to sleep.  False: it runs, or could.  It must not end
  * meanwhile.  A task that wakes while it is looked at may be said to sleep anywhere it was. */
-const char *task_sleeps_in(const struct task *task);
+bool task_sleeps_in(const struct task *task, struct symbol *function);

@@ -83,13 +83,15 @@ def cowbell(share=DEFAULT_SHARE, only=None, kind="table", **options):
     """The bench on Cowbell."""
     done = run([f"fork_share={share}"], ["-s", kind, *chosen(only)], **options)
     if kind == "table" and not only:
-        done.figures["kernel_image"] = Figure(stripped_size(), "bytes")
+        done.figures["kernel_image"] = Figure(stripped_size(IMAGE), "bytes")
+        done.figures["kernel_image_no_tests"] = Figure(
+            stripped_size(build.without_tests(IMAGE)), "bytes")
     return done
 
 
-def stripped_size():
+def stripped_size(image):
     stripped = BUILD / "tests" / "stripped.elf"
-    subprocess.run(["strip", "-o", stripped, IMAGE], check=True)
+    subprocess.run(["strip", "-o", stripped, image], check=True)
     return stripped.stat().st_size
 
 

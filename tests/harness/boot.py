@@ -5,7 +5,7 @@ import os
 import re
 
 from . import build
-from .qemu import ESCAPE, IMAGE, STATUS_PANIC, Machine
+from .qemu import ESCAPE, IMAGE, STATUS_FAIL, STATUS_PANIC, Machine
 from .settings import BUILD, ROOT
 
 SECONDS = 120
@@ -227,3 +227,15 @@ def test_missing_init_panics(settings):
 def test_end_of_first_program_panics(settings):
     outcome = boot(settings, "PROBE=exit")
     return problems(outcome, differs("exit status", outcome.status, STATUS_PANIC))
+
+
+def test_kernel_without_its_tests(settings):
+    """Is like any other, and does not say that tests passed which it has not."""
+    if settings.is_counting:
+        return []                       # its tests are linked in for what they make count
+    image = build.without_tests(IMAGE)
+    outcome, asked = boot(settings, smp=2, image=image), boot(settings, "selftest", image=image)
+    told = "built without its tests" in asked.console
+    return (problems(outcome, not_off(outcome), differs("pid", facts(outcome, "pid"), ["1"])) +
+            problems(asked, differs("exit status", asked.status, STATUS_FAIL),
+                     not told and "selftest does not say that there are no tests"))

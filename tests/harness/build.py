@@ -8,6 +8,8 @@ import threading
 
 from .settings import BUILD, ROOT
 
+one_at_a_time = threading.Lock()        # tests that run at once share the build's folder
+
 
 def call(command, seconds=600, **options):
     """(status, output) of a command; status is None when it took too long."""
@@ -31,6 +33,15 @@ def report_make(report, name, *words):
     problems = [] if status == 0 else output.splitlines()[-60:]
     report.result(f"build/{name}", problems)
     return status == 0
+
+
+def without_tests(image):
+    """The kernel of the same objects as `image`, but for its own tests."""
+    with one_at_a_time:
+        status, output = make("all", "TESTS=")
+    if status != 0:
+        raise RuntimeError(output)
+    return image.parent / "no-tests" / image.name
 
 
 def initramfs(name, manifest, *, compress=False, busybox=False):

@@ -307,9 +307,9 @@ WEAK void panic(const char *fmt, ...)
 	abort();
 }
 
-WEAK void assert_failed(const char *text, const char *file, int line, const char *function)
+WEAK void assert_failed(const char *text, const char *file, int line)
 {
-	panic("%s:%d: %s: assert(%s)", file, line, function, text);
+	panic("%s:%d: assert(%s)", file, line, text);
 }
 
 WEAK void log_line(enum log_level level, const char *fmt, ...)

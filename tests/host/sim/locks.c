@@ -261,7 +261,7 @@ void panic(const char *fmt, ...)
 	sim_violation("panic: %s", text);
 }
 
-void assert_failed(const char *text, const char *file, int line, const char *function)
+void assert_failed(const char *text, const char *file, int line)
 {
-	sim_violation("%s:%d: %s: assert(%s)", file, line, function, text);
+	sim_violation("%s:%d: assert(%s)", file, line, text);
 }
