@@ -102,7 +102,7 @@ FRAME_MAX := $(if $(SAN),4096,1024)
 # builds with fault points nothing is: who asks for memory is known by where a call returns to, which
 # inline functions must not hide (kernel/hooks.h).
 FAST := arch/x86_64/% lib/string lib/elf \
-	$(addprefix mm/,buddy buffer commit cursor detach fault frame huge hugetlb hugetlb_range \
+	$(addprefix mm/,ahead buddy buffer commit cursor detach fault frame huge hugetlb hugetlb_range \
 		kstack mmap object protect slab space tree uaccess vma) \
 	$(addprefix kernel/,arguments clock deliver exec exit fork futex futex_queue loader mutex pid \
 		process reap sched sigframe signal signal_action spinlock sys_clone sys_io sys_limits \
