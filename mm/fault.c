@@ -220,14 +220,14 @@ static int fault_leaf(struct fault *fault, struct cursor *cursor, pte_t leaf)
 	return 0;
 }
 
-/* A frame of the program's own for this page: zeroed, or a copy of `from`. */
-static ALWAYS_INLINE pfn_t page_alloc(struct fault *fault, pfn_t from)
+/* A frame of the program's own for this page: zeroed, or a copy of `from`.  The cursor is open. */
+static ALWAYS_INLINE pfn_t page_alloc(struct fault *fault, bool is_zeros, pfn_t from)
 {
-	pfn_t fresh = frame_alloc(FRAME_DATA);
-	if (fresh == FRAME_NONE)
+	pfn_t fresh = frame_alloc_data();
+	if (unlikely(fresh == FRAME_NONE))
 		return FRAME_NONE;
 
-	if (from == FRAME_NONE || from == zero_frame) {
+	if (is_zeros) {
 		page_zero(frame_bytes(fresh));
 		work_add(&fault->space->work, frames_zeroed, 1);
 	} else {
@@ -261,7 +261,7 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 		return 0;
 	}
 
-	pfn_t fresh = page_alloc(fault, fault->page);
+	pfn_t fresh = page_alloc(fault, fault->page == FRAME_NONE, fault->page);
 	if (fresh == FRAME_NONE)
 		return -ENOMEM;
 	cursor_change(cursor, PTE_NONE, leaf_own(fault, pte_to_frame(fresh, can_execute)));
@@ -292,7 +292,7 @@ static int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf)
 		return 0;
 	}
 
-	pfn_t fresh = page_alloc(fault, old);
+	pfn_t fresh = page_alloc(fault, pte_is_uncounted(leaf), old);
 	if (fresh == FRAME_NONE)
 		return -ENOMEM;
 	pte_t own = pte_to_frame(fresh, fault->vma->prot & PROT_EXEC);

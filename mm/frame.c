@@ -7,8 +7,14 @@
  *
  *              refill, 16 at once           frame_alloc
  *   free lists ------------------> cache ------------------> held, count 1, 2, ...
- *   (buddy.c)  <------------------       <------------------
- *              drain, 16 at once            frame_free_block, the last put
+ *   (buddy.c)  <------------------       <------------------   |
+ *       ^      drain, 16 at once            frame_free_block   |
+ *       |                                   the last put       |
+ *       +------------------------------------------------------+
+ *              frames_free_run: many that lie side by side
+ *
+ * What the free lists gave the cache is a run: frames side by side, used from its start on.  What
+ * came back one by one is used first.
  *
  * Frames that are known to be zero (tables, mostly: their holder empties them entry by entry) lie
  * apart in the cache and go to who wants zeros; to others only when there is nothing else.
@@ -38,14 +44,7 @@
 #include "mm/mmu.h"
 #include "mm/quarantine.h"
 
-enum { CACHE_MAX = 32, CACHE_BATCH = 16, ZEROED_MAX = 16 };
-
-struct frame_cache {
-	uint32_t pfns[CACHE_MAX];       /* the last one in is the first one out: it is still warm */
-	uint32_t count;                 /* [own CPU]; read by anyone */
-	uint32_t zeroed_count;          /* [own CPU]; read by anyone */
-	uint32_t zeroed[ZEROED_MAX];    /* not poisoned, all bytes zero */
-} ALIGNED(64);
+enum { CACHE_BATCH = 16, CACHE_RUN_ORDER = 4 };
 
 struct frame *frames;
 uint32_t *frame_refs;
@@ -54,7 +53,7 @@ pfn_t zero_frame;
 
 static struct frame_cache caches[CPU_MAX];
 static uint64_t total_frames;
-static uint64_t kept_frames;            /* for the kernel, see frames_keep() */
+uint64_t kept_frames;
 static uint64_t huge_blocks;            /* atomic: of kind DATA */
 
 static void metadata_place(void);
@@ -62,7 +61,7 @@ static uint64_t metadata_bytes(void);
 static void metadata_fill(const struct phys_range *ranges, size_t count);
 static void metadata_mark(pfn_t start, pfn_t end, enum frame_kind kind);
 static pfn_t cache_pop(struct frame_cache *cache);
-static void cache_refill(struct frame_cache *cache);
+static bool cache_refill(struct frame_cache *cache);
 static void cache_push(struct frame_cache *cache, pfn_t pfn);
 static void cache_drain(struct frame_cache *cache, unsigned count);
 static bool cache_is_sound(const struct frame_cache *cache);
@@ -104,7 +103,7 @@ void frames_start_cpu(struct cpu *cpu)
 {
 	struct frame_cache *cache = &caches[cpu->id];
 
-	cache->count = cache->zeroed_count = 0;
+	cache->count = cache->zeroed_count = cache->run_start = cache->run_end = 0;
 	cpu->frame_cache = cache;
 }
 
@@ -150,6 +149,18 @@ static void metadata_mark(pfn_t start, pfn_t end, enum frame_kind kind)
 	} fresh = { .frame = { .kind = kind } };
 
 	stosq(&frames[start], fresh.quadword, end - start);
+}
+
+/* The counts of frames side by side become 0, two at once. */
+static void refs_clear(pfn_t first, uint64_t count)
+{
+	if (first % 2 && count) {
+		frame_refs[first++] = 0;
+		count--;
+	}
+	stosq(&frame_refs[first], 0, count / 2);
+	if (count % 2)
+		frame_refs[first + count - 1] = 0;
 }
 
 void frames_add(phys_t start, phys_t end)
@@ -333,7 +344,7 @@ void frame_free_block(pfn_t pfn, unsigned order)
 
 static bool cache_push_zeroed(struct frame_cache *cache, pfn_t pfn)
 {
-	if (cache->zeroed_count == ZEROED_MAX)
+	if (cache->zeroed_count == FRAME_CACHE_ZEROED)
 		return false;
 	event(frame_free, pfn, frames[pfn].kind, 0);
 	zeros_check(pfn);
@@ -356,33 +367,61 @@ void frame_free_zeroed(pfn_t pfn)
 		frame_free_block(pfn, 0);
 }
 
+static void run_put_singly(pfn_t first, unsigned count)
+{
+	for (pfn_t pfn = first; pfn < first + count; pfn++)
+		frame_put(pfn);
+}
+
+void frames_free_run(pfn_t first, unsigned count)
+{
+	if (count < CACHE_BATCH || FRAMES_WAIT || unlikely(event_mask)) {
+		run_put_singly(first, count);
+		return;
+	}
+	assert(first + count <= frame_count);
+	metadata_mark(first, first + count, FRAME_FREE);
+	refs_clear(first, count);
+	for (pfn_t pfn = first; pfn < first + count; pfn++)
+		poison_write(pfn);
+	buddy_give_range(first, first + count);
+}
+
 void frame_put(pfn_t pfn)
 {
 	assert(frames[pfn].kind == FRAME_DATA || frames[pfn].kind == FRAME_KERNEL);
-	if (frame_put_is_last(pfn))
-		frame_free_block(pfn, frames[pfn].level);
+	frame_put_shared(pfn);
 }
 
 static pfn_t cache_pop(struct frame_cache *cache)
 {
-	if (unlikely(cache->count == 0))
-		cache_refill(cache);
-	if (likely(cache->count > 0))
-		return cache->pfns[--cache->count];
-	return cache->zeroed_count > 0 ? cache->zeroed[--cache->zeroed_count] : FRAME_NONE;
+	pfn_t pfn = frame_cache_pop(cache);
+
+	if (pfn == FRAME_NONE && cache_refill(cache))
+		pfn = frame_cache_pop(cache);
+	if (pfn == FRAME_NONE && cache->zeroed_count > 0)
+		pfn = cache->zeroed[--cache->zeroed_count];
+	return pfn;
 }
 
-static void cache_refill(struct frame_cache *cache)
+/* Another run for an empty cache. */
+static bool cache_refill(struct frame_cache *cache)
 {
+	unsigned order = CACHE_RUN_ORDER;
+	pfn_t pfn;
+
 	quarantine_relieve(CACHE_BATCH);
-	cache->count = buddy_take_singles(cache->pfns, CACHE_BATCH);
-	for (unsigned i = 0; i < cache->count; i++)
-		frames[cache->pfns[i]].used = FREE_CACHED;
+	pfn = buddy_take_up_to(&order);
+	if (pfn == FRAME_NONE)
+		return false;
+	cache->run_start = pfn;
+	cache->run_end = pfn + BIT(order);
+	return true;
 }
 
 static void cache_push(struct frame_cache *cache, pfn_t pfn)
 {
-	if (unlikely(cache->count == CACHE_MAX))
+	if (unlikely(cache->count == FRAME_CACHE_MAX))
 		cache_drain(cache, CACHE_BATCH);
 	frames[pfn].used = FREE_CACHED;
 	cache->pfns[cache->count++] = pfn;
@@ -403,6 +442,8 @@ void frames_drain_caches(void)
 	cache_drain(cache, cache->count);
 	buddy_give_singles(cache->zeroed, cache->zeroed_count);
 	cache->zeroed_count = 0;
+	buddy_give_range(cache->run_start, cache->run_end);
+	cache->run_start = cache->run_end = 0;
 	preempt_enable();
 	quarantine_relieve(UINT64_MAX);
 }
@@ -456,7 +497,9 @@ uint64_t frames_free(void)
 
 	for (unsigned i = 0; i < CPU_MAX; i++)
 		count += atomic_load_relaxed(&caches[i].count)
-			 + atomic_load_relaxed(&caches[i].zeroed_count);
+			 + atomic_load_relaxed(&caches[i].zeroed_count)
+			 + atomic_load_relaxed(&caches[i].run_end)
+			 - atomic_load_relaxed(&caches[i].run_start);
 	return count;
 }
 
@@ -526,6 +569,14 @@ const char *frames_check(void)
 	return NULL;
 }
 
+static bool run_is_free(const struct frame_cache *cache)
+{
+	for (pfn_t pfn = cache->run_start; pfn < cache->run_end; pfn++)
+		if (frames[pfn].kind != FRAME_FREE || frames[pfn].used != FREE_INSIDE)
+			return false;
+	return true;
+}
+
 static bool cached_are_free(const uint32_t *pfns, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -540,7 +591,7 @@ static bool cached_are_free(const uint32_t *pfns, unsigned count)
 static bool cache_is_sound(const struct frame_cache *cache)
 {
 	return cached_are_free(cache->pfns, cache->count)
-	       && cached_are_free(cache->zeroed, cache->zeroed_count);
+	       && cached_are_free(cache->zeroed, cache->zeroed_count) && run_is_free(cache);
 }
 
 /*

@@ -328,6 +328,44 @@ void table_put(pfn_t table, struct work_counts *work)
 		event(table_put, table, frames[table].level, 0);
 }
 
+/* How many leaves from this one on name frames that lie side by side and that nobody else holds?
+ * There are `left` in the rest of the table. */
+static unsigned leaves_alone(const pte_t *slots, unsigned left)
+{
+	pte_t expected = pte_load(slots);
+	pfn_t pfn = pte_present_pfn(expected);
+	unsigned run = 0;
+
+	if (!pte_is_plain(expected))
+		return 0;
+	while (run < left && pte_load(&slots[run]).bits == expected.bits
+	       && frame_is_mine_alone(pfn + run)) {
+		expected.bits += PAGE_SIZE;
+		run++;
+	}
+	return run;
+}
+
+/* Pages are freed by the run: what is written in order lies side by side. */
+static void leaves_put(pte_t *entries, unsigned left)
+{
+	for (unsigned i = 0; left;) {
+		i = slots_skip_empty(entries, i);
+		pte_t leaf = pte_load(&entries[i]);
+		unsigned run = pte_is_none(leaf) ? 0 : leaves_alone(&entries[i], left);
+		if (run) {
+			slots_clear(&entries[i], run);
+			frames_free_run(pte_present_pfn(leaf), run);
+		} else if (!pte_is_none(leaf)) {
+			run = 1;
+			pte_store(&entries[i], PTE_NONE);
+			entry_put(leaf, 1, NULL);
+		}
+		left -= run;
+		i += MAX(run, 1u);
+	}
+}
+
 /* As deep as the tree is high.  Preemption is on: a dense tree is freed with others running
  * between.  The table is left empty, which saves zeroing it when it is used again. */
 static void table_free(pfn_t table, struct work_counts *work)
@@ -336,6 +374,10 @@ static void table_free(pfn_t table, struct work_counts *work)
 	pte_t *entries = frame_entries(table);
 	unsigned left = frames[table].used;
 
+	if (level == 1) {
+		leaves_put(entries, left);
+		left = 0;
+	}
 	for (unsigned i = 0; left; i++) {
 		i = slots_skip_empty(entries, i);
 		pte_t entry = pte_load(&entries[i]);
