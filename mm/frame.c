@@ -60,6 +60,8 @@ static void metadata_place(void);
 static uint64_t metadata_bytes(void);
 static void metadata_fill(const struct phys_range *ranges, size_t count);
 static void metadata_mark(pfn_t start, pfn_t end, enum frame_kind kind);
+static void metadata_set(pfn_t start, pfn_t end, struct frame metadata);
+static void refs_set(pfn_t first, uint64_t count, uint32_t refs);
 static pfn_t cache_pop(struct frame_cache *cache);
 static bool cache_refill(struct frame_cache *cache);
 static void cache_push(struct frame_cache *cache, pfn_t pfn);
@@ -143,24 +145,29 @@ static void metadata_fill(const struct phys_range *ranges, size_t count)
 
 static void metadata_mark(pfn_t start, pfn_t end, enum frame_kind kind)
 {
+	metadata_set(start, end, (struct frame){ .kind = kind });
+}
+
+static void metadata_set(pfn_t start, pfn_t end, struct frame metadata)
+{
 	union {
 		struct frame frame;
 		uint64_t quadword;
-	} fresh = { .frame = { .kind = kind } };
+	} fresh = { .frame = metadata };
 
 	stosq(&frames[start], fresh.quadword, end - start);
 }
 
-/* The counts of frames side by side become 0, two at once. */
-static void refs_clear(pfn_t first, uint64_t count)
+/* The counts of frames side by side that nobody else looks at, two at once. */
+static void refs_set(pfn_t first, uint64_t count, uint32_t refs)
 {
 	if (first % 2 && count) {
-		frame_refs[first++] = 0;
+		frame_refs[first++] = refs;
 		count--;
 	}
-	stosq(&frame_refs[first], 0, count / 2);
+	stosq(&frame_refs[first], refs * EACH_ONE, count / 2);
 	if (count % 2)
-		frame_refs[first + count - 1] = 0;
+		frame_refs[first + count - 1] = refs;
 }
 
 void frames_add(phys_t start, phys_t end)
@@ -282,8 +289,14 @@ pfn_t frame_alloc_huge(enum frame_kind kind, int level)
 
 	if (pfn == FRAME_NONE)
 		return FRAME_NONE;
-	for (pfn_t each = pfn; each < pfn + BIT(order); each++)
-		frame_hand_out(each, kind);
+	if (FRAMES_ARE_CHECKED || unlikely(event_mask)) {
+		for (pfn_t each = pfn; each < pfn + BIT(order); each++)
+			frame_hand_out(each, kind);
+	} else {
+		assert(frames[pfn].kind == FRAME_FREE && frame_refs[pfn] == 0);
+		metadata_mark(pfn, pfn + BIT(order), kind);
+		refs_set(pfn, BIT(order), 1);
+	}
 	frames[pfn].huge_refs = 1;
 	if (kind == FRAME_DATA)
 		atomic_inc(&huge_blocks);
@@ -381,7 +394,7 @@ void frames_free_run(pfn_t first, unsigned count)
 	}
 	assert(first + count <= frame_count);
 	metadata_mark(first, first + count, FRAME_FREE);
-	refs_clear(first, count);
+	refs_set(first, count, 0);
 	for (pfn_t pfn = first; pfn < first + count; pfn++)
 		poison_write(pfn);
 	buddy_give_range(first, first + count);
@@ -464,21 +477,19 @@ static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order)
 {
 	assert(frames[pfn].kind == FRAME_FREE && frame_refs[pfn] == 0);
 	kasan_unpoison(frame_bytes(pfn), PAGE_SIZE << order);
-	for (pfn_t each = pfn; each < pfn + BIT(order); each++) {
+	for (pfn_t each = pfn; each < pfn + BIT(order); each++)
 		poison_check(each);
-		frames[each] = (struct frame){ .kind = kind, .level = order };
-	}
+	metadata_set(pfn, pfn + BIT(order), (struct frame){ .kind = kind, .level = order });
 	frame_refs[pfn] = 1;
 	event(frame_alloc, pfn, kind, order);
 }
 
 static void block_take_back(pfn_t pfn, unsigned order)
 {
-	for (pfn_t each = pfn; each < pfn + BIT(order); each++) {
-		frame_refs[each] = 0;
-		frames[each] = (struct frame){ .kind = FRAME_FREE };
+	metadata_mark(pfn, pfn + BIT(order), FRAME_FREE);
+	refs_set(pfn, BIT(order), 0);
+	for (pfn_t each = pfn; each < pfn + BIT(order); each++)
 		poison_write(each);
-	}
 }
 
 static bool block_may_be_freed(pfn_t pfn, unsigned order)

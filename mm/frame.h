@@ -21,6 +21,7 @@
 #include "lib/atomic.h"
 #include "lib/types.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/insn.h"
 #include "kernel/event.h"
 #include "kernel/hooks.h"
 #include "kernel/panic.h"
@@ -143,6 +144,10 @@ static inline void frame_put_shared(pfn_t pfn);
 /* Is the caller the only holder?  Acquire: pairs with the release in put. */
 static inline bool frame_is_exclusive(pfn_t pfn);
 
+/* The same for an even number of frames side by side: two counts are one quadword. */
+static inline void frames_get(pfn_t first, unsigned count);
+static inline bool frames_are_exclusive(pfn_t first, unsigned count);
+
 /* The same, and is it a single frame of kind DATA?  Then nobody else can come to it. */
 static inline bool frame_is_mine_alone(pfn_t pfn);
 
@@ -195,6 +200,32 @@ static inline bool frame_is_exclusive(pfn_t pfn)
 {
 	jitter();
 	return atomic_load_acquire(&frame_refs[pfn]) == 1;
+}
+
+#define EACH_ONE 0x0000000100000001ull
+
+static inline void frames_get(pfn_t first, unsigned count)
+{
+	unsigned i = first % 2;
+	uint64_t *pairs = (uint64_t *)&frame_refs[first + i];
+
+	jitter();
+	for (unsigned each = 0; each < count; each++)
+		event_detail(count_up, first + each, false, 0);
+	if (i != 0) {
+		atomic_inc(&frame_refs[first]);
+		atomic_inc(&frame_refs[first + count - 1]);
+	}
+	for (; i < count - 1; i += 2)
+		(void)atomic_fetch_add_relaxed(pairs++, EACH_ONE);
+}
+
+/* Where a pair of counts straddles two lines of the cache, the CPU reads each by itself: that will
+ * do. */
+static inline bool frames_are_exclusive(pfn_t first, unsigned count)
+{
+	jitter();
+	return quadwords_are(&frame_refs[first], EACH_ONE, count / 2);
 }
 
 static inline bool frame_is_mine_alone(pfn_t pfn)
