@@ -20,8 +20,8 @@
  *
  * Most faults are writes that find every table on the way their own: write_on_own_path is for
  * them.  All others go by fault_by_descent, which owns what is not, knows huge pages, and waits for
- * objects.  Both end in fault_leaf, which is compiled into each.  Between them write_of_object gets a
- * page from an object for a table that is the space's own.
+ * objects.  Both end in fault_leaf, which is compiled into each.  Between them write_of_object gets
+ * a page from an object for a table that is the space's own.
  *
  * "Nothing to do" means that another thread was here first, or that this CPU remembered less than
  * the entry allows: run the instruction again.

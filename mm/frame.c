@@ -51,7 +51,7 @@ uint32_t *frame_refs;
 pfn_t frame_count;
 pfn_t zero_frame;
 
-static struct frame_cache caches[CPU_MAX];
+struct frame_cache frame_caches[CPU_MAX];
 static uint64_t total_frames;
 uint64_t kept_frames;
 static uint64_t huge_blocks;            /* atomic: of kind DATA */
@@ -66,7 +66,6 @@ static pfn_t cache_pop(struct frame_cache *cache);
 static bool cache_refill(struct frame_cache *cache);
 static void cache_push(struct frame_cache *cache, pfn_t pfn);
 static void cache_drain(struct frame_cache *cache, unsigned count);
-static bool cache_is_sound(const struct frame_cache *cache);
 static inline void frame_hand_out(pfn_t pfn, enum frame_kind kind);
 static pfn_t block_find(enum frame_kind kind, unsigned order);
 static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order);
@@ -103,7 +102,7 @@ void frames_start(void)
 
 void frames_start_cpu(struct cpu *cpu)
 {
-	struct frame_cache *cache = &caches[cpu->id];
+	struct frame_cache *cache = &frame_caches[cpu->id];
 
 	cache->count = cache->zeroed_count = cache->run_start = cache->run_end = 0;
 	cpu->frame_cache = cache;
@@ -507,10 +506,10 @@ uint64_t frames_free(void)
 	uint64_t count = frames_at_hand();
 
 	for (unsigned i = 0; i < CPU_MAX; i++)
-		count += atomic_load_relaxed(&caches[i].count)
-			 + atomic_load_relaxed(&caches[i].zeroed_count)
-			 + atomic_load_relaxed(&caches[i].run_end)
-			 - atomic_load_relaxed(&caches[i].run_start);
+		count += atomic_load_relaxed(&frame_caches[i].count)
+			 + atomic_load_relaxed(&frame_caches[i].zeroed_count)
+			 + atomic_load_relaxed(&frame_caches[i].run_end)
+			 - atomic_load_relaxed(&frame_caches[i].run_start);
 	return count;
 }
 
@@ -534,75 +533,6 @@ uint64_t frames_spare(void)
 uint64_t frames_total(void)
 {
 	return atomic_load_relaxed(&total_frames);
-}
-
-uint64_t frames_of_kind(enum frame_kind kind)
-{
-	uint64_t count = 0;
-
-	for (pfn_t pfn = 0; pfn < frame_count; pfn++)
-		count += frames[pfn].kind == kind;
-	return count;
-}
-
-const char *frame_kind_name(enum frame_kind kind)
-{
-	static const char *const names[FRAME_KINDS] = {
-		[FRAME_FREE] = "free",
-		[FRAME_RESERVED] = "reserved",
-		[FRAME_KERNEL] = "kernel",
-		[FRAME_SLAB] = "slab",
-		[FRAME_TABLE] = "table",
-		[FRAME_DATA] = "data",
-		[FRAME_HUGETLB] = "hugetlb",
-		[FRAME_ZERO] = "zero",
-	};
-
-	assert(kind < FRAME_KINDS);
-	return names[kind];
-}
-
-/*
- * The free lists are disjoint by themselves.  Frames in caches are marked, so they lie on no list;
- * and if lists and caches together hold as many frames as are FREE, they hold every one, and once.
- */
-const char *frames_check(void)
-{
-	const char *wrong = buddy_check();
-
-	if (wrong != NULL)
-		return wrong;
-	for (unsigned i = 0; i < CPU_MAX; i++)
-		if (!cache_is_sound(&caches[i]))
-			return "a CPU's cache holds a frame that is not free";
-	if (frames_of_kind(FRAME_FREE) != frames_free())
-		return "free frames are lost, or free twice";
-	return NULL;
-}
-
-static bool run_is_free(const struct frame_cache *cache)
-{
-	for (pfn_t pfn = cache->run_start; pfn < cache->run_end; pfn++)
-		if (frames[pfn].kind != FRAME_FREE || frames[pfn].used != FREE_INSIDE)
-			return false;
-	return true;
-}
-
-static bool cached_are_free(const uint32_t *pfns, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		const struct frame *frame = &frames[pfns[i]];
-
-		if (frame->kind != FRAME_FREE || frame->used != FREE_CACHED)
-			return false;
-	}
-	return true;
-}
-
-static bool cache_is_sound(const struct frame_cache *cache)
-{
-	return cached_are_free(cache->pfns, cache->count)
-	       && cached_are_free(cache->zeroed, cache->zeroed_count) && run_is_free(cache);
 }
 
 /*

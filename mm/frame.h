@@ -68,6 +68,7 @@ struct ALIGNED(64) frame_cache {
 	uint32_t zeroed[FRAME_CACHE_ZEROED];    /* not poisoned, all bytes zero */
 };
 
+extern struct frame_cache frame_caches[CPU_MAX];        /* by CPU */
 extern uint64_t buddy_free;             /* on the free lists, see mm/buddy.h */
 extern uint64_t kept_frames;            /* for the kernel, see frames_keep() */
 extern struct frame *frames;            /* by pfn */

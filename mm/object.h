@@ -39,7 +39,7 @@ struct object {
 	pte_t root;                     /* [lock] none: no pages */
 	uint8_t height;                 /* [lock] level of the root table; 0: none yet */
 	uint64_t size;                  /* [lock] bytes; beyond the last page: SIGBUS */
-	uint64_t resident;              /* [lock]; atomic while that is for reading: pages present */
+	uint64_t resident;              /* [lock]; atomic under it for reading: pages present */
 	uint64_t reserved;              /* pages promised at birth; 0: each as it comes */
 	struct budget *budget;     /* constant once it is shown to others: its pages count
 	                                 * there, also those it shares; or NULL */
