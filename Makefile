@@ -93,7 +93,7 @@ SANITIZE_1 := -fsanitize=kernel-address -fasan-shadow-offset=0xdffffc0000000000 
 SANITIZE_race := -fsanitize=thread --param tsan-distinguish-volatile=1 \
 	--param tsan-instrument-func-entry-exit=0 -Wno-tsan
 wrapped   := $(if $(filter race,$(SAN)),memcpy memmove memset memcmp user_copy) \
-	$(if $(TAIL),trap fault_resolve)
+	$(if $(TAIL),trap trap_user_page_fault fault_resolve)
 SANITIZE   = $(if $(SAN),$(SANITIZE_$(SAN))) $(if $(COVERAGE),$(COUNTERS))
 FRAME_MAX := $(if $(SAN),4096,1024)
 

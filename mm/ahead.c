@@ -87,9 +87,8 @@ static void batch_prepare(struct batch *batch, const struct cursor *cursor, cons
 		pte_t leaf = pte_load(cursor->slot + 1 + i);
 		if (!leaf_is_to_be_had(leaf, vma))
 			return;
-		pfn_t from = pte_is_none(leaf) ? FRAME_NONE : pte_present_pfn(leaf);
 		pfn_t fresh = page_alloc(&cursor->space->work, cursor->addr + (1 + i) * PAGE_SIZE,
-					 from);
+					 !pte_is_counted(leaf), pte_present_pfn(leaf));
 		if (fresh == FRAME_NONE)
 			return;
 		batch->old[i] = leaf;
@@ -122,7 +121,7 @@ static void batch_commit(const struct batch *batch, struct cursor *cursor, const
 		event(entry_set, cursor->addr + (1 + i) * PAGE_SIZE, leaf.bits, 1);
 		filled += pte_is_none(old);
 		if (pte_is_counted(old))
-			frame_put(pte_present_pfn(old));
+			frame_put_shared(pte_present_pfn(old));
 		else
 			brought++;
 	}

@@ -81,24 +81,15 @@ pfn_t buddy_take(unsigned order)
 	return pfn;
 }
 
-unsigned buddy_take_singles(uint32_t *pfns, unsigned count)
+pfn_t buddy_take_up_to(unsigned *order)
 {
-	unsigned taken = 0;
+	pfn_t pfn;
 
 	spin_lock(&lock);
-	while (taken < count) {
-		unsigned order = lowest_order(0);
-		pfn_t pfn;
-
-		if (order > BUDDY_ORDER_MAX)
-			break;
-		order = MIN(order, log2_floor(count - taken));
-		pfn = block_take(order);
-		for (unsigned i = BIT(order); i-- > 0;)         /* the last one is used first */
-			pfns[taken++] = pfn + i;
-	}
+	*order = MIN(*order, lowest_order(0));
+	pfn = block_take(*order);
 	spin_unlock(&lock);
-	return taken;
+	return pfn;
 }
 
 void buddy_give(pfn_t pfn, unsigned order)

@@ -26,8 +26,8 @@ void buddy_start(void);
  * BUDDY_ORDER_MAX. */
 pfn_t buddy_take(unsigned order);
 
-/* The same for up to `count` single frames under one lock.  Returns how many. */
-unsigned buddy_take_singles(uint32_t *pfns, unsigned count);
+/* The smallest free block, but no more of it than 2^*order frames: *order becomes its order. */
+pfn_t buddy_take_up_to(unsigned *order);
 
 /* Give a block back: all its frames of kind FREE. */
 void buddy_give(pfn_t pfn, unsigned order);
@@ -39,8 +39,6 @@ void buddy_give_singles(uint32_t *pfns, unsigned count);
 void buddy_give_range(pfn_t start, pfn_t end);
 
 /* Frames on the free lists, and those that nobody has touched yet. */
-extern uint64_t buddy_free;             /* [the lists' lock; others may look] */
-
 static inline uint64_t buddy_free_frames(void)
 {
 	return atomic_load_relaxed(&buddy_free);

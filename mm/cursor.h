@@ -83,7 +83,7 @@ void cursor_set_huge(struct cursor *cursor, pte_t leaf);
 
 /* Replace a present leaf by another frame's: not present, shoot down, then the new one; the old
  * frame is put after that (invariant T3). */
-static inline void cursor_replace(struct cursor *cursor, pte_t old, pte_t leaf);
+static ALWAYS_INLINE void cursor_replace(struct cursor *cursor, pte_t old, pte_t leaf);
 
 /* The same for what a slot for 2 MiB names, be it a huge leaf or a table. */
 void cursor_replace_huge(struct cursor *cursor, pte_t leaf);
@@ -204,7 +204,7 @@ static inline void cursor_close_own(struct cursor *cursor)
 	spin_unlock_byte(&cursor->table->lock);
 }
 
-static inline void cursor_replace(struct cursor *cursor, pte_t old, pte_t leaf)
+static ALWAYS_INLINE void cursor_replace(struct cursor *cursor, pte_t old, pte_t leaf)
 {
 	assert(pte_is_present(old));
 
@@ -214,7 +214,7 @@ static inline void cursor_replace(struct cursor *cursor, pte_t old, pte_t leaf)
 	pte_store(cursor->slot, leaf);
 
 	if (pte_is_counted(old)) {
-		frame_put(pte_present_pfn(old));
+		frame_put_shared(pte_present_pfn(old));
 	} else {
 		cursor->table->resident++;
 		space_count_resident(cursor->space, 1);

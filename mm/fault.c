@@ -20,7 +20,8 @@
  *
  * Most faults are writes that find every table on the way their own: write_on_own_path is for
  * them.  All others go by fault_by_descent, which owns what is not, knows huge pages, and waits for
- * objects.  Both end in fault_leaf, which is compiled into each.
+ * objects.  Both end in fault_leaf, which is compiled into each.  Between them write_of_object gets
+ * a page from an object for a table that is the space's own.
  *
  * "Nothing to do" means that another thread was here first, or that this CPU remembered less than
  * the entry allows: run the instruction again.
@@ -61,6 +62,8 @@ struct fault {
 enum { FAULT_NOT_THAT_EASY = 1 };       /* nothing was done */
 
 static ALWAYS_INLINE int write_on_own_path(struct space *space, virt_t addr)
+	REQUIRES_SHARED(space->lock);
+static int write_of_object(struct space *space, const struct vma *vma, virt_t addr)
 	REQUIRES_SHARED(space->lock);
 static int fault_by_descent(struct space *space, virt_t addr, enum access access)
 	REQUIRES_SHARED(space->lock);
@@ -120,10 +123,32 @@ static int write_on_own_path(struct space *space, virt_t addr)
 		return FAULT_NOT_THAT_EASY;
 	struct fault fault = { space, vma, addr, ACCESS_WRITE, FRAME_NONE };
 	pte_t leaf = cursor_get(&cursor);
-	int err = FAULT_NOT_THAT_EASY;
-	if (likely(!fault_must_fetch(&fault, leaf)))
-		err = fault_leaf(&fault, &cursor, leaf);
+	if (unlikely(fault_must_fetch(&fault, leaf))) {
+		cursor_close_own(&cursor);
+		return write_of_object(space, vma, addr);
+	}
+	int err = fault_leaf(&fault, &cursor, leaf);
 	cursor_close_own(&cursor);
+	return err;
+}
+
+/* The same where the page is the object's to give. */
+__attribute__((noinline))
+static int write_of_object(struct space *space, const struct vma *vma, virt_t addr)
+{
+	struct fault fault = { space, vma, addr, ACCESS_WRITE, FRAME_NONE };
+	struct cursor cursor;
+	int err = fault_fetch(&fault);
+	if (err)
+		return err;
+
+	/* nobody takes a table away meanwhile: that needs the space's lock for writing */
+	bool is_own = cursor_open_own(&cursor, space, addr);
+	assert(is_own);
+	err = fault_leaf(&fault, &cursor, cursor_get(&cursor));
+	cursor_close_own(&cursor);
+	if (fault.page != FRAME_NONE)
+		frame_put(fault.page);
 	return err;
 }
 
@@ -247,7 +272,8 @@ static int page_fill(struct fault *fault, struct cursor *cursor)
 		return 0;
 	}
 
-	pfn_t fresh = page_alloc(work, fault->addr, fault->page);
+	bool is_zeros = fault->page == FRAME_NONE;
+	pfn_t fresh = page_alloc(work, fault->addr, is_zeros, fault->page);
 	if (fresh == FRAME_NONE)
 		return -ENOMEM;
 	cursor_change(cursor, PTE_NONE, leaf_own(fault, pte_to_frame(fresh, can_execute)));
@@ -279,7 +305,7 @@ static int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf)
 		return 0;
 	}
 
-	pfn_t fresh = page_alloc(work, fault->addr, old);
+	pfn_t fresh = page_alloc(work, fault->addr, pte_is_uncounted(leaf), old);
 	if (fresh == FRAME_NONE)
 		return -ENOMEM;
 	pte_t own = pte_to_frame(fresh, fault->vma->prot & PROT_EXEC);

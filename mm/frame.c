@@ -7,8 +7,14 @@
  *
  *              refill, 16 at once           frame_alloc
  *   free lists ------------------> cache ------------------> held, count 1, 2, ...
- *   (buddy.c)  <------------------       <------------------
- *              drain, 16 at once            frame_free_block, the last put
+ *   (buddy.c)  <------------------       <------------------   |
+ *       ^      drain, 16 at once            frame_free_block   |
+ *       |                                   the last put       |
+ *       +------------------------------------------------------+
+ *              frames_free_run: many that lie side by side
+ *
+ * What the free lists gave the cache is a run: frames side by side, used from its start on.  What
+ * came back one by one is used first.
  *
  * Frames that are known to be zero (tables, mostly: their holder empties them entry by entry) lie
  * apart in the cache and go to who wants zeros; to others only when there is nothing else.
@@ -38,34 +44,28 @@
 #include "mm/mmu.h"
 #include "mm/quarantine.h"
 
-enum { CACHE_MAX = 32, CACHE_BATCH = 16, ZEROED_MAX = 16 };
-
-struct frame_cache {
-	uint32_t pfns[CACHE_MAX];       /* the last one in is the first one out: it is still warm */
-	uint32_t count;                 /* [own CPU]; read by anyone */
-	uint32_t zeroed_count;          /* [own CPU]; read by anyone */
-	uint32_t zeroed[ZEROED_MAX];    /* not poisoned, all bytes zero */
-} ALIGNED(64);
+enum { CACHE_BATCH = 16, CACHE_RUN_ORDER = 4 };
 
 struct frame *frames;
 uint32_t *frame_refs;
 pfn_t frame_count;
 pfn_t zero_frame;
 
-static struct frame_cache caches[CPU_MAX];
+struct frame_cache frame_caches[CPU_MAX];
 static uint64_t total_frames;
-static uint64_t kept_frames;            /* for the kernel, see frames_keep() */
+uint64_t kept_frames;
 static uint64_t huge_blocks;            /* atomic: of kind DATA */
 
 static void metadata_place(void);
 static uint64_t metadata_bytes(void);
 static void metadata_fill(const struct phys_range *ranges, size_t count);
 static void metadata_mark(pfn_t start, pfn_t end, enum frame_kind kind);
+static void metadata_set(pfn_t start, pfn_t end, struct frame metadata);
+static void refs_set(pfn_t first, uint64_t count, uint32_t refs);
 static pfn_t cache_pop(struct frame_cache *cache);
-static void cache_refill(struct frame_cache *cache);
+static bool cache_refill(struct frame_cache *cache);
 static void cache_push(struct frame_cache *cache, pfn_t pfn);
 static void cache_drain(struct frame_cache *cache, unsigned count);
-static bool cache_is_sound(const struct frame_cache *cache);
 static inline void frame_hand_out(pfn_t pfn, enum frame_kind kind);
 static pfn_t block_find(enum frame_kind kind, unsigned order);
 static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order);
@@ -102,9 +102,9 @@ void frames_start(void)
 
 void frames_start_cpu(struct cpu *cpu)
 {
-	struct frame_cache *cache = &caches[cpu->id];
+	struct frame_cache *cache = &frame_caches[cpu->id];
 
-	cache->count = cache->zeroed_count = 0;
+	cache->count = cache->zeroed_count = cache->run_start = cache->run_end = 0;
 	cpu->frame_cache = cache;
 }
 
@@ -144,12 +144,29 @@ static void metadata_fill(const struct phys_range *ranges, size_t count)
 
 static void metadata_mark(pfn_t start, pfn_t end, enum frame_kind kind)
 {
+	metadata_set(start, end, (struct frame){ .kind = kind });
+}
+
+static void metadata_set(pfn_t start, pfn_t end, struct frame metadata)
+{
 	union {
 		struct frame frame;
 		uint64_t quadword;
-	} fresh = { .frame = { .kind = kind } };
+	} fresh = { .frame = metadata };
 
 	stosq(&frames[start], fresh.quadword, end - start);
+}
+
+/* The counts of frames side by side that nobody else looks at, two at once. */
+static void refs_set(pfn_t first, uint64_t count, uint32_t refs)
+{
+	if (first % 2 && count) {
+		frame_refs[first++] = refs;
+		count--;
+	}
+	stosq(&frame_refs[first], refs * EACH_ONE, count / 2);
+	if (count % 2)
+		frame_refs[first + count - 1] = refs;
 }
 
 void frames_add(phys_t start, phys_t end)
@@ -271,8 +288,14 @@ pfn_t frame_alloc_huge(enum frame_kind kind, int level)
 
 	if (pfn == FRAME_NONE)
 		return FRAME_NONE;
-	for (pfn_t each = pfn; each < pfn + BIT(order); each++)
-		frame_hand_out(each, kind);
+	if (FRAMES_ARE_CHECKED || unlikely(event_mask)) {
+		for (pfn_t each = pfn; each < pfn + BIT(order); each++)
+			frame_hand_out(each, kind);
+	} else {
+		assert(frames[pfn].kind == FRAME_FREE && frame_refs[pfn] == 0);
+		metadata_mark(pfn, pfn + BIT(order), kind);
+		refs_set(pfn, BIT(order), 1);
+	}
 	frames[pfn].huge_refs = 1;
 	if (kind == FRAME_DATA)
 		atomic_inc(&huge_blocks);
@@ -333,7 +356,7 @@ void frame_free_block(pfn_t pfn, unsigned order)
 
 static bool cache_push_zeroed(struct frame_cache *cache, pfn_t pfn)
 {
-	if (cache->zeroed_count == ZEROED_MAX)
+	if (cache->zeroed_count == FRAME_CACHE_ZEROED)
 		return false;
 	event(frame_free, pfn, frames[pfn].kind, 0);
 	zeros_check(pfn);
@@ -356,33 +379,61 @@ void frame_free_zeroed(pfn_t pfn)
 		frame_free_block(pfn, 0);
 }
 
+static void run_put_singly(pfn_t first, unsigned count)
+{
+	for (pfn_t pfn = first; pfn < first + count; pfn++)
+		frame_put(pfn);
+}
+
+void frames_free_run(pfn_t first, unsigned count)
+{
+	if (count < CACHE_BATCH || FRAMES_WAIT || unlikely(event_mask)) {
+		run_put_singly(first, count);
+		return;
+	}
+	assert(first + count <= frame_count);
+	metadata_mark(first, first + count, FRAME_FREE);
+	refs_set(first, count, 0);
+	for (pfn_t pfn = first; pfn < first + count; pfn++)
+		poison_write(pfn);
+	buddy_give_range(first, first + count);
+}
+
 void frame_put(pfn_t pfn)
 {
 	assert(frames[pfn].kind == FRAME_DATA || frames[pfn].kind == FRAME_KERNEL);
-	if (frame_put_is_last(pfn))
-		frame_free_block(pfn, frames[pfn].level);
+	frame_put_shared(pfn);
 }
 
 static pfn_t cache_pop(struct frame_cache *cache)
 {
-	if (unlikely(cache->count == 0))
-		cache_refill(cache);
-	if (likely(cache->count > 0))
-		return cache->pfns[--cache->count];
-	return cache->zeroed_count > 0 ? cache->zeroed[--cache->zeroed_count] : FRAME_NONE;
+	pfn_t pfn = frame_cache_pop(cache);
+
+	if (pfn == FRAME_NONE && cache_refill(cache))
+		pfn = frame_cache_pop(cache);
+	if (pfn == FRAME_NONE && cache->zeroed_count > 0)
+		pfn = cache->zeroed[--cache->zeroed_count];
+	return pfn;
 }
 
-static void cache_refill(struct frame_cache *cache)
+/* Another run for an empty cache. */
+static bool cache_refill(struct frame_cache *cache)
 {
+	unsigned order = CACHE_RUN_ORDER;
+	pfn_t pfn;
+
 	quarantine_relieve(CACHE_BATCH);
-	cache->count = buddy_take_singles(cache->pfns, CACHE_BATCH);
-	for (unsigned i = 0; i < cache->count; i++)
-		frames[cache->pfns[i]].used = FREE_CACHED;
+	pfn = buddy_take_up_to(&order);
+	if (pfn == FRAME_NONE)
+		return false;
+	cache->run_start = pfn;
+	cache->run_end = pfn + BIT(order);
+	return true;
 }
 
 static void cache_push(struct frame_cache *cache, pfn_t pfn)
 {
-	if (unlikely(cache->count == CACHE_MAX))
+	if (unlikely(cache->count == FRAME_CACHE_MAX))
 		cache_drain(cache, CACHE_BATCH);
 	frames[pfn].used = FREE_CACHED;
 	cache->pfns[cache->count++] = pfn;
@@ -403,6 +454,8 @@ void frames_drain_caches(void)
 	cache_drain(cache, cache->count);
 	buddy_give_singles(cache->zeroed, cache->zeroed_count);
 	cache->zeroed_count = 0;
+	buddy_give_range(cache->run_start, cache->run_end);
+	cache->run_start = cache->run_end = 0;
 	preempt_enable();
 	quarantine_relieve(UINT64_MAX);
 }
@@ -423,21 +476,19 @@ static void block_hand_out(pfn_t pfn, enum frame_kind kind, unsigned order)
 {
 	assert(frames[pfn].kind == FRAME_FREE && frame_refs[pfn] == 0);
 	kasan_unpoison(frame_bytes(pfn), PAGE_SIZE << order);
-	for (pfn_t each = pfn; each < pfn + BIT(order); each++) {
+	for (pfn_t each = pfn; each < pfn + BIT(order); each++)
 		poison_check(each);
-		frames[each] = (struct frame){ .kind = kind, .level = order };
-	}
+	metadata_set(pfn, pfn + BIT(order), (struct frame){ .kind = kind, .level = order });
 	frame_refs[pfn] = 1;
 	event(frame_alloc, pfn, kind, order);
 }
 
 static void block_take_back(pfn_t pfn, unsigned order)
 {
-	for (pfn_t each = pfn; each < pfn + BIT(order); each++) {
-		frame_refs[each] = 0;
-		frames[each] = (struct frame){ .kind = FRAME_FREE };
+	metadata_mark(pfn, pfn + BIT(order), FRAME_FREE);
+	refs_set(pfn, BIT(order), 0);
+	for (pfn_t each = pfn; each < pfn + BIT(order); each++)
 		poison_write(each);
-	}
 }
 
 static bool block_may_be_freed(pfn_t pfn, unsigned order)
@@ -455,8 +506,10 @@ uint64_t frames_free(void)
 	uint64_t count = frames_at_hand();
 
 	for (unsigned i = 0; i < CPU_MAX; i++)
-		count += atomic_load_relaxed(&caches[i].count)
-			 + atomic_load_relaxed(&caches[i].zeroed_count);
+		count += atomic_load_relaxed(&frame_caches[i].count)
+			 + atomic_load_relaxed(&frame_caches[i].zeroed_count)
+			 + atomic_load_relaxed(&frame_caches[i].run_end)
+			 - atomic_load_relaxed(&frame_caches[i].run_start);
 	return count;
 }
 
@@ -480,67 +533,6 @@ uint64_t frames_spare(void)
 uint64_t frames_total(void)
 {
 	return atomic_load_relaxed(&total_frames);
-}
-
-uint64_t frames_of_kind(enum frame_kind kind)
-{
-	uint64_t count = 0;
-
-	for (pfn_t pfn = 0; pfn < frame_count; pfn++)
-		count += frames[pfn].kind == kind;
-	return count;
-}
-
-const char *frame_kind_name(enum frame_kind kind)
-{
-	static const char *const names[FRAME_KINDS] = {
-		[FRAME_FREE] = "free",
-		[FRAME_RESERVED] = "reserved",
-		[FRAME_KERNEL] = "kernel",
-		[FRAME_SLAB] = "slab",
-		[FRAME_TABLE] = "table",
-		[FRAME_DATA] = "data",
-		[FRAME_HUGETLB] = "hugetlb",
-		[FRAME_ZERO] = "zero",
-	};
-
-	assert(kind < FRAME_KINDS);
-	return names[kind];
-}
-
-/*
- * The free lists are disjoint by themselves.  Frames in caches are marked, so they lie on no list;
- * and if lists and caches together hold as many frames as are FREE, they hold every one, and once.
- */
-const char *frames_check(void)
-{
-	const char *wrong = buddy_check();
-
-	if (wrong != NULL)
-		return wrong;
-	for (unsigned i = 0; i < CPU_MAX; i++)
-		if (!cache_is_sound(&caches[i]))
-			return "a CPU's cache holds a frame that is not free";
-	if (frames_of_kind(FRAME_FREE) != frames_free())
-		return "free frames are lost, or free twice";
-	return NULL;
-}
-
-static bool cached_are_free(const uint32_t *pfns, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		const struct frame *frame = &frames[pfns[i]];
-
-		if (frame->kind != FRAME_FREE || frame->used != FREE_CACHED)
-			return false;
-	}
-	return true;
-}
-
-static bool cache_is_sound(const struct frame_cache *cache)
-{
-	return cached_are_free(cache->pfns, cache->count)
-	       && cached_are_free(cache->zeroed, cache->zeroed_count);
 }
 
 /*

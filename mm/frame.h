@@ -21,8 +21,10 @@
 #include "lib/atomic.h"
 #include "lib/types.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/insn.h"
 #include "kernel/event.h"
 #include "kernel/hooks.h"
+#include "kernel/panic.h"
 #include "mm/frame_early.h"
 
 enum { FRAME_ORDER_MAX = 18 };
@@ -55,6 +57,20 @@ struct ALIGNED(8) frame {
 
 static_assert(sizeof(struct frame) == 8, "the metadata is filled by quadwords");
 
+/* Free single frames that one CPU keeps at hand.  [own CPU, preemption off; the numbers may be read
+ * by anyone] */
+enum { FRAME_CACHE_MAX = 32, FRAME_CACHE_ZEROED = 16 };
+
+struct ALIGNED(64) frame_cache {
+	uint32_t count, zeroed_count;
+	pfn_t run_start, run_end;       /* side by side, from a free list; empty: alike */
+	uint32_t pfns[FRAME_CACHE_MAX]; /* the last one in is the first one out: it is still warm */
+	uint32_t zeroed[FRAME_CACHE_ZEROED];    /* not poisoned, all bytes zero */
+};
+
+extern struct frame_cache frame_caches[CPU_MAX];        /* by CPU */
+extern uint64_t buddy_free;             /* on the free lists, see mm/buddy.h */
+extern uint64_t kept_frames;            /* for the kernel, see frames_keep() */
 extern struct frame *frames;            /* by pfn */
 extern uint32_t *frame_refs;            /* by pfn */
 extern pfn_t frame_count;               /* size of both arrays */
@@ -79,9 +95,15 @@ MUST_CHECK pfn_t frame_alloc(enum frame_kind kind);
 MUST_CHECK pfn_t frame_alloc_zeroed(enum frame_kind kind);
 MUST_CHECK pfn_t frame_alloc_block(enum frame_kind kind, unsigned order);
 
+/* frame_alloc(FRAME_DATA), where preemption is off, as under a table's lock. */
+MUST_CHECK static inline pfn_t frame_alloc_data(void);
+
 /* Free a single frame like that which its holder leaves full of zeros: it is handed out again, as
  * it is, to who wants them. */
 void frame_free_zeroed(pfn_t pfn);
+
+/* Free single frames side by side, of each of which frame_is_mine_alone() is true. */
+void frames_free_run(pfn_t first, unsigned count);
 
 /* Free a block that nobody but the caller holds (count 0 or 1).  The order must be the one it was
  * allocated with. */
@@ -117,8 +139,18 @@ MUST_CHECK static inline bool frame_put_is_last(pfn_t pfn);
 /* One holder fewer of a frame (or block) that is not a table; the last one frees it. */
 void frame_put(pfn_t pfn);
 
+/* The same, where it is likely not the last. */
+static inline void frame_put_shared(pfn_t pfn);
+
 /* Is the caller the only holder?  Acquire: pairs with the release in put. */
 static inline bool frame_is_exclusive(pfn_t pfn);
+
+/* The same for an even number of frames side by side: two counts are one quadword. */
+static inline void frames_get(pfn_t first, unsigned count);
+static inline bool frames_are_exclusive(pfn_t first, unsigned count);
+
+/* The same, and is it a single frame of kind DATA?  Then nobody else can come to it. */
+static inline bool frame_is_mine_alone(pfn_t pfn);
 
 /* The same three for a huge block, which is counted apart from its frames. */
 static inline void huge_get(pfn_t pfn);
@@ -169,6 +201,76 @@ static inline bool frame_is_exclusive(pfn_t pfn)
 {
 	jitter();
 	return atomic_load_acquire(&frame_refs[pfn]) == 1;
+}
+
+#define EACH_ONE 0x0000000100000001ull
+
+static inline void frames_get(pfn_t first, unsigned count)
+{
+	unsigned i = first % 2;
+	uint64_t *pairs = (uint64_t *)&frame_refs[first + i];
+
+	jitter();
+	for (unsigned each = 0; each < count; each++)
+		event_detail(count_up, first + each, false, 0);
+	if (i != 0) {
+		atomic_inc(&frame_refs[first]);
+		atomic_inc(&frame_refs[first + count - 1]);
+	}
+	for (; i < count - 1; i += 2)
+		(void)atomic_fetch_add_relaxed(pairs++, EACH_ONE);
+}
+
+/* Where a pair of counts straddles two lines of the cache, the CPU reads each by itself: that will
+ * do. */
+static inline bool frames_are_exclusive(pfn_t first, unsigned count)
+{
+	jitter();
+	return quadwords_are(&frame_refs[first], EACH_ONE, count / 2);
+}
+
+static inline bool frame_is_mine_alone(pfn_t pfn)
+{
+	static const struct frame single = { .kind = FRAME_DATA };
+
+	return frame_is_exclusive(pfn)
+	       && __builtin_memcmp(&frames[pfn], &single, sizeof(single)) == 0;
+}
+
+/* One from the cache, without looking any further. */
+static inline pfn_t frame_cache_pop(struct frame_cache *cache)
+{
+	if (cache->count > 0)
+		return cache->pfns[--cache->count];
+	return cache->run_start < cache->run_end ? cache->run_start++ : FRAME_NONE;
+}
+
+/* Test builds look at what is handed out, or refuse it. */
+#if defined(COWBELL_DEBUG) || defined(COWBELL_HOOKS) || defined(COWBELL_SAN)
+enum { FRAMES_ARE_CHECKED = true };
+#else
+enum { FRAMES_ARE_CHECKED = false };
+#endif
+
+static inline pfn_t frame_alloc_data(void)
+{
+	pfn_t pfn = FRAME_NONE;
+
+	if (!FRAMES_ARE_CHECKED && likely(atomic_load_relaxed(&buddy_free) > kept_frames))
+		pfn = frame_cache_pop(this_cpu()->frame_cache);
+	if (unlikely(pfn == FRAME_NONE))
+		return frame_alloc(FRAME_DATA);
+	assert(frames[pfn].kind == FRAME_FREE && frame_refs[pfn] == 0);
+	frames[pfn] = (struct frame){ .kind = FRAME_DATA };
+	frame_refs[pfn] = 1;
+	event(frame_alloc, pfn, FRAME_DATA, 0);
+	return pfn;
+}
+
+static inline void frame_put_shared(pfn_t pfn)
+{
+	if (unlikely(frame_put_is_last(pfn)))
+		frame_free_block(pfn, frames[pfn].level);
 }
 
 static inline void huge_get(pfn_t pfn)

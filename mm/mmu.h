@@ -68,6 +68,17 @@ static inline unsigned slots_skip_empty(const pte_t *entries, unsigned i)
 	return i;
 }
 
+/* Slots of a table that no CPU reaches any more, and nobody else. */
+static inline void slots_clear(pte_t *slots, unsigned count)
+{
+#ifdef COWBELL_HOOKS
+	for (unsigned i = 0; i < count; i++)
+		pte_store(&slots[i], PTE_NONE);
+#else
+	stosq(slots, 0, count);
+#endif
+}
+
 /* Whole pages, page aligned. */
 static inline void page_zero(void *page)
 {

@@ -23,6 +23,7 @@
 #include "mm/slab.h"
 
 static int object_find(struct object *object, uint64_t index, enum object_use use, pfn_t *frame);
+static int hole_fill(struct object *object, pte_t *slot, pfn_t *frame);
 static bool page_promise(struct object *object);
 static void object_unpromise(struct object *object, uint64_t pages);
 static int object_grow_tree(struct object *object, uint64_t index);
@@ -168,8 +169,8 @@ static pte_t *object_slot(const struct object *object, uint64_t index, bool *is_
 	}
 }
 
-/* Look without changing anything.  -EAGAIN: something must be made first.  object->lock for
- * reading. */
+/* Look, or fill a hole in a table that is there.  -EAGAIN: more must be made first.  object->lock
+ * for reading. */
 static int object_find(struct object *object, uint64_t index, enum object_use use, pfn_t *frame)
 {
 	if (use != OBJECT_EXTEND && index >= div_round_up(object->size, PAGE_SIZE))
@@ -180,7 +181,7 @@ static int object_find(struct object *object, uint64_t index, enum object_use us
 	pte_t leaf = slot ? pte_load(slot) : PTE_NONE;
 	if (pte_is_none(leaf)) {
 		if (use != OBJECT_READ)
-			return -EAGAIN;
+			return slot && is_owned ? hole_fill(object, slot, frame) : -EAGAIN;
 		*frame = zero_frame;
 		return 0;
 	}
@@ -190,6 +191,36 @@ static int object_find(struct object *object, uint64_t index, enum object_use us
 	*frame = pte_pfn(leaf);
 	frame_get(*frame);
 	return 0;
+}
+
+/* A page for a hole of the object's own table: others may be at it, too. */
+static int hole_fill(struct object *object, pte_t *slot, pfn_t *frame)
+{
+	uint8_t *lock = &frames[slot_table(slot)].lock;
+	int err = 0;
+
+	if (!page_promise(object))
+		return -ENOSPC;
+	spin_lock_byte(lock);
+	pte_t leaf = pte_load(slot);
+	bool is_hole = pte_is_none(leaf);
+	pfn_t fresh = is_hole ? frame_alloc_data() : pte_pfn(leaf);
+	if (is_hole && fresh != FRAME_NONE) {
+		page_zero(frame_bytes(fresh));
+		entry_store(slot, pte_with_write(pte_to_frame(fresh, false)));
+		(void)atomic_fetch_add_relaxed(&object->resident, 1);
+	}
+	if (fresh == FRAME_NONE)
+		err = -ENOMEM;
+	else if (!is_hole && !pte_is_writable(leaf))
+		err = -EAGAIN;
+	else
+		frame_get(fresh);
+	spin_unlock_byte(lock);
+	if (err || !is_hole)
+		object_unpromise(object, 1);
+	*frame = fresh;
+	return err;
 }
 
 /* One page more: may it be? */

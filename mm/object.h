@@ -15,7 +15,8 @@
  * name a page that the object has replaced since; they are read-only and keep what they showed.
  *
  * Locks: `lock` guards tree, size and mapped.  Rank above the space's: a fault takes the space
- * first.
+ * first.  With it for reading, holes of a table that the object owns are filled under the table's
+ * lock, so that many faults fill one object side by side.
  */
 #pragma once
 
@@ -38,7 +39,7 @@ struct object {
 	pte_t root;                     /* [lock] none: no pages */
 	uint8_t height;                 /* [lock] level of the root table; 0: none yet */
 	uint64_t size;                  /* [lock] bytes; beyond the last page: SIGBUS */
-	uint64_t resident;              /* [lock] pages present */
+	uint64_t resident;              /* [lock]; atomic under it for reading: pages present */
 	uint64_t reserved;              /* pages promised at birth; 0: each as it comes */
 	struct budget *budget;     /* constant once it is shown to others: its pages count
 	                                 * there, also those it shares; or NULL */

@@ -8,15 +8,16 @@
 #include "mm/counters.h"
 #include "mm/frame.h"
 
-/* A frame of the program's own for the page at addr: a copy of the frame `from`, or zeroed where
- * that is FRAME_NONE or the zero frame.  FRAME_NONE: no memory. */
-static ALWAYS_INLINE pfn_t page_alloc(struct work_counts *work, virt_t addr, pfn_t from)
+/* A frame of the program's own for the page at addr, zeroed or a copy of `from`.  Preemption is off:
+ * a cursor is open.  FRAME_NONE: no memory. */
+static ALWAYS_INLINE pfn_t page_alloc(struct work_counts *work, virt_t addr, bool is_zeros,
+				      pfn_t from)
 {
-	pfn_t fresh = frame_alloc(FRAME_DATA);
-	if (fresh == FRAME_NONE)
+	pfn_t fresh = frame_alloc_data();
+	if (unlikely(fresh == FRAME_NONE))
 		return FRAME_NONE;
 
-	if (from == FRAME_NONE || from == zero_frame) {
+	if (is_zeros) {
 		page_zero(frame_bytes(fresh));
 		work_add(work, frames_zeroed, 1);
 	} else {

@@ -13,6 +13,8 @@
 
 #ifdef COWBELL_SAN
 
+enum { FRAMES_WAIT = true };            /* each that is freed, before it is used again */
+
 /* The queue takes in *pfn, a single free frame.  False: it gave up another for it, now *pfn. */
 bool quarantine_takes_frame(pfn_t *pfn);
 
@@ -35,6 +37,8 @@ uint64_t quarantined_objects(void);
 uint64_t quarantine_slab_frames(void);
 
 #else
+
+enum { FRAMES_WAIT = false };
 
 static inline bool quarantine_takes_frame(pfn_t *pfn)
 {

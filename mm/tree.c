@@ -23,7 +23,7 @@
 
 static pte_t entry_for_sharer(pte_t entry);
 static unsigned line_copy(pte_t *to, const pte_t *from, unsigned *uncounted);
-static unsigned line_regain(pte_t *slots, int level, unsigned *kept);
+static ALWAYS_INLINE unsigned line_regain(pte_t *slots, int level, unsigned *kept);
 static int table_write_down(
 	pte_t *slot, int level, struct gather *gather, struct work_counts *work);
 static void table_free(pfn_t table, struct work_counts *work);
@@ -40,9 +40,8 @@ void tree_start(void)
 			    pte_as_uncounted(pte_to_frame(zero_frame, false)));
 }
 
-pfn_t table_alloc(int level, struct work_counts *work)
+static pfn_t table_begin(pfn_t table, int level, struct work_counts *work)
 {
-	pfn_t table = frame_alloc_zeroed(FRAME_TABLE);
 	if (table == FRAME_NONE)
 		return FRAME_NONE;
 
@@ -52,10 +51,56 @@ pfn_t table_alloc(int level, struct work_counts *work)
 	return table;
 }
 
+pfn_t table_alloc(int level, struct work_counts *work)
+{
+	return table_begin(frame_alloc_zeroed(FRAME_TABLE), level, work);
+}
+
+/* The same, when each of its entries will be stored to at once. */
+static pfn_t table_alloc_full(int level, struct work_counts *work)
+{
+	return table_begin(frame_alloc(FRAME_TABLE), level, work);
+}
+
+/*
+ * Do eight entries name frames that lie side by side, alike and with nothing special about them?
+ * So it is where memory was written in order.
+ */
+static inline bool line_is_run(const pte_t *line)
+{
+	pte_t expected = pte_load(&line[0]);
+
+	if (!pte_is_plain(expected))
+		return false;
+#pragma GCC unroll 8
+	for (unsigned i = 1; i < PTE_PER_LINE; i++) {
+		expected.bits += PAGE_SIZE;
+		if (pte_load(&line[i]).bits != expected.bits)
+			return false;
+	}
+	return true;
+}
+
+/* One such line.  How many entries there were, as below. */
+static unsigned run_copy(pte_t *to, const pte_t *from)
+{
+	pte_t entry = pte_without_write(pte_load(&from[0]));
+
+	frames_get(pte_present_pfn(entry), PTE_PER_LINE);
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < PTE_PER_LINE; i++) {
+		pte_store(&to[i], entry);
+		entry.bits += PAGE_SIZE;
+	}
+	return PTE_PER_LINE;
+}
+
 pfn_t table_copy(pfn_t from, struct work_counts *work)
 {
 	struct frame *source = &frames[from];
-	pfn_t to = table_alloc(source->level, work);
+	bool is_full = source->used == PTE_PER_TABLE;
+	pfn_t to = is_full ? table_alloc_full(source->level, work)
+			   : table_alloc(source->level, work);
 	if (to == FRAME_NONE)
 		return FRAME_NONE;
 
@@ -63,6 +108,10 @@ pfn_t table_copy(pfn_t from, struct work_counts *work)
 	pte_t *new = frame_entries(to);
 	unsigned left = source->used, uncounted = 0;
 	for (unsigned line = 0; left; line += PTE_PER_LINE) {
+		if (line_is_run(&old[line])) {
+			left -= run_copy(&new[line], &old[line]);
+			continue;
+		}
 		line = slots_skip_empty(old, line);
 		left -= line_copy(&new[line], &old[line], &uncounted);
 	}
@@ -126,6 +175,44 @@ static inline bool entry_is_exclusive(pte_t entry, int level)
 	       && !atomic_load_relaxed(&frames[named].stale);
 }
 
+/* Leaves in a run, all of them certificates that are still true? */
+static inline bool line_is_true(const pte_t *slots)
+{
+	pte_t leaf = pte_load(slots);
+
+	return pte_is_writable(leaf) && line_is_run(slots)
+	       && frames_are_exclusive(pte_present_pfn(leaf), PTE_PER_LINE);
+}
+
+/* The entries of a stale table that names tables, and of one that names pages: clear the write bits
+ * that are no longer true.  How many stay. */
+static unsigned entries_regain(pte_t *entries, unsigned left, int level)
+{
+	unsigned kept = 0;
+
+	for (unsigned line = 0; left; line += PTE_PER_LINE) {
+		line = slots_skip_empty(entries, line);
+		left -= line_regain(&entries[line], level, &kept);
+	}
+	return kept;
+}
+
+static unsigned leaves_regain(pte_t *entries, unsigned left)
+{
+	unsigned kept = 0;
+
+	for (unsigned line = 0; left; line += PTE_PER_LINE) {
+		if (line_is_true(&entries[line])) {
+			left -= PTE_PER_LINE;
+			kept += PTE_PER_LINE;
+			continue;
+		}
+		line = slots_skip_empty(entries, line);
+		left -= line_regain(&entries[line], 1, &kept);
+	}
+	return kept;
+}
+
 void table_regain(pfn_t table, struct work_counts *work)
 {
 	struct frame *meta = &frames[table];
@@ -133,12 +220,10 @@ void table_regain(pfn_t table, struct work_counts *work)
 
 	unsigned kept = 0;
 	if (meta->stale) {
-		pte_t *entries = frame_entries(table);
-		unsigned left = meta->used;
-		for (unsigned line = 0; left; line += PTE_PER_LINE) {
-			line = slots_skip_empty(entries, line);
-			left -= line_regain(&entries[line], meta->level, &kept);
-		}
+		if (meta->level == 1)
+			kept = leaves_regain(frame_entries(table), meta->used);
+		else
+			kept = entries_regain(frame_entries(table), meta->used, meta->level);
 		meta->stale = 0;
 	}
 	work_add(work, tables_regained, 1);
@@ -147,7 +232,7 @@ void table_regain(pfn_t table, struct work_counts *work)
 
 /* One line of a stale table.  How many entries there are; those that keep the write bit are added
  * up. */
-static unsigned line_regain(pte_t *slots, int level, unsigned *kept)
+static ALWAYS_INLINE unsigned line_regain(pte_t *slots, int level, unsigned *kept)
 {
 	unsigned present = PTE_PER_LINE;
 
@@ -242,9 +327,8 @@ bool huge_regain(pfn_t block, int level)
 		return false;
 	if (!atomic_load_relaxed(&frames[block].stale))
 		return true;
-	for (pfn_t each = block; each < block + (pte_span(level) >> PAGE_SHIFT); each++)
-		if (!frame_is_exclusive(each))
-			return false;
+	if (!frames_are_exclusive(block, pte_span(level) >> PAGE_SHIFT))
+		return false;
 	frames[block].stale = 0;
 	return true;
 }
@@ -328,6 +412,44 @@ void table_put(pfn_t table, struct work_counts *work)
 		event(table_put, table, frames[table].level, 0);
 }
 
+/* How many leaves from this one on name frames that lie side by side and that nobody else holds?
+ * There are `left` in the rest of the table. */
+static unsigned leaves_alone(const pte_t *slots, unsigned left)
+{
+	pte_t expected = pte_load(slots);
+	pfn_t pfn = pte_present_pfn(expected);
+	unsigned run = 0;
+
+	if (!pte_is_plain(expected))
+		return 0;
+	while (run < left && pte_load(&slots[run]).bits == expected.bits
+	       && frame_is_mine_alone(pfn + run)) {
+		expected.bits += PAGE_SIZE;
+		run++;
+	}
+	return run;
+}
+
+/* Pages are freed by the run: what is written in order lies side by side. */
+static void leaves_put(pte_t *entries, unsigned left)
+{
+	for (unsigned i = 0; left;) {
+		i = slots_skip_empty(entries, i);
+		pte_t leaf = pte_load(&entries[i]);
+		unsigned run = pte_is_none(leaf) ? 0 : leaves_alone(&entries[i], left);
+		if (run) {
+			slots_clear(&entries[i], run);
+			frames_free_run(pte_present_pfn(leaf), run);
+		} else if (!pte_is_none(leaf)) {
+			run = 1;
+			pte_store(&entries[i], PTE_NONE);
+			entry_put(leaf, 1, NULL);
+		}
+		left -= run;
+		i += MAX(run, 1u);
+	}
+}
+
 /* As deep as the tree is high.  Preemption is on: a dense tree is freed with others running
  * between.  The table is left empty, which saves zeroing it when it is used again. */
 static void table_free(pfn_t table, struct work_counts *work)
@@ -336,6 +458,10 @@ static void table_free(pfn_t table, struct work_counts *work)
 	pte_t *entries = frame_entries(table);
 	unsigned left = frames[table].used;
 
+	if (level == 1) {
+		leaves_put(entries, left);
+		left = 0;
+	}
 	for (unsigned i = 0; left; i++) {
 		i = slots_skip_empty(entries, i);
 		pte_t entry = pte_load(&entries[i]);

@@ -104,6 +104,15 @@ struct vma *vma_find(const struct vmas *vmas, virt_t addr)
 	return (struct vma *)&vmas->at[i];
 }
 
+struct vma *vma_find_anew(const struct vmas *vmas, virt_t addr, uint32_t *guess)
+{
+	struct vma *vma = vma_find(vmas, addr);
+
+	if (vma)
+		WRITE_ONCE(*guess, vma - vmas->at);
+	return vma;
+}
+
 int vmas_replace(struct vmas **vmas, uint32_t room)
 {
 	struct vmas *old = *vmas;

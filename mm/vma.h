@@ -74,17 +74,18 @@ uint32_t vmas_search(const struct vmas *vmas, virt_t addr);
 /* The range that contains addr, or NULL. */
 struct vma *vma_find(const struct vmas *vmas, virt_t addr);
 
+/* The same, and keeps its index in *guess. */
+struct vma *vma_find_anew(const struct vmas *vmas, virt_t addr, uint32_t *guess);
+
 /* The same; looks first at index *guess, which need not be right, and keeps there what it found. */
 static inline struct vma *vma_find_near(const struct vmas *vmas, virt_t addr, uint32_t *guess)
 {
-	const struct vma *vma = &vmas->at[READ_ONCE(*guess)];
+	uint32_t i = READ_ONCE(*guess);
+	const struct vma *vma = &vmas->at[i];
 
-	if (likely(vma < vmas->at + vmas->count && vma->start <= addr && addr < vma->end))
+	if (likely(i < vmas->count && vma->start <= addr && addr < vma->end))
 		return (struct vma *)vma;
-	vma = vma_find(vmas, addr);
-	if (vma)
-		WRITE_ONCE(*guess, vma - vmas->at);
-	return (struct vma *)vma;
+	return vma_find_anew(vmas, addr, guess);
 }
 
 static inline bool vma_is_private(const struct vma *vma)   { return !(vma->flags & VMA_SHARED); }

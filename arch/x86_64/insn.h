@@ -245,6 +245,16 @@ static inline void stosq(void *to, uint64_t value, size_t count)
 }
 
 /* Copy `count` quadwords, upwards. */
+/* Are all of them `value`? */
+static inline bool quadwords_are(const void *at, uint64_t value, size_t count)
+{
+	bool are_equal;
+
+	__asm__ volatile("repe scasq" : "=@cce"(are_equal), "+D"(at), "+c"(count) : "a"(value)
+			 : "memory");
+	return are_equal;
+}
+
 static inline void movsq(void *to, const void *from, size_t count)
 {
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");

@@ -54,8 +54,6 @@ static struct request requests[CPU_MAX];
 static struct inbox inboxes[CPU_MAX];
 
 static void flush_here(const struct mmu_context *context, virt_t start, virt_t end);
-static void shoot_down(const struct mmu_context *context, uint64_t targets, virt_t start,
-	virt_t end);
 
 void tlb_start_cpu(void)
 {
@@ -86,20 +84,6 @@ void tlb_activate(struct mmu_context *context)
 	}
 }
 
-void tlb_flush_page(struct mmu_context *context, virt_t addr)
-{
-	preempt_disable();
-	const struct cpu *cpu = this_cpu();
-	if (cpu->loaded == context)
-		invlpg(addr);
-	event_detail(flush, context->id, addr, addr + PAGE_SIZE);
-	memory_barrier();
-	uint64_t targets = atomic_load_relaxed(&context->cpus) & ~BIT(cpu->id);
-	if (unlikely(targets != 0))
-		shoot_down(context, targets, addr, addr + PAGE_SIZE);
-	preempt_enable();
-}
-
 void tlb_flush_local_page(virt_t addr)
 {
 	invlpg(addr);
@@ -117,7 +101,7 @@ void tlb_flush_range(struct mmu_context *context, virt_t start, virt_t end)
 	memory_barrier();
 	uint64_t targets = atomic_load_relaxed(&context->cpus) & ~BIT(cpu->id);
 	if (targets)
-		shoot_down(context, targets, start, end);
+		tlb_shoot_down(context, targets, start, end);
 	preempt_enable();
 }
 
@@ -135,7 +119,7 @@ void tlb_flush_kernel(virt_t start, virt_t end)
 	memory_barrier();
 	uint64_t targets = cpu_online_mask() & ~BIT(this_cpu()->id);
 	if (targets)
-		shoot_down(NULL, targets, start, end);
+		tlb_shoot_down(NULL, targets, start, end);
 	preempt_enable();
 }
 
@@ -169,8 +153,8 @@ static void flush_here(const struct mmu_context *context, virt_t start, virt_t e
 
 /* ---- on others ------------------------------------------------------------------------------ */
 
-static void shoot_down(const struct mmu_context *context, uint64_t targets, virt_t start,
-	virt_t end)
+void tlb_shoot_down(
+	const struct mmu_context *context, uint64_t targets, virt_t start, virt_t end)
 {
 	uint32_t self = this_cpu()->id;
 	struct request *request = &requests[self];

@@ -18,7 +18,12 @@
  */
 #pragma once
 
+#include "lib/atomic.h"
+#include "lib/bits.h"
 #include "lib/types.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/insn.h"
+#include "kernel/event.h"
 
 /* Above this many pages a flush drops everything instead of page by page. */
 enum { TLB_RANGE_PAGES = 32 };
@@ -37,7 +42,10 @@ void tlb_activate(struct mmu_context *context);
 /* Drop all that any CPU may have cached of [start, end) (page aligned) in `context`, also of the
  * tables on its path; returns when every CPU has done so. */
 void tlb_flush_range(struct mmu_context *context, virt_t start, virt_t end);
-void tlb_flush_page(struct mmu_context *context, virt_t addr);
+
+/* The same for one page, where preemption is off: under a table's lock. */
+static inline void tlb_flush_page(struct mmu_context *context, virt_t addr);
+
 void tlb_flush_all(struct mmu_context *context);
 
 /* The same for kernel addresses, on all CPUs. */
@@ -55,3 +63,19 @@ void tlb_interrupt(void);
 /* Shootdowns sent and acknowledged, all CPUs together since boot. */
 uint64_t tlb_shootdowns_sent(void);
 uint64_t tlb_shootdowns_received(void);
+
+/* Ask the CPUs of the mask, not this one, to flush, and wait until they have.  NULL: kernel
+ * addresses.  Preemption is off. */
+void tlb_shoot_down(const struct mmu_context *context, uint64_t targets, virt_t start, virt_t end);
+
+static inline void tlb_flush_page(struct mmu_context *context, virt_t addr)
+{
+	const struct cpu *cpu = this_cpu();
+	if (likely(cpu->loaded == context))
+		invlpg(addr);
+	event_detail(flush, context->id, addr, addr + PAGE_SIZE);
+	memory_barrier();
+	uint64_t targets = atomic_load_relaxed(&context->cpus) & ~BIT(cpu->id);
+	if (unlikely(targets != 0))
+		tlb_shoot_down(context, targets, addr, addr + PAGE_SIZE);
+}

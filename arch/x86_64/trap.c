@@ -47,9 +47,7 @@ extern const struct fixup extable_start[], extable_end[];
 
 static void (*irq_handlers[IRQS])(void);
 
-static void page_fault(struct trap_frame *frame);
-static void other_trap(struct trap_frame *frame);
-static void user_page_fault(struct trap_frame *frame, virt_t addr);
+static void user_fault_unresolved(struct trap_frame *frame, virt_t addr, int err);
 static void kernel_page_fault(struct trap_frame *frame, virt_t addr);
 static enum access fault_access(uint64_t error);
 static virt_t fixup_find(virt_t at);
@@ -61,16 +59,10 @@ NORETURN static void kernel_died(const struct trap_frame *frame, const char *why
 
 void trap(struct trap_frame *frame)
 {
-	if (likely(frame->vector == VECTOR_PAGE_FAULT))
-		page_fault(frame);
-	else
-		other_trap(frame);
-}
-
-__attribute__((noinline))
-static void other_trap(struct trap_frame *frame)
-{
 	switch (frame->vector) {
+	case VECTOR_PAGE_FAULT:
+		kernel_page_fault(frame, read_cr2());
+		break;
 	case VECTOR_NMI:
 		nmi(frame);
 		break;
@@ -113,18 +105,6 @@ void irq_attach(unsigned irq, void (*handler)(void))
 
 /* ---- page faults ---- */
 
-static void page_fault(struct trap_frame *frame)
-{
-	virt_t addr = read_cr2();
-
-	if (frame->error & FAULT_RESERVED)
-		kernel_died(frame, "reserved bits in a table entry", addr);
-	if (frame_is_user(frame))
-		user_page_fault(frame, addr);
-	else
-		kernel_page_fault(frame, addr);
-}
-
 /* When memory had to be found first, the instruction runs again and faults again. */
 static inline int page_fault_resolve(virt_t addr, uint64_t error)
 {
@@ -133,18 +113,30 @@ static inline int page_fault_resolve(virt_t addr, uint64_t error)
 	return unlikely(err == -ENOMEM) ? upcall_find_memory() : err;
 }
 
-/* Some processors make a program's far return or IRET read its stack as the kernel would, which
- * SMAP refuses whatever the entries say: to run it again would be for ever. */
-static void user_page_fault(struct trap_frame *frame, virt_t addr)
+void trap_user_page_fault(struct trap_frame *frame)
 {
-	int err = -EFAULT;
+	virt_t addr = read_cr2();
+	bool is_sound = addr < USER_END
+			&& (frame->error & (FAULT_USER | FAULT_RESERVED)) == FAULT_USER;
 
 	sti();
-	if (addr < USER_END && frame->error & FAULT_USER)
-		err = page_fault_resolve(addr, frame->error);
+	int err = likely(is_sound) ? upcall_page_fault(addr, fault_access(frame->error)) : -EFAULT;
+	if (unlikely(err))
+		user_fault_unresolved(frame, addr, err);
+	cli();
+}
+
+/* Some processors make a program's far return or IRET read its stack as the kernel would, which
+ * SMAP refuses whatever the entries say: to run it again would be for ever.  Hence FAULT_USER. */
+__attribute__((noinline))
+static void user_fault_unresolved(struct trap_frame *frame, virt_t addr, int err)
+{
+	if (frame->error & FAULT_RESERVED)
+		kernel_died(frame, "reserved bits in a table entry", addr);
+	if (err == -ENOMEM)
+		err = upcall_find_memory();
 	if (err)
 		upcall_exception(frame, VECTOR_PAGE_FAULT, err, addr);
-	cli();
 }
 
 /* A guarded instruction that SMAP or SMEP refuses, though the entries allow it: to resolve the
@@ -161,6 +153,8 @@ static void kernel_page_fault(struct trap_frame *frame, virt_t addr)
 {
 	virt_t fixup = fixup_find(frame->rip);
 
+	if (frame->error & FAULT_RESERVED)
+		kernel_died(frame, "reserved bits in a table entry", addr);
 	if (fixup == 0 && addr < PAGE_SIZE)
 		kernel_died(frame, "the kernel followed a null pointer", addr);
 	if (fixup == 0 && addr < USER_END)

@@ -59,8 +59,10 @@ static inline bool frame_is_user(const struct trap_frame *frame)
 	return (frame->cs & 3) == 3;
 }
 
-/* All vectors come here from trap_entry.asm, interrupts off. */
+/* All vectors come here from trap_entry.asm, interrupts off; only programs' page faults go to the
+ * other. */
 void trap(struct trap_frame *frame);
+void trap_user_page_fault(struct trap_frame *frame);
 
 /* Before returning to a program: runs upcall_return_to_user while work is pending.  Called by the
  * assembly exits with interrupts off; returns with interrupts off. */

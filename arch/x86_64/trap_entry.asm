@@ -11,7 +11,7 @@
 
 %include "arch/x86_64/entry.inc"
 
-extern	trap, trap_exit_to_user, schedule_preempt
+extern	trap, trap_user_page_fault, trap_exit_to_user, schedule_preempt
 global	trap_vectors, trap_return_to_user
 
 %define HAS_ERROR_CODE(vector) ((0x60227d00 >> (vector)) & 1)	; 8, 10-14, 17, 21, 29, 30
@@ -30,7 +30,9 @@ trap_vectors:
 	push	0
 %endif
 	push	vector
-%if vector == 2 || vector == 8 || vector == 18
+%if vector == VECTOR_PAGE_FAULT
+	jmp	trap_page_fault
+%elif vector == 2 || vector == 8 || vector == 18
 	jmp	trap_anywhere
 %else
 	jmp	trap_common
@@ -72,6 +74,35 @@ trap_common:
 	jz	.to_kernel
 	call	schedule_preempt
 	jmp	.to_kernel
+
+; A program's page fault.  As on the quick way out of a system call (syscall_entry.asm), registers
+; that C functions keep are still the program's own: who changes them in the frame leaves work.
+	align	16
+trap_page_fault:
+	save_registers
+	cld
+	clac_if_smap
+	mov	rdi, rsp
+	test	byte [rsp + FRAME_CS], 3
+	jz	trap_common.from_kernel
+	swapgs
+	call	trap_user_page_fault
+	mov	rax, [gs:CPU_TASK]
+	cmp	dword [rax + TASK_WORK], 0
+	jne	trap_return_to_user
+	add	rsp, FRAME_R11
+	pop	r11
+	pop	r10
+	pop	r9
+	pop	r8
+	pop	rax
+	pop	rcx
+	pop	rdx
+	pop	rsi
+	pop	rdi
+	add	rsp, 16			; vector, error code
+	swapgs
+	iretq
 
 ; Also from the system-call door and for new tasks.  Interrupts are off, rsp = the frame.
 	align	16

@@ -1,4 +1,4 @@
-// sources: mm/frame.c mm/buddy.c mm/frame_early.c tests/host/machine.c
+// sources: mm/frame.c mm/frame_check.c mm/buddy.c mm/frame_early.c tests/host/machine.c
 /* SPDX-License-Identifier: MIT */
 
 /* Which memory the frame allocator takes over, from memory maps of all kinds. */

@@ -1,4 +1,5 @@
-// sources: mm/frame.c mm/buddy.c mm/frame_early.c lib/random.c tests/host/machine.c
+// sources: mm/frame.c mm/frame_check.c mm/buddy.c mm/frame_early.c
+// sources: tests/host/machine.c lib/random.c
 // flags: -DCOWBELL_DEBUG
 /* SPDX-License-Identifier: MIT */
 

@@ -78,7 +78,8 @@ WEAK void tlb_flush_range(struct mmu_context *context, virt_t start, virt_t end)
 {
 }
 
-WEAK void tlb_flush_page(struct mmu_context *context, virt_t addr)
+WEAK void tlb_shoot_down(
+	const struct mmu_context *context, uint64_t targets, virt_t start, virt_t end)
 {
 }
 

@@ -1,4 +1,4 @@
-// sources: mm/slab.c mm/frame.c mm/buddy.c mm/frame_early.c
+// sources: mm/slab.c mm/frame.c mm/frame_check.c mm/buddy.c mm/frame_early.c
 // sources: lib/random.c lib/string.c tests/host/machine.c
 // flags: -DCOWBELL_DEBUG
 /* SPDX-License-Identifier: MIT */

@@ -49,6 +49,19 @@ MUTANTS = [mutant(*fields) for fields in (
      "frame_get(pte_present_pfn(entry));\n\t\t\tpte_store(&to[i]",
      "pte_store(&to[i]", "mm_unit"),
 
+    ("run_of_a_copied_table_counts_nothing", "mm/tree.c",
+     "frames_get(pte_present_pfn(entry), PTE_PER_LINE);", "", "mm_unit"),
+
+    ("run_of_a_copied_table_keeps_its_write_bits", "mm/tree.c",
+     "pte_t entry = pte_without_write(pte_load(&from[0]));", "pte_t entry = pte_load(&from[0]);",
+     "mm_unit"),
+
+    ("run_is_regained_unchecked", "mm/tree.c",
+     "&& frames_are_exclusive(pte_present_pfn(leaf), PTE_PER_LINE);", ";", "mm_unit"),
+
+    ("run_of_shared_frames_is_freed", "mm/frame.h",
+     "return frame_is_exclusive(pfn)\n\t       && ", "return ", "mm_unit"),
+
     ("shared_views_lose_their_rights_in_a_copy", "mm/tree.c",
      "pte_is_shared(entry) ? entry : pte_without_write(entry)",
      "pte_without_write((pte_t){ entry.bits & ~PTE_SHARED })", "mm_file"),
@@ -191,7 +204,7 @@ MUTANTS = [mutant(*fields) for fields in (
      "gather_add(gather, huge, level);", ";", "mm_huge"),
 
     ("block_taken_back_although_a_page_of_it_is_shared", "mm/tree.c",
-     "if (!frame_is_exclusive(each))\n\t\t\treturn false;", ";", "mm_huge"),
+     "if (!frames_are_exclusive(block, pte_span(level) >> PAGE_SHIFT))\n\t\treturn false;", "", "mm_huge"),
 
     ("block_taken_back_although_shared", "mm/tree.c",
      "if (!huge_is_exclusive(block))\n\t\treturn false;", "", "mm_huge"),
