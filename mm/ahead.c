@@ -23,37 +23,29 @@
 #include "lib/bits.h"
 #include "kernel/event.h"
 #include "kernel/options.h"
-#include "mm/page.h"
+#include "mm/frame.h"
 
 /* So many frames are left to those who need them now. */
 enum { AHEAD_SPARE = 1024 };
 
-/* Pages that follow the cursor's: their leaves, and frames to be. */
-struct batch {
-	unsigned count;
-	bool must_flush;                /* one of the leaves is present */
-	pte_t old[AHEAD_MAX];
-	pfn_t fresh[AHEAD_MAX];
-};
-
 static unsigned pages_wanted(const struct cursor *cursor, const struct vma *vma, unsigned most);
-static void batch_prepare(struct batch *batch, const struct cursor *cursor, const struct vma *vma,
-			  unsigned wanted);
-static void batch_commit(const struct batch *batch, struct cursor *cursor, const struct vma *vma);
+static unsigned pages_fill(struct cursor *cursor, const struct vma *vma, unsigned wanted);
+static unsigned pages_own(struct cursor *cursor, const struct vma *vma, unsigned wanted);
 
 void ahead_continue(struct cursor *cursor, const struct vma *vma)
 {
 	struct ahead *ahead = &cursor->space->ahead;
 	uint32_t run = MIN(READ_ONCE(ahead->run), AHEAD_PART * (uint32_t)AHEAD_MAX) + 1;
 	unsigned wanted = run >= AHEAD_PART ? pages_wanted(cursor, vma, run / AHEAD_PART) : 0;
-	struct batch batch = { .count = 0 };
+	unsigned done = 0;
 
 	if (wanted > 0)
-		batch_prepare(&batch, cursor, vma, wanted);
-	if (batch.count > 0)
-		batch_commit(&batch, cursor, vma);
-	WRITE_ONCE(ahead->run, run + batch.count);
-	WRITE_ONCE(ahead->next, cursor->addr + (1 + batch.count) * PAGE_SIZE);
+		done = pte_is_none(pte_load(cursor->slot + 1)) ? pages_fill(cursor, vma, wanted)
+							       : pages_own(cursor, vma, wanted);
+	if (done > 0)
+		work_add(&cursor->space->work, pages_ahead, done);
+	WRITE_ONCE(ahead->run, run + done);
+	WRITE_ONCE(ahead->next, cursor->addr + (1 + done) * PAGE_SIZE);
 }
 
 /* In the same table, the same range, and without need. */
@@ -70,31 +62,74 @@ static unsigned pages_wanted(const struct cursor *cursor, const struct vma *vma,
 	return frames_spare() >= most + AHEAD_SPARE ? most : 0;
 }
 
-static bool leaf_is_to_be_had(pte_t leaf, const struct vma *vma)
+/* The leaf of a frame that is the space's own. */
+static inline pte_t leaf_of(pfn_t fresh, bool can_execute)
 {
-	if (pte_is_none(leaf))
-		return !vma->object;
-	if (pte_is_parked(leaf) || pte_is_shared(leaf) || pte_is_writable(leaf))
+	return pte_with_write(pte_to_frame(fresh, can_execute));
+}
+
+/* Zeroed frames, as far as there are no leaves.  How many. */
+static unsigned pages_fill(struct cursor *cursor, const struct vma *vma, unsigned wanted)
+{
+	pte_t *slot = cursor->slot + 1;
+	bool can_execute = vma->prot & PROT_EXEC;
+	unsigned done = 0;
+
+	if (vma->object)
+		return 0;
+	for (; done < wanted && pte_is_none(pte_load(&slot[done])); done++) {
+		pfn_t fresh = frame_alloc_data();
+		if (unlikely(fresh == FRAME_NONE))
+			break;
+		page_zero(frame_bytes(fresh));
+		pte_t leaf = leaf_of(fresh, can_execute);
+		pte_store(&slot[done], leaf);
+		event(entry_set, cursor->addr + (1 + done) * PAGE_SIZE, leaf.bits, 1);
+	}
+	cursor->table->used += done;
+	cursor->table->resident += done;
+	space_count_resident(cursor->space, done);
+	work_add(&cursor->space->work, frames_zeroed, done);
+	return done;
+}
+
+/* Leaves that get another frame. */
+struct batch {
+	unsigned count, zeros;          /* zeros: of them, those that name the zero frame */
+	pte_t old[AHEAD_MAX];
+	pfn_t fresh[AHEAD_MAX];
+};
+
+static inline bool leaf_is_to_be_had(pte_t leaf)
+{
+	if (pte_is_none(leaf) || pte_is_parked(leaf) || pte_is_shared(leaf)
+	    || pte_is_writable(leaf))
 		return false;
 	return pte_is_uncounted(leaf) || !frame_is_exclusive(pte_present_pfn(leaf));
 }
 
-static void batch_prepare(struct batch *batch, const struct cursor *cursor, const struct vma *vma,
-			  unsigned wanted)
+/* Their contents.  The old frames stay as they are: nobody may write them. */
+static void batch_prepare(struct batch *batch, const struct cursor *cursor, unsigned wanted)
 {
-	while (batch->count < wanted) {
-		unsigned i = batch->count;
-		pte_t leaf = pte_load(cursor->slot + 1 + i);
-		if (!leaf_is_to_be_had(leaf, vma))
+	const pte_t *slot = cursor->slot + 1;
+
+	for (; batch->count < wanted; batch->count++) {
+		pte_t leaf = pte_load(&slot[batch->count]);
+		if (!leaf_is_to_be_had(leaf))
 			return;
-		pfn_t fresh = page_alloc(&cursor->space->work, cursor->addr + (1 + i) * PAGE_SIZE,
-					 !pte_is_counted(leaf), pte_present_pfn(leaf));
-		if (fresh == FRAME_NONE)
+		pfn_t old = pte_present_pfn(leaf), fresh = frame_alloc_data();
+		if (unlikely(fresh == FRAME_NONE))
 			return;
-		batch->old[i] = leaf;
-		batch->fresh[i] = fresh;
-		batch->must_flush |= !pte_is_none(leaf);
-		batch->count++;
+		if (unlikely(pte_is_uncounted(leaf))) {
+			page_zero(frame_bytes(fresh));
+			batch->zeros++;
+		} else {
+			page_copy(frame_bytes(fresh), frame_bytes(old));
+			event(frame_copy, old, fresh,
+			      cursor->addr + (1 + batch->count) * PAGE_SIZE);
+		}
+		batch->old[batch->count] = leaf;
+		batch->fresh[batch->count] = fresh;
 	}
 }
 
@@ -107,26 +142,34 @@ static void batch_unhook(const struct batch *batch, struct cursor *cursor)
 	space_flush(cursor->space, first, first + batch->count * PAGE_SIZE);
 }
 
-static void batch_commit(const struct batch *batch, struct cursor *cursor, const struct vma *vma)
+static void batch_commit(const struct batch *batch, struct cursor *cursor, bool can_execute)
 {
-	bool can_execute = vma->prot & PROT_EXEC;
-	unsigned filled = 0, brought = 0;       /* leaves that were none; that held nothing */
+	pte_t *slot = cursor->slot + 1;
 
-	if (batch->must_flush)
-		batch_unhook(batch, cursor);
 	for (unsigned i = 0; i < batch->count; i++) {
-		pte_t old = batch->old[i];
-		pte_t leaf = pte_with_write(pte_to_frame(batch->fresh[i], can_execute));
-		pte_store(cursor->slot + 1 + i, leaf);
+		pte_t leaf = leaf_of(batch->fresh[i], can_execute);
+		pte_store(&slot[i], leaf);
 		event(entry_set, cursor->addr + (1 + i) * PAGE_SIZE, leaf.bits, 1);
-		filled += pte_is_none(old);
-		if (pte_is_counted(old))
-			frame_put_shared(pte_present_pfn(old));
-		else
-			brought++;
+		if (pte_is_counted(batch->old[i]))
+			frame_put_shared(pte_present_pfn(batch->old[i]));
 	}
-	cursor->table->used += filled;
-	cursor->table->resident += brought;
-	space_count_resident(cursor->space, brought);
-	work_add(&cursor->space->work, pages_ahead, batch->count);
+	cursor->table->resident += batch->zeros;
+	space_count_resident(cursor->space, batch->zeros);
+}
+
+/* Frames of the space's own, as far as leaves name others'.  How many. */
+static unsigned pages_own(struct cursor *cursor, const struct vma *vma, unsigned wanted)
+{
+	struct work_counts *work = &cursor->space->work;
+	struct batch batch;
+
+	batch.count = batch.zeros = 0;
+	batch_prepare(&batch, cursor, wanted);
+	if (batch.count == 0)
+		return 0;
+	batch_unhook(&batch, cursor);
+	batch_commit(&batch, cursor, vma->prot & PROT_EXEC);
+	work_add(work, frames_zeroed, batch.zeros);
+	work_add(work, frames_copied, batch.count - batch.zeros);
+	return batch.count;
 }

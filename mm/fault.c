@@ -48,7 +48,6 @@
 #include "mm/huge.h"
 #include "mm/hugetlb_range.h"
 #include "mm/mmap.h"
-#include "mm/page.h"
 
 /* One fault: what is known of it. */
 struct fault {
@@ -247,6 +246,26 @@ static int fault_leaf(struct fault *fault, struct cursor *cursor, pte_t leaf)
 	work_add(&fault->space->work, faults_spurious, 1);
 	tlb_flush_local_page(fault->addr);
 	return 0;
+}
+
+/* A frame of the program's own for the page at addr, zeroed or a copy of `from`.  Preemption is
+ * off: a cursor is open.  FRAME_NONE: no memory. */
+static ALWAYS_INLINE pfn_t page_alloc(struct work_counts *work, virt_t addr, bool is_zeros,
+				      pfn_t from)
+{
+	pfn_t fresh = frame_alloc_data();
+	if (unlikely(fresh == FRAME_NONE))
+		return FRAME_NONE;
+
+	if (is_zeros) {
+		page_zero(frame_bytes(fresh));
+		work_add(work, frames_zeroed, 1);
+	} else {
+		page_copy(frame_bytes(fresh), frame_bytes(from));
+		work_add(work, frames_copied, 1);
+		event(frame_copy, from, fresh, addr);
+	}
+	return fresh;
 }
 
 static int page_fill(struct fault *fault, struct cursor *cursor)
