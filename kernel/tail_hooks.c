@@ -15,6 +15,8 @@
 
 void __real_trap(struct trap_frame *frame);
 void __wrap_trap(struct trap_frame *frame);
+void __real_trap_user_page_fault(struct trap_frame *frame);
+void __wrap_trap_user_page_fault(struct trap_frame *frame);
 int __real_fault_resolve(struct space *space, virt_t addr, enum access access);
 int __wrap_fault_resolve(struct space *space, virt_t addr, enum access access);
 
@@ -26,6 +28,17 @@ void __wrap_trap(struct trap_frame *frame)
 	if (were_on)
 		tail_begin(TAIL_INTERRUPTS_OFF);
 	__real_trap(frame);
+	if (were_on)
+		tail_end_of(TAIL_INTERRUPTS_OFF, frame->vector);
+}
+
+void __wrap_trap_user_page_fault(struct trap_frame *frame)
+{
+	bool were_on = frame->rflags & RFLAGS_INTERRUPTS;
+
+	if (were_on)
+		tail_begin(TAIL_INTERRUPTS_OFF);
+	__real_trap_user_page_fault(frame);
 	if (were_on)
 		tail_end_of(TAIL_INTERRUPTS_OFF, frame->vector);
 }
