@@ -109,5 +109,8 @@ extern struct cpu boot_cpu;
  */
 void cpu_setup(struct cpu *cpu);
 
+/* The first protection that this CPU could have and has not: "WP", "SMEP", ...; NULL: none. */
+const char *cpu_unprotected_by(void);
+
 /* Make `cpu` this CPU's area: this_cpu() works from here on. */
 void cpu_set_area(struct cpu *cpu);
