@@ -68,7 +68,7 @@ KTEST(hardening, the_direct_map_opens_no_way_around)
 
 KTEST(hardening, stacks_have_guards)
 {
-	virt_t stack = kstack_alloc();
+	virt_t stack = OBTAIN(kstack_alloc());
 	uint64_t span;
 
 	EXPECT(stack != 0);
