@@ -11,15 +11,15 @@
 KTEST(review, ranges_grow_to_their_limit)
 {
 	struct vmas *vmas = OBTAIN(vmas_create(0));
-	uint32_t count = 0;
 
-	for (; count < VMA_MAX && !vmas_own(&vmas, 1); count++)
+	for (uint32_t count = 0; count < VMA_MAX; count++) {
+		EXPECT_EQ(vmas_own(&vmas, 1), 0);
 		vmas_insert(vmas, (struct vma){
 			.start = TEST_BASE + 2ull * count * PAGE_SIZE,
 			.end = TEST_BASE + (2ull * count + 1) * PAGE_SIZE,
 			.prot = PROT_READ,
 		});
-	EXPECT_EQ(count, VMA_MAX);
+	}
 	vmas_put(vmas);
 }
 

@@ -373,23 +373,20 @@ KTEST(tmpfs, thousands_of_names_are_all_found)
 	struct listing listing;
 	char name[16];
 	struct fixture at;
-	int err = 0;
 
 	fixture_begin(&at);
-	for (int i = 0; i < NAMES && !err; i++) {
+	for (int i = 0; i < NAMES; i++) {
 		format_buffer(name, sizeof(name), "name-%d", i);
-		err = path_create(&at.dir, name, S_IFREG, 0);
+		EXPECT_EQ(path_create(&at.dir, name, S_IFREG, 0), 0);
 	}
-	EXPECT_EQ(err, 0);
 	struct file *file = open_file(&at, ".", O_RDONLY | O_DIRECTORY);
 
 	EXPECT_EQ(list_some(file, NAMES + 100, &listing), NAMES + 2);
 	file_put(file);
-	for (int i = NAMES - 1; i >= 0 && !err; i--) {
+	for (int i = NAMES - 1; i >= 0; i--) {
 		format_buffer(name, sizeof(name), "name-%d", i);
-		err = path_unlink(&at.dir, name, false);
+		EXPECT_EQ(path_unlink(&at.dir, name, false), 0);
 	}
-	EXPECT_EQ(err, 0);
 	fixture_end(&at);
 }
 
