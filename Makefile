@@ -78,13 +78,17 @@ MACHINE := -std=gnu11 -O2 -g -ffreestanding -fno-pie -fno-pic -mcmodel=kernel -m
 COUNTERS := -O1 -fno-inline -fprofile-arcs -ftest-coverage -fprofile-info-section \
 	-fprofile-update=atomic -Wno-maybe-uninitialized
 
+# A canary, struct cpu.canary, between a function's variables and its way back.  In plain builds where
+# there are buffers on stacks, and few instructions to count.
+CANARY := -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=32
+GUARDED := $(if $(filter 1,$(SAN)),,-fstack-protector $(CANARY))
+
 # What the compiler adds in a sanitized build.  Code that keeps the shadow (mm/kasan.c) is called
-# only with news: the common case is checked in place.  The canary lies at struct cpu.canary.
+# only with news: the common case is checked in place.
 SANITIZE_1 := -fsanitize=kernel-address -fasan-shadow-offset=0xdffffc0000000000 \
 	--param asan-stack=1 --param asan-globals=1 \
 	--param asan-instrumentation-with-call-threshold=10000 -fsanitize=undefined \
-	-fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
-	-mstack-protector-guard-offset=32
+	-fstack-protector-strong $(CANARY)
 # Calls of these functions go through kernel/race_hooks.c, which looks at the whole range.
 SANITIZE_race := -fsanitize=thread --param tsan-distinguish-volatile=1 \
 	--param tsan-instrument-func-entry-exit=0 -Wno-tsan
@@ -93,7 +97,7 @@ wrapped   := $(if $(filter race,$(SAN)),memcpy memmove memset memcmp user_copy) 
 SANITIZE   = $(if $(SAN),$(SANITIZE_$(SAN))) $(if $(COVERAGE),$(COUNTERS))
 FRAME_MAX := $(if $(SAN),4096,1024)
 
-CFLAGS   = $(MACHINE) $(WARNINGS) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
+CFLAGS   = $(MACHINE) $(WARNINGS) $(GUARD) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
 	-isystem $(shell $(CC) -print-file-name=include)
 
 NASMFLAGS := -f elf64 -g -F dwarf -Werror -I./ -I$(BUILD)/include/ $(DEFINES)
@@ -139,6 +143,8 @@ all: $(BUILD)/cowbell.elf                       ## the kernel, build/cowbell.elf
 # The sanitizers' own files are not sanitized, nor what they look at as a whole.
 unsanitized := $(marked) $(if $(filter memcpy,$(wrapped)),lib/string.c)
 $(unsanitized:%=$(BUILD)/obj/%.o) $(OFFSETS): private SANITIZE :=
+
+$(foreach folder,fs kernel lib,$(BUILD)/obj/$(folder)/%.o): private GUARD := $(GUARDED)
 
 # The tests are not what is covered.
 $(BUILD)/obj/tests/%: private COUNTERS :=
@@ -188,8 +194,8 @@ $(BUILD)/.tools: tools/need
 # Changes when the compiler or its flags do.
 $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(CC) $(MACHINE) $(WARNINGS) $(SANITIZE)' | cmp -s - $@ || \
-		echo '$(CC) $(MACHINE) $(WARNINGS) $(SANITIZE)' >$@
+	$(Q)echo '$(CC) $(MACHINE) $(WARNINGS) $(GUARDED) $(SANITIZE)' | cmp -s - $@ || \
+		echo '$(CC) $(MACHINE) $(WARNINGS) $(GUARDED) $(SANITIZE)' >$@
 FORCE:
 
 -include $(OBJECTS:%=%.d) $(OFFSETS).d
@@ -333,11 +339,12 @@ failures: needed                                ## whatever the tests ask the ke
 	$(Q)tools/failures $(if $(EVERY),--every $(EVERY)) $(if $(DOUBLES),--doubles $(DOUBLES)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(T),'$(T)',--sites)
 
-# SECONDS=n; ROUND=n: that round of the seed alone; LIST=file: calls from a file.
+# SECONDS=n; ROUND=n: that round of the seed alone; LIST=file: calls from a file.  COVERAGE=1 GUIDED=n:
+# does it pay to let coverage choose?  n boots from seeds, then n both ways.
 fuzz: all build/tests/fuzz/fuzz                 ## random system calls, until time is up or one breaks something
 	$(Q)tools/fuzz -k $(BUILD)/cowbell.elf --smp $(SMP) $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUND),--round $(ROUND)) \
-		$(if $(LIST),--list $(LIST))
+		$(if $(LIST),--list $(LIST)) $(if $(GUIDED),--guided $(GUIDED))
 
 # SEEDS boots from SEED on; TIMES=100 wants each of them the same so often; CONFORM=1 checks events.
 SEEDS ?= 20
@@ -416,17 +423,17 @@ lint: $(OFFSETS)                                ## warnings of gcc, clang and cp
 
 # A file is looked at again when it has changed.  In mm/slab.c it does not know that a cache with an
 # empty slab has a last one.
-analyze: $(C_SOURCES:%=$(BUILD)/analyzed/%.d)   ## gcc's static analyzer, warnings as errors
+analyze: $(C_SOURCES:%=$(BUILD)/analyzed/%.ok)  ## gcc's static analyzer, warnings as errors
 
-$(BUILD)/analyzed/mm/slab.c.d: private ANALYZER := -Wno-analyzer-null-dereference
+$(BUILD)/analyzed/mm/slab.c.ok: private ANALYZER := -Wno-analyzer-null-dereference
 
-$(BUILD)/analyzed/%.c.d: %.c $(BUILD)/.flags | $(BUILD)/.tools
+$(BUILD)/analyzed/%.c.ok: %.c $(BUILD)/.flags | $(BUILD)/.tools
 	$(call say,LINT,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -fanalyzer $(ANALYZER) -MMD -MP -MT $@ -MF $@.new -c -o /dev/null $<
-	$(Q)mv $@.new $@
+	$(Q)$(CC) $(CFLAGS) -fanalyzer $(ANALYZER) -MMD -MP -MT $@ -MF $@.d -c -o /dev/null $<
+	$(Q)touch $@
 
--include $(wildcard $(C_SOURCES:%=$(BUILD)/analyzed/%.d))
+-include $(C_SOURCES:%=$(BUILD)/analyzed/%.ok.d)
 
 # --- measuring --------------------------------------------------------------------------------
 

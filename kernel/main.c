@@ -101,6 +101,7 @@ static void cpu_start(void)
 	idt_load();
 	cpu_setup(&boot_cpu);
 	entropy_start();
+	boot_cpu.canary = entropy_u64() << 8;   /* a zero byte first: strings end there */
 	log_info("CPU: %s%s%s%s%s", cpu_features.model_name, cpu_features.smep ? ", SMEP" : "",
 		 cpu_features.smap ? ", SMAP" : "", cpu_features.umip ? ", UMIP" : "",
 		 cpu_features.xsave ? ", XSAVE" : "");

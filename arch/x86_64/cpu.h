@@ -22,9 +22,7 @@ struct cpu {
 	struct task *task;              /* [own] the running one; read it as `current` */
 	virt_t kernel_stack;            /* [own] top of the running task's kernel stack */
 	virt_t user_stack;              /* [own] scratch for the system-call door */
-#ifdef COWBELL_SAN
-	uint64_t canary;                /* [own] the running task's, at %gs:32 */
-#endif
+	uint64_t canary;                /* [own] at %gs:32: the boot's; with SAN=1 the running task's */
 	uint32_t id;                    /* 0 is the boot CPU; dense */
 	uint32_t apic_id;
 	uint32_t preempt_depth;         /* [own] preemption is off while above zero */

@@ -80,6 +80,14 @@ KTEST(hardening, stacks_have_guards)
 	kstacks_trim();
 }
 
+KTEST(hardening, each_cpu_has_a_canary)
+{
+	for (uint32_t id = 0; id < cpu_count; id++) {
+		EXPECT(cpus[id]->canary != 0);
+		EXPECT_EQ(cpus[id]->canary & 0xff, 0);
+	}
+}
+
 /* Nothing is mapped at the addresses that programs have. */
 KTEST(hardening, the_kernels_root_has_no_programs_half)
 {
