@@ -31,8 +31,8 @@ void fdtable_close_on_exec(struct fdtable *table);
 
 /* On any table: what the calls below do on the running task's. */
 struct file *fdtable_file(struct fdtable *table, int fd);       /* O_PATH files too */
-/* Is there room for one more descriptor?  0, -EMFILE, -ENOMEM.  To be asked before a file is made or
- * cut; another thread may still take the last place. */
+/* Is there room for one more descriptor?  0, -EMFILE, -ENOMEM.  To be asked before a file is made
+ * or cut; another thread may still take the last place. */
 int fdtable_make_room(struct fdtable *table);
 int fdtable_install(struct fdtable *table, struct file *file, int from, bool close_on_exec);
 int fdtable_install_at(struct fdtable *table, struct file *file, int fd, bool close_on_exec);

@@ -28,10 +28,10 @@ static uint64_t files_alive;            /* atomic */
 /* An O_PATH file can do nothing but be a place. */
 static const struct file_ops place_file_ops;
 
-static int open_into(struct file *file, const struct path *start, const char *name, uint32_t flags,
-		     uint32_t mode);
-static int open_or_create(struct file *file, const struct path *start, const char *name, uint32_t flags,
-			  uint32_t mode);
+static int open_into(struct file *file, const struct path *start, const char *name,
+		     uint32_t flags, uint32_t mode);
+static int open_or_create(struct file *file, const struct path *start, const char *name,
+			  uint32_t flags, uint32_t mode);
 static int open_found(struct file *file, const struct path *path, uint32_t flags, bool is_new);
 static int open_check(const struct path *path, uint32_t flags, bool is_new);
 static int open_check_kind(const struct inode *inode, uint32_t flags);
@@ -139,8 +139,8 @@ int file_open(const struct path *start, const char *name, uint32_t flags, uint32
 	return err;
 }
 
-static int open_into(struct file *file, const struct path *start, const char *name, uint32_t flags,
-		     uint32_t mode)
+static int open_into(struct file *file, const struct path *start, const char *name,
+		     uint32_t flags, uint32_t mode)
 {
 	struct path path;
 
@@ -184,8 +184,8 @@ static int creation_once(struct creation *creation);
 static int creation_follow(struct creation *creation, const struct path *dir, const char *last,
 			   size_t len);
 
-static int open_or_create(struct file *file, const struct path *start, const char *name, uint32_t flags,
-			  uint32_t mode)
+static int open_or_create(struct file *file, const struct path *start, const char *name,
+			  uint32_t flags, uint32_t mode)
 {
 	struct creation creation = {
 		.at = *start, .name = name, .flags = flags,

@@ -112,7 +112,8 @@ static struct fault_plan run_planned(const struct ktest *test, const struct ktes
 	struct fault_plan plan = fault_plan_get();
 	const char *complaint = frame->check();
 	if (complaint)
-		console_print("# request %lu, of %#lx, failed: %s\n", turn, plan.failed_at[0], complaint);
+		console_print("# request %lu, of %#lx, failed: %s\n", turn, plan.failed_at[0],
+			      complaint);
 	failing->runs++;
 	failing->objections += atomic_load_relaxed(&failures) > 0;
 	failing->findings += complaint != NULL;
@@ -137,7 +138,8 @@ static struct failing test_run_failing(const struct ktest *test, const struct kt
 	return failing;
 }
 
-int ktest_run_failing(const char *globs, const struct ktest_frame *frame, uint64_t turns, uint64_t from)
+int ktest_run_failing(const char *globs, const struct ktest_frame *frame, uint64_t turns,
+		      uint64_t from)
 {
 	uint32_t number = 0, failed = 0;
 
@@ -148,8 +150,8 @@ int ktest_run_failing(const char *globs, const struct ktest_frame *frame, uint64
 		struct failing failing = test_run_failing(*test, frame, turns, from);
 		failed += failing.findings > 0;
 		console_print("%sok %u - %s.%s # %lu runs, it objected in %lu\n",
-			      failing.findings ? "not " : "", ++number, (*test)->module, (*test)->name,
-			      failing.runs, failing.objections);
+			      failing.findings ? "not " : "", ++number, (*test)->module,
+			      (*test)->name, failing.runs, failing.objections);
 	}
 	return (int)failed;
 }

@@ -8,9 +8,10 @@
  * After each test the runner recounts all frames (audit) and compares the ledger of free frames,
  * slab objects, pids and open files with what it was before: a leak fails the test.
  *
- * In builds with HOOKS=1 each test can run again and again, and each time another one of its requests
- * (kernel/hooks.h) fails.  It may then end as it likes, but what is recounted must be right.  So that
- * it gets on, and because a function that fails has changed nothing, EXPECT tries once more.
+ * In builds with HOOKS=1 each test can run again and again, and each time another one of its
+ * requests (kernel/hooks.h) fails.  It may then end as it likes, but what is recounted must be
+ * right.  So that it gets on, and because a function that fails has changed nothing, EXPECT tries
+ * once more.
  */
 #pragma once
 
@@ -85,6 +86,6 @@ struct ktest_frame {
 int ktest_run(const char *globs, const struct ktest_frame *frame);
 
 /* Run each of them once as it is, and once for each of `turns` of its requests, which then fails:
- * spread evenly, none before the from-th.  Returns the number that check() found something after. */
+ * spread evenly, none before the from-th.  Returns the number that check() complained of. */
 int ktest_run_failing(const char *globs, const struct ktest_frame *frame, uint64_t turns,
 		      uint64_t from);

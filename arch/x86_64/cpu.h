@@ -22,7 +22,7 @@ struct cpu {
 	struct task *task;              /* [own] the running one; read it as `current` */
 	virt_t kernel_stack;            /* [own] top of the running task's kernel stack */
 	virt_t user_stack;              /* [own] scratch for the system-call door */
-	uint64_t canary;                /* [own] at %gs:32: the boot's; with SAN=1 the running task's */
+	uint64_t canary;                /* [own] at %gs:32; the running task's with SAN=1 */
 	uint32_t id;                    /* 0 is the boot CPU; dense */
 	uint32_t apic_id;
 	uint32_t preempt_depth;         /* [own] preemption is off while above zero */

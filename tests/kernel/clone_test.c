@@ -257,7 +257,8 @@ KTEST(clone, private_copies_stay_when_a_hole_is_punched)
 KTEST(clone, adopted_pages_show_in_mappings)
 {
 	struct space *space = test_space(1);
-	struct object *object = object_of(10), *other = OBTAIN(object_create(10 * PAGE_SIZE, false));
+	struct object *object = object_of(10);
+	struct object *other = OBTAIN(object_create(10 * PAGE_SIZE, false));
 	virt_t shared = map_object(space, other, MAP_SHARED);
 	virt_t private = map_object(space, other, MAP_PRIVATE);
 

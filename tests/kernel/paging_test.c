@@ -18,7 +18,8 @@ KTEST(paging, nothing_is_writable_and_executable_or_open_to_programs)
 KTEST(paging, a_writable_constant_is_noticed)
 {
 	const pte_t *root = phys_to_virt(kernel_root);
-	pte_t *table = phys_to_virt(pte_pfn(root[pte_index((virt_t)rodata_start, 4)]) << PAGE_SHIFT);
+	pte_t top = root[pte_index((virt_t)rodata_start, 4)];
+	pte_t *table = phys_to_virt(pte_pfn(top) << PAGE_SHIFT);
 
 	for (int level = 3; level > 1; level--) {
 		pte_t entry = table[pte_index((virt_t)rodata_start, level)];
