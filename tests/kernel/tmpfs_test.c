@@ -405,8 +405,9 @@ KTEST(tmpfs, deep_tree_goes_with_its_mount)
 	dir = path_inode(&path);
 	for (int i = 0; i < DEPTH && dir; i++) {
 		EXPECT_EQ(tmpfs_make(dir, "d", 1, S_IFDIR | 0755, 0, &made), 0);
-		inode_put(made);        /* its name keeps it */
 		dir = made;
+		if (dir)
+			inode_put(dir);         /* its name keeps it */
 	}
 	EXPECT_EQ(mount_remove(&path, 0), 0);
 	path_put(&path);
