@@ -196,6 +196,7 @@ $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '$(CC) $(MACHINE) $(WARNINGS) $(GUARDED) $(SANITIZE)' | cmp -s - $@ || \
 		echo '$(CC) $(MACHINE) $(WARNINGS) $(GUARDED) $(SANITIZE)' >$@
+.PHONY: FORCE
 FORCE:
 
 -include $(OBJECTS:%=%.d) $(OFFSETS).d
