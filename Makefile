@@ -82,13 +82,17 @@ MACHINE := -std=gnu11 -O2 -g -ffreestanding -fno-pie -fno-pic -mcmodel=kernel -m
 COUNTERS := -O1 -fno-inline -fprofile-arcs -ftest-coverage -fprofile-info-section \
 	-fprofile-update=atomic -Wno-maybe-uninitialized
 
+# A canary, struct cpu.canary, between a function's variables and its way back.  In plain builds where
+# there are buffers on stacks, and few instructions to count.
+CANARY := -mstack-protector-guard=tls -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=32
+GUARDED := $(if $(filter 1,$(SAN)),,-fstack-protector $(CANARY))
+
 # What the compiler adds in a sanitized build.  Code that keeps the shadow (mm/kasan.c) is called
-# only with news: the common case is checked in place.  The canary lies at struct cpu.canary.
+# only with news: the common case is checked in place.
 SANITIZE_1 := -fsanitize=kernel-address -fasan-shadow-offset=0xdffffc0000000000 \
 	--param asan-stack=1 --param asan-globals=1 \
 	--param asan-instrumentation-with-call-threshold=10000 -fsanitize=undefined \
-	-fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
-	-mstack-protector-guard-offset=32
+	-fstack-protector-strong $(CANARY)
 # Calls of these functions go through kernel/race_hooks.c, which looks at the whole range.
 SANITIZE_race := -fsanitize=thread --param tsan-distinguish-volatile=1 \
 	--param tsan-instrument-func-entry-exit=0 -Wno-tsan
@@ -117,7 +121,7 @@ NOTHING_AHEAD := -fno-tree-pre
 # Jump targets are not aligned: what fills the gaps is executed, too.  clang does not know these.
 DENSE := -falign-jumps=1 -falign-loops=1
 
-CFLAGS   = $(MACHINE) $(DENSE) $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
+CFLAGS   = $(MACHINE) $(DENSE) $(OPTIMIZE) $(WARNINGS) $(GUARD) $(SANITIZE) -Wframe-larger-than=$(FRAME_MAX) \
 	-isystem $(shell $(CC) -print-file-name=include)
 
 NASMFLAGS := -f elf64 -g -F dwarf -Werror -I./ -I$(BUILD)/include/ $(DEFINES)
@@ -158,7 +162,7 @@ BENCH         := build/tests/bench/bench build/tests/bench/nop
 .SECONDARY:
 .PHONY: all iso run run-iso run-uefi test selftest debug gdb lint check loc deps clean help \
 	tail bench bench-share bench-linux bench-wall bench-locks bench-record plots profile figures footprint \
-	model failures fuzz fuzz-mm differ coverage museum mutants night torture soak user-programs \
+	analyze model failures fuzz fuzz-mm differ coverage museum mutants night torture soak user-programs \
 	user-tests bench-programs
 
 all: $(IMAGES)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
@@ -170,6 +174,7 @@ $(unsanitized:%=$(BUILD)/obj/%.o) $(OFFSETS): private SANITIZE :=
 $(if $(HOOKS),,$(patsubst %,$(BUILD)/obj/%.o,$(filter-out $(FAST:%=%.c),$(C_SOURCES)))): \
 	private OPTIMIZE := $(SMALL)
 $(STRAIGHT:%=$(BUILD)/obj/%.c.o): private OPTIMIZE := $(NOTHING_AHEAD)
+$(foreach folder,fs kernel lib,$(BUILD)/obj/$(folder)/%.o): private GUARD := $(GUARDED)
 
 # The tests are not what is covered.
 $(BUILD)/obj/tests/%: private COUNTERS :=
@@ -216,13 +221,15 @@ $(BUILD)/.tools: tools/need
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/need gcc ld nasm && touch $@
 
-used = $(CC) $(MACHINE) $(DENSE) $(SMALL) $(FAST) $(NOTHING_AHEAD) $(STRAIGHT) $(WARNINGS) $(SANITIZE)
+used = $(CC) $(MACHINE) $(DENSE) $(SMALL) $(FAST) $(NOTHING_AHEAD) $(STRAIGHT) $(WARNINGS) $(GUARDED) \
+	$(SANITIZE)
 
 # Changes when the compiler or its flags do.
 $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '$(used)' | cmp -s - $@ || echo '$(used)' >$@
 .PHONY: FORCE
+FORCE:
 
 -include $(OBJECTS:%=%.d) $(OFFSETS).d
 
@@ -365,11 +372,12 @@ failures: needed                                ## whatever the tests ask the ke
 	$(Q)tools/failures $(if $(EVERY),--every $(EVERY)) $(if $(DOUBLES),--doubles $(DOUBLES)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(T),'$(T)',--sites)
 
-# SECONDS=n; ROUND=n: that round of the seed alone; LIST=file: calls from a file.
+# SECONDS=n; ROUND=n: that round of the seed alone; LIST=file: calls from a file.  COVERAGE=1 GUIDED=n:
+# does it pay to let coverage choose?  n boots from seeds, then n both ways.
 fuzz: all build/tests/fuzz/fuzz                 ## random system calls, until time is up or one breaks something
 	$(Q)tools/fuzz -k $(IMAGES)/cowbell.elf --smp $(SMP) $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUND),--round $(ROUND)) \
-		$(if $(LIST),--list $(LIST))
+		$(if $(LIST),--list $(LIST)) $(if $(GUIDED),--guided $(GUIDED))
 
 # SEEDS boots from SEED on; TIMES=100 wants each of them the same so often; CONFORM=1 checks events.
 SEEDS ?= 20
@@ -445,6 +453,20 @@ lint: $(OFFSETS)                                ## warnings of gcc, clang and cp
 	$(Q)cppcheck --quiet --std=c11 --max-configs=1 --enable=warning,portability --inline-suppr \
 		--cppcheck-build-dir=$(BUILD)/cppcheck \
 		--suppressions-list=tools/cppcheck.txt --error-exitcode=1 -I. $(C_SOURCES)
+
+# A file is looked at again when it has changed.  In mm/slab.c it does not know that a cache with an
+# empty slab has a last one.
+analyze: $(C_SOURCES:%=$(BUILD)/analyzed/%.ok)  ## gcc's static analyzer, warnings as errors
+
+$(BUILD)/analyzed/mm/slab.c.ok: private ANALYZER := -Wno-analyzer-null-dereference
+
+$(BUILD)/analyzed/%.c.ok: %.c $(BUILD)/.flags | $(BUILD)/.tools
+	$(call say,LINT,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -fanalyzer $(ANALYZER) -MMD -MP -MT $@ -MF $@.d -c -o /dev/null $<
+	$(Q)touch $@
+
+-include $(C_SOURCES:%=$(BUILD)/analyzed/%.ok.d)
 
 # --- measuring --------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@
 #include "mm/slab.h"
 
 static int table_grow(struct fdtable *table, uint32_t fd) REQUIRES(table->lock);
+static uint32_t lowest_find(struct fdtable *table, uint32_t from) REQUIRES(table->lock);
 static void slot_set(struct fdtable *table, uint32_t fd, struct file *file, bool close_on_exec)
 	REQUIRES(table->lock);
 static struct file *slot_take(struct fdtable *table, uint32_t fd) REQUIRES(table->lock);
@@ -280,18 +281,35 @@ struct file *fdtable_file(struct fdtable *table, int fd)
 	return file;
 }
 
+static uint32_t lowest_find(struct fdtable *table, uint32_t from)
+{
+	uint32_t fd = MAX(from, table->lowest_free);
+
+	while (fd < table->end && table->files[fd])
+		fd++;
+	if (from <= table->lowest_free)
+		table->lowest_free = fd;
+	return fd;
+}
+
+int fdtable_make_room(struct fdtable *table)
+{
+	uint32_t limit = fd_limit();
+
+	spin_lock(&table->lock);
+	uint32_t fd = lowest_find(table, 0);
+	int err = fd < limit ? table_grow(table, fd) : -EMFILE;
+	spin_unlock(&table->lock);
+	return err;
+}
+
 int fdtable_install(struct fdtable *table, struct file *file, int from, bool close_on_exec)
 {
 	uint32_t limit = fd_limit();
 
 	assert(from >= 0);
 	spin_lock(&table->lock);
-	uint32_t fd = MAX((uint32_t)from, table->lowest_free);
-
-	while (fd < table->end && table->files[fd])
-		fd++;
-	if ((uint32_t)from <= table->lowest_free)
-		table->lowest_free = fd;
+	uint32_t fd = lowest_find(table, (uint32_t)from);
 	int err = fd < limit ? table_grow(table, fd) : -EMFILE;
 
 	if (!err)

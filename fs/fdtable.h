@@ -56,6 +56,9 @@ MUST_CHECK int fdtable_prepare_exec(void);
 
 /* On any table: what the calls below do on the running task's. */
 struct file *fdtable_file(struct fdtable *table, int fd);       /* O_PATH files too */
+/* Is there room for one more descriptor?  0, -EMFILE, -ENOMEM.  To be asked before a file is made
+ * or cut; another thread may still take the last place. */
+int fdtable_make_room(struct fdtable *table);
 int fdtable_install(struct fdtable *table, struct file *file, int from, bool close_on_exec);
 int fdtable_install_at(struct fdtable *table, struct file *file, int fd, bool close_on_exec);
 int fdtable_close(struct fdtable *table, int fd);

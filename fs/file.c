@@ -28,14 +28,15 @@ static uint64_t files_alive;            /* atomic */
 /* An O_PATH file can do nothing but be a place. */
 static const struct file_ops place_file_ops;
 
-static int open_or_create(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
-			  struct file **out);
-static int open_found(const struct path *path, uint32_t flags, bool is_new, struct file **out);
+static int open_into(struct file *file, const struct path *start, const char *name,
+		     uint32_t flags, uint32_t mode);
+static int open_or_create(struct file *file, const struct path *start, const char *name,
+			  uint32_t flags, uint32_t mode);
+static int open_found(struct file *file, const struct path *path, uint32_t flags, bool is_new);
 static int open_check(const struct path *path, uint32_t flags, bool is_new);
 static int open_check_kind(const struct inode *inode, uint32_t flags);
 static int open_finish(struct file *file, uint32_t flags);
 static const struct file_ops *open_ops(struct inode *inode, uint32_t flags);
-static void file_free(struct file *file);
 
 /* ---- lives ---- */
 
@@ -50,13 +51,24 @@ uint64_t files_count(void)
 	return atomic_load_relaxed(&files_alive);
 }
 
-struct file *file_create(struct inode *inode, const struct path *path, const struct file_ops *ops,
-			 uint32_t flags)
+static struct file *file_alloc(void)
 {
 	struct file *file = slab_alloc_zeroed(&file_cache);
 
-	if (!file)
-		return NULL;
+	if (file)
+		atomic_inc(&files_alive);
+	return file;
+}
+
+static void file_free(struct file *file)
+{
+	slab_free(&file_cache, file);
+	atomic_dec(&files_alive);
+}
+
+static void file_attach(struct file *file, struct inode *inode, const struct path *path,
+			const struct file_ops *ops, uint32_t flags)
+{
 	file->refs = 1;
 	file->flags = flags;
 	mutex_init(&file->position_lock, RANK_FILE);
@@ -67,7 +79,22 @@ struct file *file_create(struct inode *inode, const struct path *path, const str
 		file->path = *path;
 		path_get(path);
 	}
-	atomic_inc(&files_alive);
+}
+
+static void file_detach(struct file *file)
+{
+	lock_release_owner(file->inode, file);
+	inode_put(file->inode);
+	path_put(&file->path);
+}
+
+struct file *file_create(struct inode *inode, const struct path *path, const struct file_ops *ops,
+			 uint32_t flags)
+{
+	struct file *file = file_alloc();
+
+	if (file)
+		file_attach(file, inode, path, ops, flags);
 	return file;
 }
 
@@ -75,16 +102,8 @@ void file_release(struct file *file)
 {
 	if (file->ops->release)
 		file->ops->release(file);
+	file_detach(file);
 	file_free(file);
-}
-
-static void file_free(struct file *file)
-{
-	lock_release_owner(file->inode, file);
-	inode_put(file->inode);
-	path_put(&file->path);
-	slab_free(&file_cache, file);
-	atomic_dec(&files_alive);
 }
 
 int file_place(struct file *file, struct path *out)
@@ -101,29 +120,54 @@ int file_place(struct file *file, struct path *out)
 int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
 	      struct file **out)
 {
-	struct path path;
-
 	if ((flags & O_TMPFILE) == O_TMPFILE)
 		return -EOPNOTSUPP;
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
 	if ((flags & O_ACCMODE) == O_ACCMODE || ((flags & O_CREAT) && (flags & O_DIRECTORY)))
 		return -EINVAL;
-	if (flags & O_CREAT)
-		return open_or_create(start, name, flags, mode, out);
+	struct file *file = file_alloc();       /* first: a name made in vain would remain */
 
+	if (!file)
+		return -ENOMEM;
+	int err = open_into(file, start, name, flags, mode);
+
+	if (err)
+		file_free(file);
+	else
+		*out = file;
+	return err;
+}
+
+static int open_into(struct file *file, const struct path *start, const char *name,
+		     uint32_t flags, uint32_t mode)
+{
+	struct path path;
+
+	if (flags & O_CREAT)
+		return open_or_create(file, start, name, flags, mode);
 	int err = path_walk(start, name, flags & O_NOFOLLOW ? 0 : PATH_FOLLOW, &path);
 
 	if (err)
 		return err;
-	err = open_found(&path, flags, false, out);
+	err = open_found(file, &path, flags, false);
 	path_put(&path);
 	return err;
 }
 
 int file_open_path(const struct path *path, uint32_t flags, struct file **out)
 {
-	return open_found(path, flags, false, out);
+	struct file *file = file_alloc();
+
+	if (!file)
+		return -ENOMEM;
+	int err = open_found(file, path, flags, false);
+
+	if (err)
+		file_free(file);
+	else
+		*out = file;
+	return err;
 }
 
 /* A walk that may have to go on behind a symbolic link to a file that does not exist yet. */
@@ -140,8 +184,8 @@ static int creation_once(struct creation *creation);
 static int creation_follow(struct creation *creation, const struct path *dir, const char *last,
 			   size_t len);
 
-static int open_or_create(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
-			  struct file **out)
+static int open_or_create(struct file *file, const struct path *start, const char *name,
+			  uint32_t flags, uint32_t mode)
 {
 	struct creation creation = {
 		.at = *start, .name = name, .flags = flags,
@@ -153,7 +197,7 @@ static int open_or_create(const struct path *start, const char *name, uint32_t f
 	for (int i = 0; err == -EAGAIN && i <= SYMLINKS_MAX; i++)
 		err = creation_once(&creation);
 	if (!err) {
-		err = open_found(&creation.found, flags, creation.is_new, out);
+		err = open_found(file, &creation.found, flags, creation.is_new);
 		path_put(&creation.found);
 	}
 	path_put(&creation.at);
@@ -220,7 +264,7 @@ static int creation_follow(struct creation *creation, const struct path *dir, co
 	return -EAGAIN;
 }
 
-static int open_found(const struct path *path, uint32_t flags, bool is_new, struct file **out)
+static int open_found(struct file *file, const struct path *path, uint32_t flags, bool is_new)
 {
 	struct inode *inode = path_inode(path);
 	int err = open_check(path, flags, is_new);
@@ -231,17 +275,11 @@ static int open_found(const struct path *path, uint32_t flags, bool is_new, stru
 
 	if (!ops)
 		return -ENXIO;
-	struct file *file = file_create(inode, path, ops, flags & (KEPT_FLAGS | O_NOCTTY));
-
-	if (!file)
-		return -ENOMEM;
+	file_attach(file, inode, path, ops, flags & (KEPT_FLAGS | O_NOCTTY));
 	err = open_finish(file, is_new ? flags & ~(uint32_t)O_TRUNC : flags);
-	if (err) {
-		file_free(file);
-		return err;
-	}
-	*out = file;
-	return 0;
+	if (err)
+		file_detach(file);
+	return err;
 }
 
 static int open_check(const struct path *path, uint32_t flags, bool is_new)

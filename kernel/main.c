@@ -102,6 +102,7 @@ static void cpu_start(void)
 	idt_load();
 	cpu_setup(&boot_cpu);
 	entropy_start();
+	boot_cpu.canary = entropy_u64() << 8;   /* a zero byte first: strings end there */
 	log_info("CPU: %s%s%s%s%s", cpu_features.model_name, cpu_features.smep ? ", SMEP" : "",
 		 cpu_features.smap ? ", SMAP" : "", cpu_features.umip ? ", UMIP" : "",
 		 cpu_features.xsave ? ", XSAVE" : "");
@@ -184,8 +185,26 @@ static void files_and_processes_start(void)
 		log_err("the initramfs is damaged; what could be read of it is there");
 }
 
+static void cpu_check(void *unused)
+{
+	const char *missing = cpu_unprotected_by();
+
+	if (missing)
+		panic("CPU %u runs without %s", this_cpu()->id, missing);
+}
+
+/* Before the first program: does all that shall keep programs out do so? */
+static void protection_check(void)
+{
+	smp_call_on(cpu_online_mask(), cpu_check, NULL);
+	if (paging_check_hardening() > 0)
+		panic("pages of the kernel have rights that they must not have");
+	log_info("protected: no page of the kernel is open, or writable and executable");
+}
+
 static void work(void *unused)
 {
+	protection_check();
 	files_and_processes_start();
 	if (options.selftest)
 		selftest_and_leave(NULL);

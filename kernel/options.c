@@ -148,6 +148,15 @@ static int set_selftest(const char *value)
 	return 0;
 }
 
+static int set_fail(const char *value)
+{
+	const char *rest;
+
+	if (!value || number_parse(value, &options.fail_turns, &rest))
+		return -EINVAL;
+	return *rest == ':' ? number_parse(rest + 1, &options.fail_from, NULL) : 0;
+}
+
 static int set_mem(const char *value)
 {
 	return number_set(value, UINT64_MAX, &options.mem_bytes);
@@ -264,6 +273,7 @@ static const struct option known[] = {
 	{ "trace_records", set_trace_records },
 	{ "audit", set_audit },
 	{ "selftest", set_selftest },
+	{ "fail", set_fail },
 	{ "mem", set_mem },
 	{ "loglevel", set_loglevel },
 	{ "quiet", set_quiet },

@@ -32,6 +32,9 @@ struct options {
 	uint32_t trace_records;         /* trace_records=N: each CPU keeps its last N events */
 	bool audit_each;  /* audit=each: recount after every system call that may change memory */
 	const char *selftest;           /* selftest[=glob]: run kernel tests, then leave QEMU */
+	/* fail=TURNS[:FROM]: of what each kernel test asks for, so much fails, from there on, each
+	 * in a run of its own; see kernel/ktest.h */
+	uint64_t fail_turns, fail_from;
 	uint64_t mem_bytes;             /* mem=N[KMG]: use no more RAM than this; 0: all */
 	/* transparent_hugepage=always|madvise|never; NULL: as it is in mm/huge_mode.c */
 	const char *transparent_hugepage;

@@ -138,3 +138,13 @@ void backtrace_print(virt_t frame_pointer, virt_t instruction)
 		frame_pointer = (virt_t)frame->caller;
 	}
 }
+
+#ifndef COWBELL_SAN
+void __stack_chk_fail(void);
+
+/* The compiler's call, where a function finds another canary than it left. */
+void __stack_chk_fail(void)
+{
+	panic("canary: the stack of the function that ends here was overwritten");
+}
+#endif

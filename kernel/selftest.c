@@ -21,7 +21,11 @@ static const char *check_after(void);
 
 int selftest_run(const char *globs)
 {
-	return ktest_run(globs, check_after, note_before);
+	static const struct ktest_frame frame = { note_before, check_after };
+
+	if (options.fail_turns == 0)
+		return ktest_run(globs, &frame);
+	return ktest_run_failing(globs, &frame, options.fail_turns, options.fail_from);
 }
 
 void selftest_and_leave(void *unused)

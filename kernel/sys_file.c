@@ -29,7 +29,9 @@ static long open_at(int dirfd, virt_t name, uint32_t flags, uint32_t mode)
 
 	if (err)
 		return err;
-	err = file_open(&at.start, at.text, flags | O_LARGEFILE, mode, &file);
+	err = fdtable_make_room(current->files);
+	if (!err)
+		err = file_open(&at.start, at.text, flags | O_LARGEFILE, mode, &file);
 	at_name_put(&at);
 	if (err)
 		return err;

@@ -21,7 +21,7 @@ enum {
 enum {
 	CR4_PAE = 1 << 5, CR4_MACHINE_CHECK = 1 << 6, CR4_GLOBAL_PAGES = 1 << 7,
 	CR4_FXSAVE = 1 << 9, CR4_SIMD_EXCEPTIONS = 1 << 10, CR4_UMIP = 1 << 11,
-	CR4_XSAVE = 1 << 18, CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21,
+	CR4_FSGSBASE = 1 << 16, CR4_XSAVE = 1 << 18, CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21,
 };
 
 enum { EFER_SYSCALL = 1 << 0, EFER_NX = 1 << 11 };
@@ -82,6 +82,24 @@ void cpu_set_area(struct cpu *cpu)
 	wrmsr(MSR_GS_BASE, (virt_t)cpu);
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
 	wrmsr(MSR_FS_BASE, 0);
+}
+
+const char *cpu_unprotected_by(void)
+{
+	const struct cpu_features *f = &cpu_features;
+	uint64_t cr4 = read_cr4();
+
+	if (!(read_cr0() & CR0_WRITE_PROTECT))
+		return "WP";
+	if (!(rdmsr(MSR_EFER) & EFER_NX))
+		return "NX";
+	if (f->smep && !(cr4 & CR4_SMEP))
+		return "SMEP";
+	if (f->smap && !(cr4 & CR4_SMAP))
+		return "SMAP";
+	if (f->umip && !(cr4 & CR4_UMIP))
+		return "UMIP";
+	return cr4 & CR4_FSGSBASE ? "FSGSBASE off" : NULL;
 }
 
 static void detect_identity(void)

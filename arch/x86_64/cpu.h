@@ -22,9 +22,7 @@ struct cpu {
 	struct task *task;              /* [own] the running one; read it as `current` */
 	virt_t kernel_stack;            /* [own] top of the running task's kernel stack */
 	virt_t user_stack;              /* [own] scratch for the system-call door */
-#ifdef COWBELL_SAN
-	uint64_t canary;                /* [own] the running task's, at %gs:32 */
-#endif
+	uint64_t canary;                /* [own] at %gs:32; the running task's with SAN=1 */
 	uint32_t id;                    /* 0 is the boot CPU; dense */
 	uint32_t apic_id;
 	uint32_t preempt_depth;         /* [own] preemption is off while above zero */
@@ -108,6 +106,9 @@ extern struct cpu boot_cpu;
  * tables (paging_start) are loaded or about to be.
  */
 void cpu_setup(struct cpu *cpu);
+
+/* The first protection that this CPU could have and has not: "WP", "SMEP", ...; NULL: none. */
+const char *cpu_unprotected_by(void);
 
 /* Make `cpu` this CPU's area: this_cpu() works from here on. */
 void cpu_set_area(struct cpu *cpu);

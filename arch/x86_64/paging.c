@@ -63,7 +63,7 @@ static int largest_level(virt_t virt, phys_t phys, uint64_t len);
 static pte_t *slot_make(virt_t addr, int level);
 static pte_t *slot_find(virt_t addr, int level);
 static unsigned table_check(const pte_t *table, int level, virt_t base, uint64_t rights);
-static unsigned leaf_check(virt_t addr, uint64_t rights);
+static unsigned leaf_check(virt_t addr, phys_t phys, uint64_t span, uint64_t rights);
 static int shadow_map(virt_t virt, uint64_t len);
 static void shadow_prepare(void);
 
@@ -371,19 +371,27 @@ static unsigned table_check(const pte_t *table, int level, virt_t base, uint64_t
 		if (level == PTE_LEVELS && i >= KERNEL_SLOT)
 			addr |= 0xffffull << 48;
 		if (is_leaf(table[i], level))
-			wrong += leaf_check(addr, below);
+			wrong += leaf_check(addr, pte_phys(table[i]), pte_span(level), below);
 		else
 			wrong += table_check(table_at(pte_phys(table[i])), level - 1, addr, below);
 	}
 	return wrong;
 }
 
-static unsigned leaf_check(virt_t addr, uint64_t rights)
+/* Do [phys, phys + span) and the image's text and constants meet? */
+static bool is_constant(phys_t phys, uint64_t span)
+{
+	return phys < virt_to_phys(data_start) && phys + span > virt_to_phys(text_start);
+}
+
+static unsigned leaf_check(virt_t addr, phys_t phys, uint64_t span, uint64_t rights)
 {
 	const char *why = NULL;
 
 	if ((rights & (PTE_WRITE | PTE_NX)) == PTE_WRITE)
 		why = "writable and executable";
+	else if (rights & PTE_WRITE && is_constant(phys, span))
+		why = "text or constants, and writable";
 	else if (rights & PTE_USER)
 		why = "open to programs";
 	else if (addr < DIRECT_MAP)

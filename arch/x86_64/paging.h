@@ -46,8 +46,8 @@ phys_t paging_drop_window_table(virt_t addr);
 void paging_fill_kernel_half(pte_t *root);
 void paging_clear_kernel_half(pte_t *root);
 
-/* Walk the kernel's tables; print and count pages that are writable and executable, or reachable by
- * programs.  0 when all is well. */
+/* Walk the kernel's tables; print and count pages that are writable and executable, reachable by
+ * programs, or text or constants that may be written by any of their names.  0 when all is well. */
 unsigned paging_check_hardening(void);
 
 /* How many table pages came from the allocator so far: kernel memory that nobody else counts. */

@@ -162,6 +162,7 @@ static struct cpu *cpu_prepare(uint32_t apic_id)
 		cpu = &memory->cpu;
 		cpu->self = cpu;
 		cpu->id = cpu_count;
+		cpu->canary = boot_cpu.canary;
 		cpu->arch = &memory->arch;
 		if (!sched_create_idle(cpu))
 			return NULL;

@@ -3,7 +3,9 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
+import tempfile
 import threading
 
 from .settings import BUILD, ROOT
@@ -42,6 +44,36 @@ def without_tests(image):
     if status != 0:
         raise RuntimeError(output)
     return image.parent / "no-tests" / image.name
+
+
+# --- again, elsewhere, later --------------------------------------------------------------------
+
+def jobs(settings):
+    if settings.wants("build", "same_bytes_elsewhere") and not settings.san and not settings.is_counting:
+        yield "build/same_bytes_elsewhere", lambda report: report.result(
+            "build/same_bytes_elsewhere", same_bytes_elsewhere())
+
+
+def same_bytes_elsewhere():
+    """A copy of the tree in a folder of another name: is the kernel made of it the same?  But for what
+    debuggers read: that says where the sources are."""
+    with tempfile.TemporaryDirectory(prefix="cowbell-elsewhere-") as folder:
+        tree = pathlib.Path(folder) / "of-another-name"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "build", "__pycache__"))
+        status, output = make("-C", str(tree), "all")
+        if status != 0:
+            return output.splitlines()[-20:]
+        here, there = (stripped(root / "build/cowbell.elf", pathlib.Path(folder) / name)
+                       for root, name in ((ROOT, "here"), (tree, "there")))
+    if here == there:
+        return [f"it knows its path: {path}" for path in (str(ROOT), folder) if path.encode() in here]
+    first = next((i for i, (a, b) in enumerate(zip(here, there)) if a != b), min(len(here), len(there)))
+    return [f"{len(here)} and {len(there)} bytes, which differ from {first:#x} on"]
+
+
+def stripped(image, into):
+    subprocess.run(["objcopy", "--strip-all", str(image), str(into)], check=True)
+    return into.read_bytes()
 
 
 def initramfs(name, manifest, *, compress=False, busybox=False):

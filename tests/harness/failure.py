@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Systematic failure: of all that a test asks the kernel for, everything fails once.
 
+Tests inside the kernel (kernel/ktest.c) repeat themselves: fail=TURNS:FROM on the command line.
 tests/user/init/failures.c runs the programs, one boot for each, under icount: a turn that finds
 something finds it again.  A machine that panics is started again behind the turn it died of.  What
 the kernel says of its sites is compared with what the image has (sites.py)."""
@@ -9,7 +10,7 @@ import collections
 import os
 import re
 
-from . import build, coverage
+from . import build, coverage, tap
 from .qemu import IMAGE, Machine
 from .settings import BUILD, ROOT
 from .sites import Sites, parse
@@ -26,7 +27,19 @@ PANICS_MAX = 20                         # of one program: more say nothing new
 LEFT_OUT = {"fail_nth", "cow_footprint", "cow_oom", "cow_scale", "dirty_cow", "mm_oom",
             "names_stress", "threads_many"}
 
+# These make reports of their own (SAN=...), or arm fault points.
+MODULES_LEFT_OUT = {"san", "race"}
+
 GATE = "cow_basic"
+GATE_MODULE, GATE_TURNS = "cow", 5
+EACH = 10 ** 9                          # turns: all there are
+
+
+class Module:
+    """Tests inside the kernel that have the first part of their names in common."""
+
+    def __init__(self, module, tests):
+        self.name, self.tests = f"kernel/{module}", tests
 
 
 class Finding:
@@ -49,12 +62,23 @@ def programs():
     return [program for program in found if program.name not in LEFT_OUT]
 
 
+def modules():
+    found = collections.defaultdict(list)
+    for source in sorted((ROOT / "tests/kernel").glob("*.c")):
+        for module, name in re.findall(r"^KTEST\((\w+), (\w+)\)", source.read_text(), re.MULTILINE):
+            if module not in MODULES_LEFT_OUT:
+                found[module].append(f"{module}.{name}")
+    return [Module(module, tests) for module, tests in sorted(found.items())]
+
+
 # --- in the gate --------------------------------------------------------------------------------
 
 def jobs(settings):
     """A bounded part of what tools/failures does: each site's first turn in the tests of copy-on-write."""
     if settings.wants("failure", GATE):
         yield f"failure/{GATE}", run
+    if settings.wants("failure", "kernel_tests"):
+        yield "failure/kernel_tests", run_kernel_tests
     if settings.wants("failure", "unreached_sites"):
         yield "failure/unreached_sites", lambda report: report.result(
             "failure/unreached_sites", unknown(Sites(IMAGE)))
@@ -67,6 +91,16 @@ def run(report):
     if tally.runs < 100 or tally.failed < 30:
         problems.append(f"only {tally.runs} runs and {tally.failed} sites")
     report.result(f"failure/{GATE}", problems)
+
+
+def run_kernel_tests(report):
+    tests = next(module.tests for module in modules() if module.name == f"kernel/{GATE_MODULE}")
+    tally = kernel_tests(tests, GATE_TURNS)
+    report.note(f"{tally.runs} runs")
+    problems = [line for finding in tally.findings for line in finding.lines_with_replay(1)]
+    if tally.runs < len(tests) * GATE_TURNS:
+        problems.append(f"only {tally.runs} runs of {len(tests)} tests")
+    report.result("failure/kernel_tests", problems)
 
 
 # --- boots --------------------------------------------------------------------------------------
@@ -95,8 +129,50 @@ def one_program(name, tests=("*",), limit=None, doubles=0, seed=1):
     return total
 
 
+def boot_kernel_tests(tests, turns, first, level=0):
+    words = ["console=ttyS0", "panic=-1", f"loglevel={level}", f"selftest={','.join(tests)}",
+             f"fail={turns}:{first}"]
+    with Machine(words, smp=2, memory=MEMORY, image=IMAGE, extra=EXACT) as machine:
+        return machine.run(BOOT_SECONDS)
+
+
+def kernel_tests(tests, limit=None):
+    """Tally of all failures of some tests inside the kernel.  After a panic, the test that it was in
+    goes on behind that turn, in a boot of its own."""
+    total, pending = NOTHING, [(tests, 0)]
+    while pending and len(total.findings) < PANICS_MAX:
+        tests, first = pending.pop()
+        outcome = boot_kernel_tests(tests, EACH if limit is None else max(1, limit), first)
+        tally, dead = read_kernel_tests(outcome)
+        total = add(total, tally)
+        if dead:
+            test, turn = dead
+            done = {result.name for result in tap.parse(outcome.lines)[1]} | {test}
+            pending += [([test], turn + 1), ([t for t in tests if t not in done], 0)]
+            pending = [(tests, first) for tests, first in pending if tests]
+    return total
+
+
+def read_kernel_tests(outcome):
+    """(tally, (test, turn) that the machine died in or None)"""
+    runs = re.findall(r"^# run (\S+) (\d+)$", "\n".join(outcome.lines), re.MULTILINE)
+    findings, test, turn = [], "?", "0"
+    for line in outcome.lines:
+        if match := re.match(r"# run (\S+) (\d+)$", line):
+            test, turn = match.groups()
+        elif match := re.match(r"# request \d+, of 0x[0-9a-f]+, failed: .*", line):
+            findings.append(Finding(f"kernel/{test}", turn, [match[0], *outcome.symbols.explain(match[0])]))
+    if outcome.kind in ("tests passed", "tests failed"):
+        return Tally(len(runs), 0, findings, {}), None
+    findings.append(Finding(f"kernel/{test}", turn, outcome.diagnosis()))
+    return Tally(len(runs), int(outcome.kind == "hang"), findings, {}), (test, int(turn))
+
+
 def replay(only, seed):
     """What the console says of one run."""
+    if match := re.match(r"kernel/(\S+):(\d+)$", only):
+        outcome = boot_kernel_tests([match[1]], EACH, int(match[2]), level=8)
+        return "\n".join(outcome.lines + outcome.symbols.explain("\n".join(outcome.lines)))
     name = only.split(".")[0]
     outcome = boot(name, [], [f"seed={seed}", f"SEED={seed}", f"ONLY={only}"])
     lines = [line for line in outcome.lines if not line.startswith("faults: ")]

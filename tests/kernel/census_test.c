@@ -169,11 +169,10 @@ KTEST(census, sum_over_frames_is_sum_over_spaces)
 
 KTEST(census, frames_of_two_files_count_once)
 {
-	struct object *object = object_create(0, false), *snapshot = NULL;
+	struct object *object = OBTAIN(object_create(0, false)), *snapshot = NULL;
 	struct census_totals before, after;
 	uint8_t byte = 1;
 
-	assert(object);
 	EXPECT_EQ(census_totals(&before), 0);
 	for (uint64_t page = 0; page < 20; page++)
 		EXPECT_EQ(object_write(object, page * PAGE_SIZE, buffer_kernel(&byte), 1), 1);
@@ -188,13 +187,12 @@ KTEST(census, frames_of_two_files_count_once)
 
 KTEST(census, mapped_files_are_those_in_a_space)
 {
-	struct object *object = object_create(0, false);
+	struct object *object = OBTAIN(object_create(0, false));
 	struct space *space = test_space(1);
 	struct census_totals before, after;
 	uint8_t byte = 1;
 	virt_t at = 0;
 
-	assert(object);
 	for (uint64_t page = 0; page < 20; page++)
 		EXPECT_EQ(object_write(object, page * PAGE_SIZE, buffer_kernel(&byte), 1), 1);
 	struct map_request request = {

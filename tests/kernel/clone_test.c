@@ -29,9 +29,8 @@ static uint8_t mark(uint64_t page)
 
 static struct object *object_of(uint64_t pages)
 {
-	struct object *object = object_create(0, false);
+	struct object *object = OBTAIN(object_create(0, false));
 
-	assert(object);
 	for (uint64_t page = 0; page < pages; page++)
 		put_byte(object, page, mark(page));
 	EXPECT_EQ(object_resize(object, pages * PAGE_SIZE), 0);
@@ -164,7 +163,7 @@ static void graft(struct object *to, struct object *from, struct graft graft)
 
 KTEST(clone, aligned_parts_share_tables)
 {
-	struct object *from = object_of(2048), *to = object_create(0, false);
+	struct object *from = object_of(2048), *to = OBTAIN(object_create(0, false));
 	uint64_t free;
 
 	graft(to, from, (struct graft){ .from_page = 512, .to_page = 1024, .pages = 1024 });
@@ -199,7 +198,7 @@ KTEST(clone, parts_that_fit_nowhere_share_pages)
 
 KTEST(clone, holes_are_shared_as_holes)
 {
-	struct object *from = object_create(0, false), *to = object_of(20);
+	struct object *from = OBTAIN(object_create(0, false)), *to = object_of(20);
 
 	put_byte(from, 0, 'a');
 	put_byte(from, 1ull << 20, 'z');
@@ -258,7 +257,8 @@ KTEST(clone, private_copies_stay_when_a_hole_is_punched)
 KTEST(clone, adopted_pages_show_in_mappings)
 {
 	struct space *space = test_space(1);
-	struct object *object = object_of(10), *other = object_create(10 * PAGE_SIZE, false);
+	struct object *object = object_of(10);
+	struct object *other = OBTAIN(object_create(10 * PAGE_SIZE, false));
 	virt_t shared = map_object(space, other, MAP_SHARED);
 	virt_t private = map_object(space, other, MAP_PRIVATE);
 

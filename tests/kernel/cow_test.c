@@ -186,7 +186,7 @@ KTEST(cow, unmapping_a_part_of_a_shared_table_keeps_the_neighbours)
 
 KTEST(cow, shared_memory_is_not_copied)
 {
-	struct space *parent = space_create();
+	struct space *parent = OBTAIN(space_create());
 	space_layout(parent, 0);
 	struct map_request request = {
 		.addr = TEST_BASE, .len = 2 * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
@@ -207,10 +207,10 @@ KTEST(cow, shared_memory_is_not_copied)
 
 KTEST(cow, private_mapping_of_an_object_leaves_it_alone)
 {
-	struct object *object = object_create(PAGE_SIZE, false);
+	struct object *object = OBTAIN(object_create(PAGE_SIZE, false));
 	char text[] = "file";
 	EXPECT_EQ(object_write(object, 0, (struct object_io){ .kernel = text }, 4), 4);
-	struct space *space = space_create();
+	struct space *space = OBTAIN(space_create());
 	space_layout(space, 0);
 	struct map_request request = {
 		.addr = TEST_BASE, .len = 2 * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
@@ -230,8 +230,8 @@ KTEST(cow, private_mapping_of_an_object_leaves_it_alone)
 
 KTEST(cow, truncation_takes_views_away_everywhere)
 {
-	struct object *object = object_create(2 * PAGE_SIZE, false);
-	struct space *space = space_create();
+	struct object *object = OBTAIN(object_create(2 * PAGE_SIZE, false));
+	struct space *space = OBTAIN(space_create());
 	space_layout(space, 0);
 	struct map_request request = {
 		.addr = TEST_BASE, .len = 2 * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
@@ -306,7 +306,7 @@ KTEST(cow, fork_under_root_shares_one_entry)
 
 KTEST(cow, stack_grows_within_its_limit_only)
 {
-	struct space *space = space_create();
+	struct space *space = OBTAIN(space_create());
 	space_layout(space, 0);
 	space->stack_limit = 64 * PAGE_SIZE;
 	struct map_request request = {

@@ -12,7 +12,7 @@ static struct file *some_file(void)
 	struct file *file = NULL;
 
 	mount_root_path(&root);
-	EXPECT_EQ(file_open(&root, "ktest", O_RDWR | O_CREAT | O_EXCL, 0600, &file), 0);
+	EXPECT_EQ(file_open(&root, "ktest", O_RDWR | O_CREAT, 0600, &file), 0);
 	EXPECT_EQ(path_unlink(&root, "ktest", false), 0);
 	path_put(&root);
 	return file;
@@ -30,7 +30,7 @@ static int install(struct fdtable *table, struct file *file, int from)
 
 KTEST(fdtable, lowest_free_descriptor_is_taken)
 {
-	struct fdtable *table = fdtable_create();
+	struct fdtable *table = OBTAIN(fdtable_create());
 	struct file *file = some_file();
 
 	for (int i = 0; i < 5; i++)
@@ -50,7 +50,7 @@ KTEST(fdtable, lowest_free_descriptor_is_taken)
 
 KTEST(fdtable, table_grows_and_keeps_what_it_has)
 {
-	struct fdtable *table = fdtable_create();
+	struct fdtable *table = OBTAIN(fdtable_create());
 	struct file *file = some_file();
 
 	EXPECT_EQ(install(table, file, 0), 0);
@@ -69,12 +69,12 @@ KTEST(fdtable, table_grows_and_keeps_what_it_has)
 
 KTEST(fdtable, copy_shares_files_but_not_descriptors)
 {
-	struct fdtable *table = fdtable_create();
+	struct fdtable *table = OBTAIN(fdtable_create());
 	struct file *file = some_file();
 
 	EXPECT_EQ(install(table, file, 0), 0);
 	EXPECT_EQ(install(table, file, 40), 40);
-	struct fdtable *copy = fdtable_copy(table);
+	struct fdtable *copy = OBTAIN(fdtable_copy(table));
 
 	EXPECT_EQ(file->refs, 5);
 	EXPECT_EQ(fdtable_close(table, 0), 0);
@@ -91,7 +91,7 @@ KTEST(fdtable, copy_shares_files_but_not_descriptors)
 
 KTEST(fdtable, exec_closes_what_is_marked)
 {
-	struct fdtable *table = fdtable_create();
+	struct fdtable *table = OBTAIN(fdtable_create());
 	struct file *file = some_file();
 
 	EXPECT_EQ(install(table, file, 0), 0);
@@ -108,7 +108,7 @@ KTEST(fdtable, exec_closes_what_is_marked)
 
 KTEST(fdtable, replacing_closes_the_old_one)
 {
-	struct fdtable *table = fdtable_create();
+	struct fdtable *table = OBTAIN(fdtable_create());
 	struct file *first = some_file(), *second = some_file();
 
 	EXPECT_EQ(install(table, first, 7), 7);

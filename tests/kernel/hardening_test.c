@@ -68,7 +68,7 @@ KTEST(hardening, the_direct_map_opens_no_way_around)
 
 KTEST(hardening, stacks_have_guards)
 {
-	virt_t stack = kstack_alloc();
+	virt_t stack = OBTAIN(kstack_alloc());
 	uint64_t span;
 
 	EXPECT(stack != 0);
@@ -78,6 +78,14 @@ KTEST(hardening, stacks_have_guards)
 	expect_rights((const char *)stack, (const char *)stack + KSTACK_SIZE, true, false);
 	kstack_free(stack);
 	kstacks_trim();
+}
+
+KTEST(hardening, each_cpu_has_a_canary)
+{
+	for (uint32_t id = 0; id < cpu_count; id++) {
+		EXPECT(cpus[id]->canary != 0);
+		EXPECT_EQ(cpus[id]->canary & 0xff, 0);
+	}
 }
 
 /* Nothing is mapped at the addresses that programs have. */

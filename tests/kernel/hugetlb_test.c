@@ -157,8 +157,7 @@ KTEST(hugetlb, surplus_pages_come_with_promises_and_go_with_them)
 
 	pfn_t one = hugetlb_take(LEVEL, true), two = hugetlb_take(LEVEL, true);
 	expect_counts(2, 0, 0, 1);
-	pfn_t three = hugetlb_take(LEVEL, false);       /* new: nobody was promised it */
-	EXPECT(three != FRAME_NONE);
+	pfn_t three = OBTAIN(hugetlb_take(LEVEL, false));      /* new: nobody was promised it */
 	expect_counts(3, 0, 0, 2);
 	EXPECT_EQ(hugetlb_take(LEVEL, false), FRAME_NONE);
 	hugetlb_give(three, LEVEL);

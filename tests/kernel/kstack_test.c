@@ -14,7 +14,7 @@ enum { STACKS = 40 };
 static void allocate(virt_t *stacks)
 {
 	for (unsigned i = 0; i < STACKS; i++) {
-		stacks[i] = kstack_alloc();
+		stacks[i] = OBTAIN(kstack_alloc());
 		EXPECT(stacks[i] != 0);
 	}
 }
@@ -59,7 +59,7 @@ KTEST(kstack, a_guard_page_lies_between_two_stacks)
 
 KTEST(kstack, a_freed_stack_is_the_next_one_given)
 {
-	virt_t stack = kstack_alloc();
+	virt_t stack = OBTAIN(kstack_alloc());
 
 	kstack_free(stack);
 	EXPECT_EQ(kstack_alloc(), stack);

@@ -6,6 +6,7 @@
 
 #include "kernel/ktest.h"
 #include "fs/names.h"
+#include "fs/tmpfs.h"
 
 struct fixture {
 	struct path root, dir;
@@ -23,4 +24,13 @@ static inline void fixture_end(struct fixture *at)
 	path_put(&at->dir);
 	EXPECT_EQ(path_unlink(&at->root, "ktest", true), 0);
 	path_put(&at->root);
+}
+
+/* A new tmpfs there.  (A mount that fails takes its file system with it.) */
+static inline int tmpfs_mount_on(const struct path *path)
+{
+	struct file_system *fs;
+	int err = tmpfs_create("tmpfs", 0755, &fs);
+
+	return err ? err : mount_add(path, fs, "test", 0);
 }

@@ -193,12 +193,10 @@ KTEST(path, name_that_does_not_fit_is_refused)
 /* A tmpfs at `name`. */
 static void mount_at(const struct fixture *at, const char *name)
 {
-	struct file_system *fs;
 	struct path path;
 
 	EXPECT_EQ(path_walk(&at->dir, name, 0, &path), 0);
-	EXPECT_EQ(tmpfs_create("tmpfs", 0755, &fs), 0);
-	EXPECT_EQ(mount_add(&path, fs, "test", 0), 0);
+	EXPECT_EQ(tmpfs_mount_on(&path), 0);
 	path_put(&path);
 }
 
@@ -332,14 +330,12 @@ KTEST(path, bind_shows_the_same_files)
 /* A bit of everything; what fails is passed over. */
 static void do_everything(const struct fixture *at)
 {
-	struct file_system *fs;
 	struct path path;
 	struct file *file;
 
 	path_create(&at->dir, "d", S_IFDIR | 0755, 0);
 	if (path_walk(&at->dir, "d", 0, &path) == 0) {
-		if (tmpfs_create("tmpfs", 0755, &fs) == 0)
-			mount_add(&path, fs, "test", 0);
+		tmpfs_mount_on(&path);
 		path_put(&path);
 	}
 	if (file_open(&at->dir, "f", O_RDWR | O_CREAT, 0600, &file) == 0) {

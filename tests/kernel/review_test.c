@@ -10,17 +10,16 @@
 /* The array grew by half, to more than kmalloc() has, long before the limit. */
 KTEST(review, ranges_grow_to_their_limit)
 {
-	struct vmas *vmas = vmas_create(0);
-	uint32_t count = 0;
+	struct vmas *vmas = OBTAIN(vmas_create(0));
 
-	assert(vmas);
-	for (; count < VMA_MAX && !vmas_own(&vmas, 1); count++)
+	for (uint32_t count = 0; count < VMA_MAX; count++) {
+		EXPECT_EQ(vmas_own(&vmas, 1), 0);
 		vmas_insert(vmas, &(struct vma){
 			.start = TEST_BASE + 2ull * count * PAGE_SIZE,
 			.end = TEST_BASE + (2ull * count + 1) * PAGE_SIZE,
 			.prot = PROT_READ,
 		});
-	EXPECT_EQ(count, VMA_MAX);
+	}
 	vmas_put(vmas);
 }
 
@@ -83,7 +82,7 @@ KTEST(review, tasks_end_while_others_are_stopped)
 KTEST(review, remap_does_not_wrap_the_offset)
 {
 	struct space *space = test_space(1);
-	struct object *object = object_create(PAGE_SIZE, false);
+	struct object *object = OBTAIN(object_create(PAGE_SIZE, false));
 	struct map_request request = {
 		.len = PAGE_SIZE, .prot = PROT_READ, .flags = MAP_SHARED,
 		.object = object, .offset = 0 - 2 * PAGE_SIZE,

@@ -19,8 +19,7 @@ enum { TEST_BASE = 0x20000000 };        /* 2 MiB aligned: starts a table */
 /* A space with `pages` pages of private anonymous memory at TEST_BASE. */
 static inline struct space *test_space(uint64_t pages)
 {
-	struct space *space = space_create();
-	assert(space);
+	struct space *space = OBTAIN(space_create());
 	space->is_exact = true;         /* the work is counted */
 	space_layout(space, 0);
 	struct map_request request = {

@@ -24,9 +24,8 @@
 /* A task that runs entry(argument) on the CPUs of `cpu_mask`, running now. */
 static inline struct task *test_task_start(uint64_t cpu_mask, void (*entry)(void *), void *argument)
 {
-	struct task *task = task_create(TEST_TASK, entry, argument);
+	struct task *task = OBTAIN(task_create(TEST_TASK, entry, argument));
 
-	assert(task);
 	task_set_allowed_cpus(task, cpu_mask);
 	task_wake(task);
 	return task;

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 TEST(limits_are_inherited)
@@ -44,6 +45,28 @@ TEST(files_end_at_their_limit)
 		opened++;
 	CHECK_EQ(errno, EMFILE);
 	CHECK(opened <= 7);
+}
+
+/* Nothing is made, and nothing cut, for an open file that cannot be had. */
+TEST(no_descriptor_no_new_file)
+{
+	struct rlimit limit = {.rlim_cur = 10, .rlim_max = 10};
+	char old[] = "/tmp/rlimits-XXXXXX", new[sizeof(old) + 4];
+	int fd = mkstemp(old);
+	struct stat status;
+
+	CHECK_EQ(write(fd, "text", 4), 4);
+	snprintf(new, sizeof(new), "%s-new", old);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	while (dup(0) >= 0)
+		;
+	CHECK_ERRNO(open(new, O_WRONLY | O_CREAT, 0600), EMFILE);
+	CHECK_ERRNO(open(old, O_WRONLY | O_TRUNC), EMFILE);
+	CHECK_ERRNO(open("/tmp/missing/file", O_RDONLY), EMFILE);
+	CHECK_ERRNO(stat(new, &status), ENOENT);
+	CHECK_EQ(stat(old, &status), 0);
+	CHECK_EQ(status.st_size, 4);
+	unlink(old);
 }
 
 TEST(stack_limit_is_sensible)
