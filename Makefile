@@ -105,8 +105,8 @@ FRAME_MAX := $(if $(SAN),4096,1024)
 # whatever knows the machine; all else, the tests too, for size: that is a quarter fewer bytes.  In test
 # builds with fault points nothing is: who asks for memory is known by where a call returns to, which
 # inline functions must not hide (kernel/hooks.h).
-FAST := arch/x86_64/% lib/string lib/elf \
-	$(addprefix mm/,ahead buddy buffer commit cursor detach fault frame huge hugetlb hugetlb_range \
+FAST := lib/string lib/elf $(addprefix arch/x86_64/,apic cpu fpu timer tlb trap usercopy) \
+	$(addprefix mm/,ahead buddy buffer commit cursor detach fault frame huge \
 		kstack mmap object protect slab space tree uaccess vma) \
 	$(addprefix kernel/,arguments clock deliver exec exit fork futex futex_queue loader mutex pid \
 		process reap sched sigframe signal signal_action spinlock sys_clone sys_io sys_limits \
@@ -472,9 +472,11 @@ $(BUILD)/analyzed/%.c.ok: %.c $(BUILD)/.flags | $(BUILD)/.tools
 
 # Which metrics (shell patterns), and which fork_share: make bench ONLY='fork_*,redis' SHARE=page
 ONLY  ?=
+HUGE  ?=
 SHARE ?= $(FORK_SHARE)
 
-bench_words = $(if $(ONLY),--only '$(ONLY)') $(if $(SHARE),--share $(SHARE))
+# HUGE=1: large pages without asking, as with transparent_hugepage=always.
+bench_words = $(if $(ONLY),--only '$(ONLY)') $(if $(SHARE),--share $(SHARE)) $(if $(HUGE),--huge)
 
 bench: all $(BENCH)                             ## costs in instructions, beside what was recorded and Linux
 	$(Q)tools/bench table $(bench_words)

@@ -32,20 +32,18 @@ static unsigned pages_wanted(const struct cursor *cursor, const struct vma *vma,
 static unsigned pages_fill(struct cursor *cursor, const struct vma *vma, unsigned wanted);
 static unsigned pages_own(struct cursor *cursor, const struct vma *vma, unsigned wanted);
 
-void ahead_continue(struct cursor *cursor, const struct vma *vma)
+void ahead_bring(struct cursor *cursor, const struct vma *vma, unsigned run)
 {
-	struct ahead *ahead = &cursor->space->ahead;
-	uint32_t run = MIN(READ_ONCE(ahead->run), AHEAD_PART * (uint32_t)AHEAD_MAX) + 1;
-	unsigned wanted = run >= AHEAD_PART ? pages_wanted(cursor, vma, run / AHEAD_PART) : 0;
-	unsigned done = 0;
+	struct space *space = cursor->space;
+	unsigned wanted = pages_wanted(cursor, vma, run / AHEAD_PART), done = 0;
 
 	if (wanted > 0)
 		done = pte_is_none(pte_load(cursor->slot + 1)) ? pages_fill(cursor, vma, wanted)
 							       : pages_own(cursor, vma, wanted);
 	if (done > 0)
-		work_add(&cursor->space->work, pages_ahead, done);
-	WRITE_ONCE(ahead->run, run + done);
-	WRITE_ONCE(ahead->next, cursor->addr + (1 + done) * PAGE_SIZE);
+		work_add(&space->work, pages_ahead, done);
+	run = MIN(run, (unsigned)AHEAD_PART * AHEAD_MAX) + done;
+	WRITE_ONCE(space->ahead, ahead_word(cursor->addr + (1 + done) * PAGE_SIZE, run));
 }
 
 /* In the same table, the same range, and without need. */

@@ -23,19 +23,29 @@
 
 enum { AHEAD_PART = 8, AHEAD_MAX = FAULT_AHEAD_MAX };
 
-/* At a run's end: the fault at the cursor continues it. */
-void ahead_continue(struct cursor *cursor, const struct vma *vma);
+/* What space->ahead says: the page whose fault would continue a run, and in the bits below how many
+ * pages the run has. */
+static inline uint64_t ahead_word(virt_t next, unsigned run)
+{
+	return next + run;
+}
+
+/* Bring what a run of so many pages, up to the cursor's, has deserved. */
+void ahead_bring(struct cursor *cursor, const struct vma *vma, unsigned run);
 
 /* The page at the cursor has just got a frame of the space's own, because it was written to; the
  * range is private. */
 static inline void ahead_note(struct cursor *cursor, const struct vma *vma)
 {
-	struct ahead *ahead = &cursor->space->ahead;
+	uint64_t *ahead = &cursor->space->ahead;
+	uint64_t run = READ_ONCE(*ahead) - cursor->addr;        /* or anything else */
 
-	if (unlikely(READ_ONCE(ahead->next) == cursor->addr)) {
-		ahead_continue(cursor, vma);
-		return;
+	if (likely(run >= AHEAD_PART - 1)) {
+		if (run < PAGE_SIZE) {
+			ahead_bring(cursor, vma, run + 1);
+			return;
+		}
+		run = 0;
 	}
-	WRITE_ONCE(ahead->next, cursor->addr + PAGE_SIZE);
-	WRITE_ONCE(ahead->run, 1);
+	WRITE_ONCE(*ahead, ahead_word(cursor->addr + PAGE_SIZE, run + 1));
 }

@@ -20,8 +20,8 @@
  *
  * Most faults are writes that find every table on the way their own: write_on_own_path is for
  * them.  All others go by fault_by_descent, which owns what is not, knows huge pages, and waits for
- * objects.  Both end in fault_leaf, which is compiled into each.  Between them write_of_object gets
- * a page from an object for a table that is the space's own.
+ * objects.  Between them write_of_object gets a page from an object for a table that is the
+ * space's own.  All end in fault_leaf, which is compiled into the first.
  *
  * "Nothing to do" means that another thread was here first, or that this CPU remembered less than
  * the entry allows: run the instruction again.
@@ -71,6 +71,7 @@ static ALWAYS_INLINE bool vma_allows(const struct vma *vma, enum access access);
 static bool fault_must_fetch(const struct fault *fault, pte_t leaf);
 static int fault_fetch(struct fault *fault);
 static ALWAYS_INLINE int fault_leaf(struct fault *fault, struct cursor *cursor, pte_t leaf);
+static int fault_leaf_after_all(struct fault *fault, struct cursor *cursor);
 static ALWAYS_INLINE int page_fill(struct fault *fault, struct cursor *cursor);
 static ALWAYS_INLINE int page_own(struct fault *fault, struct cursor *cursor, pte_t leaf);
 
@@ -144,7 +145,7 @@ static int write_of_object(struct space *space, const struct vma *vma, virt_t ad
 	/* nobody takes a table away meanwhile: that needs the space's lock for writing */
 	bool is_own = cursor_open_own(&cursor, space, addr);
 	assert(is_own);
-	err = fault_leaf(&fault, &cursor, cursor_get(&cursor));
+	err = fault_leaf_after_all(&fault, &cursor);
 	cursor_close_own(&cursor);
 	if (fault.page != FRAME_NONE)
 		frame_put(fault.page);
@@ -179,7 +180,7 @@ static int fault_by_descent(struct space *space, virt_t addr, enum access access
 			err = cursor_open(&cursor, space, addr);
 	}
 	if (!err) {
-		err = fault_leaf(&fault, &cursor, cursor_get(&cursor));
+		err = fault_leaf_after_all(&fault, &cursor);
 		cursor_close(&cursor);
 	}
 	if (fault.page != FRAME_NONE)
@@ -246,6 +247,13 @@ static int fault_leaf(struct fault *fault, struct cursor *cursor, pte_t leaf)
 	work_add(&fault->space->work, faults_spurious, 1);
 	tlb_flush_local_page(fault->addr);
 	return 0;
+}
+
+/* The same, once for all who come here by another way than most. */
+__attribute__((noinline))
+static int fault_leaf_after_all(struct fault *fault, struct cursor *cursor)
+{
+	return fault_leaf(fault, cursor, cursor_get(cursor));
 }
 
 /* A frame of the program's own for the page at addr, zeroed or a copy of `from`.  Preemption is

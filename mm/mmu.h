@@ -62,10 +62,13 @@ static inline bool line_is_empty(const pte_t *line)
  */
 static inline unsigned slots_skip_empty(const pte_t *entries, unsigned i)
 {
-	if (i % PTE_PER_LINE == 0)
-		while (line_is_empty(&entries[i]))
-			i += PTE_PER_LINE;
-	return i;
+	const pte_t *line = &entries[i];
+
+	if (i % PTE_PER_LINE != 0)
+		return i;
+	while (line_is_empty(line))
+		line += PTE_PER_LINE;
+	return line - entries;
 }
 
 /* Slots of a table that no CPU reaches any more, and nobody else. */

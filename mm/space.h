@@ -28,19 +28,13 @@ struct program {
 	virt_t auxv_start, auxv_end;
 };
 
-/* Where the next write fault would continue a run of pages, and how long that is: mm/ahead.h. */
-struct ahead {
-	virt_t next;                    /* atomic */
-	uint32_t run;                   /* atomic: pages */
-};
-
 struct space {
 	struct mmu_context mmu;
 	struct rwlock lock;
 	uint32_t users;                 /* atomic: tasks, and transient users */
 	struct vmas *vmas;              /* [lock] */
 	uint32_t fault_range;           /* a guess: which of them the next fault is in */
-	struct ahead ahead;             /* a guess, too */
+	uint64_t ahead;                 /* atomic; a guess, too: mm/ahead.h */
 	int64_t resident;               /* atomic: RSS, pages */
 	int64_t resident_peak;          /* atomic: VmHWM, pages; sampled when it may fall */
 	uint64_t mapped_pages;          /* [lock] VmSize */

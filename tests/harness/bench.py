@@ -79,9 +79,10 @@ def chosen(only):
     return ["-o", only] if only else []
 
 
-def cowbell(share=DEFAULT_SHARE, only=None, kind="table", **options):
-    """The bench on Cowbell."""
-    done = run([f"fork_share={share}"], ["-s", kind, *chosen(only)], **options)
+def cowbell(share=DEFAULT_SHARE, only=None, kind="table", huge_pages=None, **options):
+    """The bench on Cowbell.  huge_pages: as in transparent_hugepage=, instead of the default."""
+    words = [f"transparent_hugepage={huge_pages}"] if huge_pages else []
+    done = run([f"fork_share={share}", *words], ["-s", kind, *chosen(only)], **options)
     if kind == "table" and not only:
         done.figures["kernel_image"] = Figure(stripped_size(IMAGE), "bytes")
         done.figures["kernel_image_no_tests"] = Figure(
@@ -98,8 +99,9 @@ def stripped_size(image):
 # --- what is recorded -----------------------------------------------------------------------------
 
 def recorded():
-    """"linux_best", "goal": {name: value}; "cowbell": {share: {name: value}}; "linux": {large pages:
-    {name: value}}; "compiler", "linux_version": what made them."""
+    """"linux_best", "goal": {name: value}; "cowbell": {share: {name: value}}; "cowbell_huge": {name:
+    value}, with large pages always; "linux": {large pages: {name: value}}; "compiler",
+    "linux_version": what made them."""
     return json.loads(FIGURES.read_text())
 
 

@@ -10,6 +10,8 @@
  */
 #include "futex.h"
 
+PAGES_ARE_COUNTED
+
 enum { THREADS = 4, PAGES = 256 };
 
 static pthread_barrier_t barrier;

@@ -112,7 +112,7 @@ MUTANTS = [mutant(*fields) for fields in (
 
     ("everything_put_before_it_is_flushed", "mm/space.c",
      "if (gather->must_flush)\n\t\tspace_flush(space, start, end);\n\tgather->must_flush = false;\n"
-     "\tgather_put(gather, &space->work);",
+     "\tif (gather->count)\n\t\tgather_put(gather, &space->work);",
      "bool must_flush = gather->must_flush;\n\tgather->must_flush = false;\n"
      "\tgather_put(gather, &space->work);\n\tif (must_flush)\n\t\tspace_flush(space, start, end);",
      "mm_stress"),

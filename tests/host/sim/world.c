@@ -13,6 +13,7 @@
 #include "kernel/hooks.h"
 #include "kernel/options.h"
 #include "kernel/upcall.h"
+#include "mm/ahead.h"
 #include "mm/audit.h"
 #include "mm/fault.h"
 #include "mm/mmu.h"
@@ -231,7 +232,7 @@ static int access_fault(struct world_space *at, unsigned spot, enum access acces
 
 	sim_point();
 	if (options.fault_ahead > 0 && sim_chance(3))   /* any guess may be there */
-		at->space->ahead = (struct ahead){ spot_addr(spot), 1 + sim_below(300) };
+		at->space->ahead = ahead_word(spot_addr(spot), 1 + sim_below(300));
 	sim_at_release(sim_freeze, NULL);
 	err = fault_resolve(at->space, spot_addr(spot) + 8 * sim_below(512), access);
 	sim_at_release(NULL, NULL);
