@@ -101,17 +101,17 @@ wrapped   := $(if $(filter race,$(SAN)),memcpy memmove memset memcmp user_copy) 
 SANITIZE   = $(if $(SAN),$(SANITIZE_$(SAN))) $(if $(COVERAGE),$(COUNTERS))
 FRAME_MAX := $(if $(SAN),4096,1024)
 
-# What stands on the way of each call, fault, switch, fork, exec and exit is optimised for speed, as is
-# whatever knows the machine; all else, the tests too, for size: that is a quarter fewer bytes.  In test
+# What stands on the way of each call, fault, switch, fork, exec and exit is optimised for speed; all
+# else, the tests too, for size: that is a quarter fewer bytes.  In test
 # builds with fault points nothing is: who asks for memory is known by where a call returns to, which
 # inline functions must not hide (kernel/hooks.h).
 FAST := lib/string lib/elf $(addprefix arch/x86_64/,apic cpu fpu timer tlb trap usercopy) \
-	$(addprefix mm/,ahead buddy buffer commit cursor detach fault frame huge \
+	$(addprefix mm/,ahead buddy buffer commit cursor detach fault frame \
 		kstack mmap object protect slab space tree uaccess vma) \
 	$(addprefix kernel/,arguments clock deliver exec exit fork futex futex_queue loader mutex pid \
-		process reap sched sigframe signal signal_action spinlock sys_clone sys_io sys_limits \
+		process reap sched sigframe spinlock sys_clone sys_io \
 		sys_mem sys_process syscall task upcalls wait) \
-	$(addprefix fs/,context dentry fdtable file inode lock mount path pipe tmpfs_file)
+	$(addprefix fs/,context dentry fdtable file inode path pipe tmpfs_file)
 SMALL := -Os -Wno-maybe-uninitialized
 
 # Where one way is the usual one, what only others need is not computed ahead.
@@ -175,6 +175,7 @@ $(if $(HOOKS),,$(patsubst %,$(BUILD)/obj/%.o,$(filter-out $(FAST:%=%.c),$(C_SOUR
 	private OPTIMIZE := $(SMALL)
 $(STRAIGHT:%=$(BUILD)/obj/%.c.o): private OPTIMIZE := $(NOTHING_AHEAD)
 $(foreach folder,fs kernel lib,$(BUILD)/obj/$(folder)/%.o): private GUARD := $(GUARDED)
+$(unsanitized:%=$(BUILD)/obj/%.o): private GUARD :=     # they may run before there is a canary
 
 # The tests are not what is covered.
 $(BUILD)/obj/tests/%: private COUNTERS :=
@@ -200,20 +201,23 @@ $(OFFSETS): arch/x86_64/offsets.c tools/make-offsets $(BUILD)/.flags | $(BUILD)/
 $(IMAGES)/unnamed.elf: $(OBJECTS) $(IMAGES)/symtable-empty.o linker.ld MAP
 	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(IMAGES)/symtable-empty.o
 
+# Functions of a sanitized build may be far from the first of their block.
+SYMBOLS := tools/make-symbols $(if $(filter 1,$(SAN)),WIDE=1)
+
 $(IMAGES)/symtable-empty.asm: tools/make-symbols
 	$(Q)mkdir -p $(@D)
-	$(Q)tools/make-symbols </dev/null >$@
+	$(Q)$(SYMBOLS) </dev/null >$@
 
 $(IMAGES)/symtable.asm: $(IMAGES)/unnamed.elf tools/make-symbols
-	$(Q)$(NM) -n $< | tools/make-symbols >$@
+	$(Q)$(NM) -n $< | $(SYMBOLS) >$@
 
 $(IMAGES)/symtable.o $(IMAGES)/symtable-empty.o: %.o: %.asm
-	$(Q)$(NASM) -f elf64 -o $@ $<
+	$(Q)$(NASM) -f elf64 -Werror -o $@ $<
 
 $(IMAGES)/cowbell.elf: $(OBJECTS) $(IMAGES)/symtable.o linker.ld MAP
 	$(call say,LD,$@)
 	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(IMAGES)/symtable.o
-	$(Q)$(NM) -n $@ | tools/make-symbols | cmp -s - $(IMAGES)/symtable.asm || \
+	$(Q)$(NM) -n $@ | $(SYMBOLS) | cmp -s - $(IMAGES)/symtable.asm || \
 		{ echo 'Functions moved between the two links.' >&2; rm -f $@; false; }
 
 # Fails early, and says what to install.

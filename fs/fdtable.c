@@ -20,6 +20,10 @@
 #include "kernel/upcall.h"
 #include "mm/slab.h"
 
+/* So many fit in one frame, for which a close can wait; for several side by side it might do so for
+ * ever. */
+enum { FDTABLE_SHARED_MAX = PAGE_SIZE / sizeof(struct file *) };
+
 static int table_grow(struct fdtable *table, uint32_t fd) REQUIRES(table->lock);
 static uint32_t lowest_find(struct fdtable *table, uint32_t from) REQUIRES(table->lock);
 static void slot_set(struct fdtable *table, uint32_t fd, struct file *file, bool close_on_exec)
@@ -124,7 +128,8 @@ struct fdtable *fdtable_join(void)
 {
 	if (fdtable_own())
 		return NULL;
-	WRITE_ONCE(current->files->is_joint, true);
+	if (!READ_ONCE(current->files->is_joint))
+		WRITE_ONCE(current->files->is_joint, true);
 	fdtable_get(current->files);
 	return current->files;
 }
@@ -134,7 +139,8 @@ struct fdtable *fdtable_fork(void)
 {
 	struct fdtable *table = current->files;
 
-	if (READ_ONCE(table->owns_ranges) || (table->is_joint && !has_one_holder(table)))
+	if (READ_ONCE(table->owns_ranges) || (READ_ONCE(table->is_joint) && !has_one_holder(table))
+	    || table->end > FDTABLE_SHARED_MAX)
 		return fdtable_copy(table);
 	WRITE_ONCE(table->is_joint, false);
 	fdtable_get(table);
@@ -151,9 +157,12 @@ static int take_copy(void)
 	return 0;
 }
 
+/* Who owns ranges shares with nobody: another holder only looks, and a copy would not own them. */
 int fdtable_own(void)
 {
-	return current->files->is_joint ? 0 : fdtable_unshare();
+	const struct fdtable *table = current->files;
+
+	return READ_ONCE(table->is_joint) || READ_ONCE(table->owns_ranges) ? 0 : fdtable_unshare();
 }
 
 int fdtable_own_surely(void)
@@ -192,7 +201,9 @@ int fdtable_prepare_exec(void)
 {
 	const struct fdtable *table = current->files;
 
-	return table->is_joint || closes_on_exec(table) ? fdtable_unshare() : 0;
+	if (READ_ONCE(table->is_joint))
+		return fdtable_unshare();
+	return closes_on_exec(table) ? fdtable_own() : 0;
 }
 
 /* ---- slots ---- */
@@ -417,6 +428,13 @@ struct file *fd_get_locked(int fd)
 		return file;
 	file_put(file);
 	return NULL;
+}
+
+int fd_make_room(void)
+{
+	int err = fdtable_own();
+
+	return err ? err : fdtable_make_room(current->files);
 }
 
 int fd_install(struct file *file, int from, bool close_on_exec)

@@ -56,8 +56,6 @@ MUST_CHECK int fdtable_prepare_exec(void);
 
 /* On any table: what the calls below do on the running task's. */
 struct file *fdtable_file(struct fdtable *table, int fd);       /* O_PATH files too */
-/* Is there room for one more descriptor?  0, -EMFILE, -ENOMEM.  To be asked before a file is made
- * or cut; another thread may still take the last place. */
 int fdtable_make_room(struct fdtable *table);
 int fdtable_install(struct fdtable *table, struct file *file, int from, bool close_on_exec);
 int fdtable_install_at(struct fdtable *table, struct file *file, int fd, bool close_on_exec);
@@ -69,6 +67,10 @@ void fdtable_close_range(struct fdtable *table, uint32_t first, uint32_t last, b
 static inline struct file *fd_get(int fd);
 struct file *fd_get_locked(int fd);     /* the same for a joint table */
 struct file *fd_get_path(int fd);
+
+/* Is there room for one more descriptor?  0, -EMFILE, -ENOMEM.  To be asked before a file is made
+ * or cut; another thread may still take the last place. */
+MUST_CHECK int fd_make_room(void);
 
 /* Lowest free descriptor >= from for `file` (takes over the caller's reference on success).
  * -EMFILE, -ENOMEM. */

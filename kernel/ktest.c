@@ -105,7 +105,7 @@ int ktest_run(const char *globs, const struct ktest_frame *frame)
 
 /* Of a test: its runs, those in which it objected, and those after which something was wrong. */
 struct failing {
-	uint64_t runs, objections, findings;
+	uint64_t asked, runs, objections, findings;
 };
 
 /* One run, whose turn-th request fails; 0: none does.  Its plan, as it then stands. */
@@ -128,6 +128,7 @@ static struct fault_plan run_planned(const struct ktest *test, const struct ktes
 	if (complaint)
 		console_print("# request %lu, of %#lx, failed: %s\n", turn, plan.failed_at[0],
 			      complaint);
+	failing->asked += plan.asked;
 	failing->runs++;
 	failing->objections += atomic_load_relaxed(&failures) > 0;
 	failing->findings += complaint != NULL;
@@ -156,6 +157,7 @@ int ktest_run_failing(const char *globs, const struct ktest_frame *frame, uint64
 		      uint64_t from)
 {
 	uint32_t number = 0, failed = 0;
+	uint64_t asked = 0;
 
 	if (!tests_announce(globs))
 		return -1;
@@ -163,10 +165,15 @@ int ktest_run_failing(const char *globs, const struct ktest_frame *frame, uint64
 		if (!test_is_wanted(*test, globs))
 			continue;
 		struct failing failing = test_run_failing(*test, frame, turns, from);
+		asked += failing.asked;
 		failed += failing.findings > 0;
 		console_print("%sok %u - %s.%s # %lu runs, it objected in %lu\n",
 			      failing.findings ? "not " : "", ++number, (*test)->module,
 			      (*test)->name, failing.runs, failing.objections);
+	}
+	if (asked == 0) {
+		console_print("# nothing was asked for: fail= wants a kernel of make HOOKS=1\n");
+		return -1;
 	}
 	return (int)failed;
 }

@@ -87,7 +87,7 @@ struct ktest_frame {
 int ktest_run(const char *globs, const struct ktest_frame *frame);
 
 /* Run each of them once as it is, and once for each of `turns` of its requests, which then fails:
- * spread evenly, none before the from-th.  Returns the number that check() complained of,
- * or -1 as above. */
+ * spread evenly, none before the from-th.  The frame has both functions.  Returns the number that
+ * check() complained of; -1: none were run, or this kernel lets nothing fail. */
 int ktest_run_failing(const char *globs, const struct ktest_frame *frame, uint64_t turns,
 		      uint64_t from);

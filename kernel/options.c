@@ -154,7 +154,9 @@ static int set_fail(const char *value)
 
 	if (!value || number_parse(value, &options.fail_turns, &rest))
 		return -EINVAL;
-	return *rest == ':' ? number_parse(rest + 1, &options.fail_from, NULL) : 0;
+	if (*rest == '\0')
+		return 0;
+	return *rest == ':' ? number_parse(rest + 1, &options.fail_from, NULL) : -EINVAL;
 }
 
 static int set_mem(const char *value)

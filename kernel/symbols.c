@@ -24,7 +24,11 @@ struct symbol_block {
 
 extern const uint32_t symbol_count;
 extern const struct symbol_block symbol_blocks[];
+#ifdef COWBELL_SAN
+extern const uint32_t symbol_steps[];
+#else
 extern const uint16_t symbol_steps[];
+#endif
 extern const uint8_t symbol_names[];
 extern const uint16_t symbol_words_at[];        /* where in symbol_words */
 extern const char symbol_words[];

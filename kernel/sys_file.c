@@ -29,7 +29,7 @@ static long open_at(int dirfd, virt_t name, uint32_t flags, uint32_t mode)
 
 	if (err)
 		return err;
-	err = fdtable_make_room(current->files);
+	err = fd_make_room();
 	if (!err)
 		err = file_open(&at.start, at.text, flags | O_LARGEFILE, mode, &file);
 	at_name_put(&at);

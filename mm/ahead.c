@@ -52,7 +52,8 @@ static unsigned pages_wanted(const struct cursor *cursor, const struct vma *vma,
 	unsigned in_table = PTE_PER_TABLE - 1 - pte_index(cursor->addr, 1);
 	uint64_t in_range = ((vma->end - cursor->addr) >> PAGE_SHIFT) - 1;
 
-	if (vma->flags & VMA_NOHUGEPAGE || READ_ONCE(cursor->space->is_exact))
+	if (!(vma->prot & PROT_WRITE) || vma->flags & VMA_NOHUGEPAGE
+	    || READ_ONCE(cursor->space->is_exact))
 		return 0;
 	most = MIN(most, (unsigned)READ_ONCE(options.fault_ahead));
 	most = MIN(most, in_table);
@@ -100,7 +101,7 @@ struct batch {
 
 static inline bool leaf_is_to_be_had(pte_t leaf)
 {
-	if (pte_is_none(leaf) || pte_is_parked(leaf) || pte_is_shared(leaf)
+	if (pte_is_none(leaf) || pte_is_parked(leaf) || pte_is_shared(leaf) || pte_is_view(leaf)
 	    || pte_is_writable(leaf))
 		return false;
 	return pte_is_uncounted(leaf) || !frame_is_exclusive(pte_present_pfn(leaf));

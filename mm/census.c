@@ -39,7 +39,7 @@ struct census {
 
 /* The entries of a table that are not none, one after the other. */
 struct entries {
-	const pte_t *next;
+	const pte_t *next, *past;
 	unsigned left;
 };
 
@@ -109,16 +109,20 @@ static bool table_enter(struct census *census, pfn_t table)
 
 static struct entries entries_of(pfn_t table)
 {
-	return (struct entries){ frame_entries(table), frames[table].used };
+	const pte_t *first = frame_entries(table);
+
+	return (struct entries){ first, first + PTE_PER_TABLE, frames[table].used };
 }
 
 static bool entries_next(struct entries *entries, pte_t *entry)
 {
 	if (entries->left == 0)
 		return false;
-	do
+	do {
+		if (entries->next == entries->past)
+			return false;           /* a hole of a file is being filled */
 		*entry = pte_load(entries->next++);
-	while (pte_is_none(*entry));
+	} while (pte_is_none(*entry));
 	entries->left--;
 	return true;
 }

@@ -62,7 +62,7 @@ enum { FAULT_NOT_THAT_EASY = 1 };       /* nothing was done */
 
 static ALWAYS_INLINE int write_on_own_path(struct space *space, virt_t addr)
 	REQUIRES_SHARED(space->lock);
-static int write_of_object(struct space *space, const struct vma *vma, virt_t addr)
+static int write_of_object(struct space *space, const struct vma *vma, virt_t addr, pfn_t table)
 	REQUIRES_SHARED(space->lock);
 static int fault_by_descent(struct space *space, virt_t addr, enum access access)
 	REQUIRES_SHARED(space->lock);
@@ -125,16 +125,17 @@ static int write_on_own_path(struct space *space, virt_t addr)
 	pte_t leaf = cursor_get(&cursor);
 	if (unlikely(fault_must_fetch(&fault, leaf))) {
 		cursor_close_own(&cursor);
-		return write_of_object(space, vma, addr);
+		return write_of_object(space, vma, addr, slot_table(cursor.slot));
 	}
 	int err = fault_leaf(&fault, &cursor, leaf);
 	cursor_close_own(&cursor);
 	return err;
 }
 
-/* The same where the page is the object's to give. */
+/* The same where the page is the object's to give.  Nobody takes the table away meanwhile, nor
+ * shares it: that needs the space's lock for writing. */
 __attribute__((noinline))
-static int write_of_object(struct space *space, const struct vma *vma, virt_t addr)
+static int write_of_object(struct space *space, const struct vma *vma, virt_t addr, pfn_t table)
 {
 	struct fault fault = { space, vma, addr, ACCESS_WRITE, FRAME_NONE };
 	struct cursor cursor;
@@ -142,9 +143,9 @@ static int write_of_object(struct space *space, const struct vma *vma, virt_t ad
 	if (err)
 		return err;
 
-	/* nobody takes a table away meanwhile: that needs the space's lock for writing */
-	bool is_own = cursor_open_own(&cursor, space, addr);
-	assert(is_own);
+	cursor.space = space;
+	cursor.addr = addr;
+	cursor_lock_leaf(&cursor, table);
 	err = fault_leaf_after_all(&fault, &cursor);
 	cursor_close_own(&cursor);
 	if (fault.page != FRAME_NONE)

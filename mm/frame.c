@@ -501,6 +501,15 @@ static bool block_may_be_freed(pfn_t pfn, unsigned order)
 	return freeable >> frame->kind & 1 && order == own_order && frame_refs[pfn] <= 1;
 }
 
+/* Its CPU may be between the two. */
+static uint64_t run_length(const struct frame_cache *cache)
+{
+	uint64_t length = atomic_load_relaxed(&cache->run_end)
+			  - atomic_load_relaxed(&cache->run_start);
+
+	return length <= CACHE_BATCH ? length : 0;
+}
+
 uint64_t frames_free(void)
 {
 	uint64_t count = frames_at_hand();
@@ -508,8 +517,7 @@ uint64_t frames_free(void)
 	for (unsigned i = 0; i < CPU_MAX; i++)
 		count += atomic_load_relaxed(&frame_caches[i].count)
 			 + atomic_load_relaxed(&frame_caches[i].zeroed_count)
-			 + atomic_load_relaxed(&frame_caches[i].run_end)
-			 - atomic_load_relaxed(&frame_caches[i].run_start);
+			 + run_length(&frame_caches[i]);
 	return count;
 }
 

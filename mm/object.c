@@ -193,33 +193,46 @@ static int object_find(struct object *object, uint64_t index, enum object_use us
 	return 0;
 }
 
+/* A page of zeros, promised and counted, as the leaf that a hole gets. */
+static int hole_promised(struct object *object, pte_t *leaf)
+{
+	if (!page_promise(object))
+		return -ENOSPC;
+	pfn_t fresh = frame_alloc_data();
+	if (fresh == FRAME_NONE) {
+		object_unpromise(object, 1);
+		return -ENOMEM;
+	}
+	page_zero(frame_bytes(fresh));
+	(void)atomic_fetch_add_relaxed(&object->resident, 1);
+	*leaf = pte_with_write(pte_to_frame(fresh, false));
+	return 0;
+}
+
 /* A page for a hole of the object's own table: others may be at it, too. */
 static int hole_fill(struct object *object, pte_t *slot, pfn_t *frame)
 {
-	uint8_t *lock = &frames[slot_table(slot)].lock;
+	struct frame *table = &frames[slot_table(slot)];
 	int err = 0;
 
-	if (!page_promise(object))
-		return -ENOSPC;
-	spin_lock_byte(lock);
+	spin_lock_byte(&table->lock);
 	pte_t leaf = pte_load(slot);
-	bool is_hole = pte_is_none(leaf);
-	pfn_t fresh = is_hole ? frame_alloc_data() : pte_pfn(leaf);
-	if (is_hole && fresh != FRAME_NONE) {
-		page_zero(frame_bytes(fresh));
-		entry_store(slot, pte_with_write(pte_to_frame(fresh, false)));
-		(void)atomic_fetch_add_relaxed(&object->resident, 1);
-	}
-	if (fresh == FRAME_NONE)
-		err = -ENOMEM;
-	else if (!is_hole && !pte_is_writable(leaf))
+	if (pte_is_none(leaf)) {
+		err = hole_promised(object, &leaf);
+		if (!err) {
+			/* The entry before its count: mm/census.c reads both, and has no byte. */
+			pte_store(slot, leaf);
+			atomic_store_release(&table->used, table->used + 1);
+			table->resident++;
+		}
+	} else if (!pte_is_writable(leaf)) {
 		err = -EAGAIN;
-	else
-		frame_get(fresh);
-	spin_unlock_byte(lock);
-	if (err || !is_hole)
-		object_unpromise(object, 1);
-	*frame = fresh;
+	}
+	if (!err) {
+		*frame = pte_pfn(leaf);
+		frame_get(*frame);
+	}
+	spin_unlock_byte(&table->lock);
 	return err;
 }
 

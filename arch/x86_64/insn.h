@@ -244,7 +244,6 @@ static inline void stosq(void *to, uint64_t value, size_t count)
 	__asm__ volatile("rep stosq" : "+D"(to), "+c"(count) : "a"(value) : "memory");
 }
 
-/* Copy `count` quadwords, upwards. */
 /* Are all of them `value`? */
 static inline bool quadwords_are(const void *at, uint64_t value, size_t count)
 {
@@ -255,6 +254,7 @@ static inline bool quadwords_are(const void *at, uint64_t value, size_t count)
 	return are_equal;
 }
 
+/* Copy `count` quadwords, upwards. */
 static inline void movsq(void *to, const void *from, size_t count)
 {
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");

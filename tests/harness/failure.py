@@ -160,8 +160,10 @@ def read_kernel_tests(outcome):
     for line in outcome.lines:
         if match := re.match(r"# run (\S+) (\d+)$", line):
             test, turn = match.groups()
-        elif match := re.match(r"# request \d+, of 0x[0-9a-f]+, failed: .*", line):
+        elif match := re.match(r"# request \d+, of (?:0x)?[0-9a-f]+, failed: .*", line):
             findings.append(Finding(f"kernel/{test}", turn, [match[0], *outcome.symbols.explain(match[0])]))
+    if outcome.kind == "tests failed" and not findings:
+        findings.append(Finding(f"kernel/{test}", turn, outcome.diagnosis()))
     if outcome.kind in ("tests passed", "tests failed"):
         return Tally(len(runs), 0, findings, {}), None
     findings.append(Finding(f"kernel/{test}", turn, outcome.diagnosis()))

@@ -188,3 +188,16 @@ UNIT(other_threads_see_what_comes_ahead)
 	unit_exit(child);
 	unit_exit(space);
 }
+
+UNIT(forced_writes_give_no_rights_ahead)
+{
+	struct space *space = space_with_ahead(0);
+	uint64_t word = 1;
+
+	unit_map(space, PAGE(0), 64, PROT_READ);
+	for (unsigned page = 0; page < 20; page++)
+		HOLDS(space_force(space, PAGE(page), &word, sizeof(word)) == 0);
+	for (unsigned page = 0; page < 64; page++)
+		HOLDS(!pte_is_writable(unit_leaf(space, PAGE(page))));
+	unit_exit(space);
+}

@@ -20,7 +20,7 @@ KTEST(symbols, functions_have_their_names)
 	EXPECT(is_called(symbol_find, "symbol_find", 0));
 	EXPECT(is_called(symbol_find, "symbol_find", 1));
 	EXPECT(is_called(ktest_run, "ktest_run", 5));
-	EXPECT(is_called(memcpy, "memcpy", 0));
+	EXPECT(is_called(strlcpy, "strlcpy", 0));
 	EXPECT(is_called(ktest_symbols_functions_have_their_names,
 			 "ktest_symbols_functions_have_their_names", 3));
 }
@@ -40,6 +40,21 @@ KTEST(symbols, offsets_count_up_from_each_start)
 		before = symbol;
 	}
 	EXPECT(functions > 0);
+}
+
+/* All of it, in long steps: no function begins before one that stands below it. */
+KTEST(symbols, functions_stand_in_order)
+{
+	struct symbol symbol, first;
+	virt_t last = (virt_t)text_start;
+
+	for (virt_t at = (virt_t)text_start; at < (virt_t)text_end; at += 61) {
+		EXPECT(symbol_find(at, &symbol));
+		virt_t start = at - symbol.offset;
+		EXPECT(start >= last && symbol_find(start, &first));
+		EXPECT(first.offset == 0 && strcmp(first.name, symbol.name) == 0);
+		last = start;
+	}
 }
 
 KTEST(symbols, only_code_has_names)

@@ -196,3 +196,66 @@ DIR_TEST(what_a_thread_closes_is_closed_for_its_process_alone)
 	ask(&before);
 	ask(&between);
 }
+
+/* The child's table is full, so that it must grow: its own, not the one it shares. */
+DIR_TEST(a_child_that_opens_many_grows_a_table_of_its_own)
+{
+	int first = file_with("f", "x"), most = first;
+
+	while (most % 32 != 31)
+		most = dup(first);
+	for (int i = 0; i < 50; i++) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			CHECK_EQ(open("f", O_RDONLY), most + 1);
+			CHECK(is_open(first) && is_open(most));
+			_exit(0);
+		}
+		CHECK(is_open(first) && is_open(most) && is_closed(most + 1));
+		CHECK_EXIT(pid, 0);
+	}
+	CHECK_EQ(open("f", O_RDONLY), most + 1);
+}
+
+/* Whoever looks into /proc holds the table, too, but does not share it. */
+DIR_TEST(ranges_stay_locked_while_others_look_at_the_descriptors)
+{
+	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 10 };
+	int fd = file_with("f", "0123456789");
+	char name[64], target[64];
+
+	CHECK_EQ(fcntl(fd, F_SETLK, &range), 0);
+	snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)getpid(), fd);
+	pid_t looker = fork();
+	while (looker == 0)
+		CHECK(readlink(name, target, sizeof(target)) > 0);
+	for (int i = 0; i < 3000; i++) {
+		CHECK_EQ(close(dup(fd)), 0);            /* which unlocks */
+		CHECK_EQ(fcntl(fd, F_SETLK, &range), 0);
+		int other = dup(0);
+		CHECK_EQ(close(other), 0);
+		struct flock found = range;
+		CHECK_EQ(fcntl(fd, F_GETLK, &found), 0);
+		CHECK_EQ(found.l_type, F_UNLCK);
+	}
+	kill(looker, SIGKILL);
+	CHECK_EQ(waitpid(looker, NULL, 0), looker);
+}
+
+/* More than one frame holds. */
+DIR_TEST(large_tables_are_each_ones_own_from_the_start)
+{
+	enum { MANY = 900 };
+	int fd = file_with("f", "x");
+
+	for (int i = 0; i < MANY; i++)
+		CHECK(dup(fd) >= 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(close(fd + MANY), 0);
+		CHECK(is_closed(fd + MANY) && is_open(fd + MANY - 1));
+		_exit(0);
+	}
+	CHECK_EXIT(pid, 0);
+	CHECK(is_open(fd + MANY));
+}
