@@ -412,16 +412,14 @@ void table_put(pfn_t table, struct work_counts *work)
 		event(table_put, table, frames[table].level, 0);
 }
 
-/* How many leaves from this one on name frames that lie side by side and that nobody else holds?
- * There are `left` in the rest of the table. */
+/* How many leaves from this one on, a plain one, name frames that lie side by side and that nobody
+ * else holds?  There are `left` in the rest of the table. */
 static unsigned leaves_alone(const pte_t *slots, unsigned left)
 {
 	pte_t expected = pte_load(slots);
 	pfn_t pfn = pte_present_pfn(expected);
 	unsigned run = 0;
 
-	if (!pte_is_plain(expected))
-		return 0;
 	while (run < left && pte_load(&slots[run]).bits == expected.bits
 	       && frame_is_mine_alone(pfn + run)) {
 		expected.bits += PAGE_SIZE;
@@ -430,21 +428,35 @@ static unsigned leaves_alone(const pte_t *slots, unsigned left)
 	return run;
 }
 
-/* Pages are freed by the run: what is written in order lies side by side. */
+/* A leaf, not none, and those behind it that can be put together with it: pages are freed by the
+ * run, for what is written in order lies side by side.  How many they were. */
+static inline unsigned leaf_put(pte_t *slot, pte_t leaf, unsigned left)
+{
+	pfn_t named = pte_present_pfn(leaf);
+	bool is_plain = likely(pte_is_plain(leaf));
+
+	if (is_plain && frame_is_exclusive(named)) {
+		unsigned run = leaves_alone(slot, left);
+		if (run) {
+			slots_clear(slot, run);
+			frames_free_run(named, run);
+			return run;
+		}
+	}
+	pte_store(slot, PTE_NONE);
+	if (is_plain)
+		frame_put_shared(named);
+	else
+		entry_put(leaf, 1, NULL);
+	return 1;
+}
+
 static void leaves_put(pte_t *entries, unsigned left)
 {
 	for (unsigned i = 0; left;) {
 		i = slots_skip_empty(entries, i);
 		pte_t leaf = pte_load(&entries[i]);
-		unsigned run = pte_is_none(leaf) ? 0 : leaves_alone(&entries[i], left);
-		if (run) {
-			slots_clear(&entries[i], run);
-			frames_free_run(pte_present_pfn(leaf), run);
-		} else if (!pte_is_none(leaf)) {
-			run = 1;
-			pte_store(&entries[i], PTE_NONE);
-			entry_put(leaf, 1, NULL);
-		}
+		unsigned run = pte_is_none(leaf) ? 0 : leaf_put(&entries[i], leaf, left);
 		left -= run;
 		i += MAX(run, 1u);
 	}
