@@ -2,7 +2,8 @@
 /*
  * mm/fault.c - one fault: refuse, fill, own or accept.
  *
- *   trap -> upcall_page_fault -> fault_resolve -> write_on_own_path -> fault_leaf -> page_own
+ *   trap_user_page_fault -> upcall_page_fault -> fault_resolve -> write_on_own_path -> fault_leaf
+ *   -> page_own
  *
  *                         what the range allows
  *   leaf is              read                        write

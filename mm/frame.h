@@ -205,20 +205,25 @@ static inline bool frame_is_exclusive(pfn_t pfn)
 
 #define EACH_ONE 0x0000000100000001ull
 
+/* Pairs are added to where they are aligned.  All but the last are, whether the first frame's number
+ * is odd or not. */
 static inline void frames_get(pfn_t first, unsigned count)
 {
-	unsigned i = first % 2;
-	uint64_t *pairs = (uint64_t *)&frame_refs[first + i];
+	bool is_odd = first % 2;
+	uint64_t *pairs = (uint64_t *)&frame_refs[first + is_odd];
 
 	jitter();
 	for (unsigned each = 0; each < count; each++)
 		event_detail(count_up, first + each, false, 0);
-	if (i != 0) {
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < count / 2 - 1; i++)
+		(void)atomic_fetch_add_relaxed(&pairs[i], EACH_ONE);
+	if (is_odd) {
 		atomic_inc(&frame_refs[first]);
 		atomic_inc(&frame_refs[first + count - 1]);
+	} else {
+		(void)atomic_fetch_add_relaxed(&pairs[count / 2 - 1], EACH_ONE);
 	}
-	for (; i < count - 1; i += 2)
-		(void)atomic_fetch_add_relaxed(pairs++, EACH_ONE);
 }
 
 /* Where a pair of counts straddles two lines of the cache, the CPU reads each by itself: that will
