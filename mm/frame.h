@@ -205,8 +205,8 @@ static inline bool frame_is_exclusive(pfn_t pfn)
 
 #define EACH_ONE 0x0000000100000001ull
 
-/* Pairs are added to where they are aligned.  All but the last are, whether the first frame's number
- * is odd or not. */
+/* Pairs are added to where they are aligned: with an odd first frame, all but the first and the
+ * last count. */
 static inline void frames_get(pfn_t first, unsigned count)
 {
 	bool is_odd = first % 2;
