@@ -102,9 +102,9 @@ SANITIZE   = $(if $(SAN),$(SANITIZE_$(SAN))) $(if $(COVERAGE),$(COUNTERS))
 FRAME_MAX := $(if $(SAN),4096,1024)
 
 # What stands on the way of each call, fault, switch, fork, exec and exit is optimised for speed; all
-# else, the tests too, for size: that is a quarter fewer bytes.  In test
-# builds with fault points nothing is: who asks for memory is known by where a call returns to, which
-# inline functions must not hide (kernel/hooks.h).
+# else, the tests too, for size: that is a quarter fewer bytes.  Test builds with fault points are all
+# for speed: who asks for memory is known by where a call returns to, which inline functions must not
+# hide (kernel/hooks.h).
 FAST := lib/string lib/elf $(addprefix arch/x86_64/,apic cpu fpu timer tlb trap usercopy) \
 	$(addprefix mm/,ahead buddy buffer commit cursor detach fault frame \
 		kstack mmap object protect slab space tree uaccess vma) \
