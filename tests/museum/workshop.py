@@ -64,7 +64,8 @@ class Workshop:
         """What attempt() runs, with the mistake.  Raises RuntimeError when it cannot be built."""
         changed = exhibit.changed()
         if exhibit.ring == "host":
-            instead, complaint = judge.build_changed(self.host, changed, folder)
+            instead = {}
+            complaint = judge.build_changed(self.host, exhibit.program, changed, folder, instead)
             if complaint:
                 raise RuntimeError(complaint)
             return instead

@@ -55,16 +55,12 @@ class Build:
                         for p in programs}
         self.flags = {p: host.marks(test_source(p), "flags") for p in programs}
 
-    def everything(self):
-        """(source, flags) of all programs, each once."""
-        return sorted({(s, tuple(self.flags[p])) for p in self.programs for s in self.sources[p]})
-
     def prepare(self):
         """Compile what is not there already.  None, or what the compiler says."""
-        jobs = collections.defaultdict(list)
-        for source, flags in self.everything():
-            jobs[flags].append(source)
-        complaints = [objects.build(sources, [*host.FLAGS, *flags])
+        jobs = collections.defaultdict(set)
+        for program in self.programs:
+            jobs[tuple(self.flags[program])].update(self.sources[program])
+        complaints = [objects.build(sorted(sources), [*host.FLAGS, *flags])
                       for flags, sources in jobs.items()]
         return next(filter(None, complaints), None)
 
@@ -79,24 +75,25 @@ class Build:
         return gcc(["-o", str(into), *self.parts(program, instead)])
 
 
-def build_changed(build, change, folder):
-    """({(source, flags): object} of what differs, complaint or None)"""
+def build_changed(build, program, change, folder, instead):
+    """Compile what of the program reads a changed file and is not yet in `instead`, {(source, flags):
+    object}.  None, or what the compiler says."""
     for file, text in change.items():
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    everything = build.everything()
-    if not any(file.endswith(".h") for file in change):
-        everything = [job for job in everything if job[0] in change]
-    instead = {}
-    for source, flags in everything:
+    flags = tuple(build.flags[program])
+    for source in build.sources[program]:
+        reads = objects.reads(build.object(source, flags))
+        if (source, flags) in instead or change.keys().isdisjoint(reads):
+            continue
         name = "-".join([source, *flags]).replace("/", "-")
         into = instead[source, flags] = folder / f"{name}.o"
-        path = folder / source if source in change else None
-        done = gcc([*flags, "-c", "-o", str(into), str(path or source)], [f"-I{folder}"])
+        path = folder / source if source in change else source
+        done = gcc([*flags, "-c", "-o", str(into), str(path)], [f"-I{folder}"])
         if done.returncode != 0:
-            return {}, done.stderr
-    return instead, None
+            return done.stderr
+    return None
 
 
 def run(build, program, instead, folder, test=(), seed=""):
@@ -144,6 +141,12 @@ def end(process):
     process.wait()
 
 
-def first_to_notice(build, instead, folder, programs, seeds=""):
-    """The first program that fails with these objects, or None."""
-    return next((p for p in programs if notices(build, p, instead, folder, seeds)), None)
+def first_to_notice(build, change, folder, programs, seeds=""):
+    """(the first program that fails with this change or None, what the compiler says or None)"""
+    instead = {}
+    for program in programs:
+        if complaint := build_changed(build, program, change, folder, instead):
+            return None, complaint
+        if notices(build, program, instead, folder, seeds):
+            return program, None
+    return None, None

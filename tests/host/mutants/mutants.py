@@ -57,10 +57,10 @@ MUTANTS = [mutant(*fields) for fields in (
      "mm_unit"),
 
     ("run_is_regained_unchecked", "mm/tree.c",
-     "&& frames_are_exclusive(pte_present_pfn(leaf), PTE_PER_LINE);", ";", "mm_unit"),
+     "&& frames_are_exclusive(pte_present_pfn(leaf), PTE_PER_LINE);", ";", "mm_stress"),
 
     ("run_of_shared_frames_is_freed", "mm/frame.h",
-     "return frame_is_exclusive(pfn)\n\t       && ", "return ", "mm_unit"),
+     "return frame_is_exclusive(pfn)\n\t       && ", "return ", "mm_stress"),
 
     ("shared_views_lose_their_rights_in_a_copy", "mm/tree.c",
      "pte_is_shared(entry) ? entry : pte_without_write(entry)",
@@ -183,7 +183,7 @@ MUTANTS = [mutant(*fields) for fields in (
      "write_lock(&object->lock);\n\terr = cut_locked",
      "object_release(object);\n\twrite_lock(&object->lock);\n\terr = cut_locked",
      "write_unlock(&object->lock);\n\tobject_release(object);", "write_unlock(&object->lock);",
-     "mm_litmus"),
+     "mm_stress"),
 
     # ---- huge pages -------------------------------------------------------------------------
 
