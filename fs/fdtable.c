@@ -6,6 +6,7 @@
  * Invariants: each slot in use counts its file once.  All descriptors below lowest_free are in use;
  *   all from `end` on are free.  Bits of close_on_exec are set only for slots in use.
  *   A table that is not joint and has several holders is constant; it owns no ranges.
+ *   Only a holder makes another one: who is the only one stays so.
  * Locks: table->lock.  A task whose table is not joint reads it without: nobody else can change it,
  *   and whoever looks at it through /proc only looks.
  *   Files are put after the lock is released, for that may sleep.
@@ -54,6 +55,7 @@ struct fdtable *fdtable_create(void)
 	if (!table)
 		return NULL;
 	table->refs = 1;
+	table->holders = 1;
 	table->capacity = FDTABLE_INLINE;
 	table->files = table->inline_files;
 	table->close_on_exec = table->inline_close_on_exec;
@@ -85,7 +87,7 @@ struct fdtable *fdtable_copy(struct fdtable *from) NO_LOCK_ANALYSIS
 	spin_unlock(&from->lock);
 	if (!err)
 		return copy;
-	fdtable_put(copy);
+	fdtable_leave(copy);
 	return NULL;
 }
 
@@ -98,15 +100,20 @@ void fdtable_put(struct fdtable *table)
 {
 	if (!atomic_dec_and_test(&table->refs))
 		return;
-	for (uint32_t fd = 0; fd < table->end; fd++) {
-		if (table->files[fd])
-			file_leave(table, table->files[fd]);
-	}
+	assert(table->end == 0);
 	if (table->files != table->inline_files) {
 		kfree(table->files);
 		kfree(table->close_on_exec);
 	}
 	kfree(table);
+}
+
+void fdtable_leave(struct fdtable *table)
+{
+	if (!atomic_dec_and_test(&table->holders))
+		return;
+	fdtable_close_range(table, 0, UINT32_MAX, false);
+	fdtable_put(table);
 }
 
 /* A descriptor is gone: so are the ranges that its process had locked through any descriptor. */
@@ -121,7 +128,7 @@ static void file_leave(struct fdtable *table, struct file *file)
 
 static bool has_one_holder(const struct fdtable *table)
 {
-	return atomic_load_acquire(&table->refs) == 1;
+	return atomic_load_acquire(&table->holders) == 1;
 }
 
 struct fdtable *fdtable_join(void)
@@ -130,7 +137,7 @@ struct fdtable *fdtable_join(void)
 		return NULL;
 	if (!READ_ONCE(current->files->is_joint))
 		WRITE_ONCE(current->files->is_joint, true);
-	fdtable_get(current->files);
+	atomic_inc(&current->files->holders);
 	return current->files;
 }
 
@@ -143,7 +150,7 @@ struct fdtable *fdtable_fork(void)
 	    || table->end > FDTABLE_SHARED_MAX)
 		return fdtable_copy(table);
 	WRITE_ONCE(table->is_joint, false);
-	fdtable_get(table);
+	atomic_inc(&table->holders);
 	return table;
 }
 
@@ -153,16 +160,13 @@ static int take_copy(void)
 
 	if (!copy)
 		return -ENOMEM;
-	fdtable_put(upcall_change_files(copy));
+	fdtable_leave(upcall_change_files(copy));
 	return 0;
 }
 
-/* Who owns ranges shares with nobody: another holder only looks, and a copy would not own them. */
 int fdtable_own(void)
 {
-	const struct fdtable *table = current->files;
-
-	return READ_ONCE(table->is_joint) || READ_ONCE(table->owns_ranges) ? 0 : fdtable_unshare();
+	return READ_ONCE(current->files->is_joint) ? 0 : fdtable_unshare();
 }
 
 int fdtable_own_surely(void)

@@ -2,8 +2,9 @@
 /*
  * fs/fdtable.h - descriptors.
  *
- * A table of open files.  Grows by doubling up to RLIMIT_NOFILE.  Who has others beside it holds it
- * in one of two ways:
+ * A table of open files.  Grows by doubling up to RLIMIT_NOFILE.  Tasks hold it; the last of them
+ * that leaves closes all.  Others only look at it (/proc/PID/fd, pidfd_getfd): that keeps the
+ * structure, but nothing open.  Several tasks hold it in one of two ways:
  *
  *      joint       clone(CLONE_FILES): what one of them changes is changed for all
  *      not joint   copy-on-write: fork counts one more holder, and whoever changes the table takes
@@ -17,7 +18,8 @@
 enum { FDTABLE_INLINE = 16, FDTABLE_MAX = 1 << 20 };
 
 struct fdtable {
-	uint32_t refs;                  /* atomic */
+	uint32_t refs;                  /* atomic: who looks, and one for all tasks */
+	uint32_t holders;               /* atomic: tasks */
 	bool is_joint;                  /* [changed by an only holder] */
 	bool owns_ranges;               /* [lock] somebody has locked ranges of files by it */
 	struct spinlock lock;           /* RANK_FDTABLE */
@@ -33,7 +35,8 @@ struct fdtable {
 struct fdtable *fdtable_create(void);
 struct fdtable *fdtable_copy(struct fdtable *from);     /* NULL: no memory */
 void fdtable_get(struct fdtable *table);                /* for who only looks */
-void fdtable_put(struct fdtable *table);                /* the last one closes all */
+void fdtable_put(struct fdtable *table);
+void fdtable_leave(struct fdtable *table);              /* the last task closes all */
 void fdtable_close_on_exec(struct fdtable *table);
 
 /* The running task's table for a child: to be joint, or to be as good as a copy.  NULL: no

@@ -117,20 +117,31 @@ int file_place(struct file *file, struct path *out)
 
 /* ---- open ---- */
 
+int file_check_flags(uint32_t flags)
+{
+	if (flags & O_PATH)
+		return 0;                       /* few of the others count */
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		return flags & O_ACCMODE ? -EOPNOTSUPP : -EINVAL;
+	if ((flags & O_ACCMODE) == O_ACCMODE || ((flags & O_CREAT) && (flags & O_DIRECTORY)))
+		return -EINVAL;
+	return 0;
+}
+
 int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
 	      struct file **out)
 {
-	if ((flags & O_TMPFILE) == O_TMPFILE)
-		return -EOPNOTSUPP;
+	int err = file_check_flags(flags);
+
+	if (err)
+		return err;
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
-	if ((flags & O_ACCMODE) == O_ACCMODE || ((flags & O_CREAT) && (flags & O_DIRECTORY)))
-		return -EINVAL;
 	struct file *file = file_alloc();       /* first: a name made in vain would remain */
 
 	if (!file)
 		return -ENOMEM;
-	int err = open_into(file, start, name, flags, mode);
+	err = open_into(file, start, name, flags, mode);
 
 	if (err)
 		file_free(file);

@@ -85,6 +85,8 @@ static inline void file_put(struct file *file)
  * devices. */
 int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
 	      struct file **out);
+/* Its first look: -EINVAL: flags that contradict each other; -EOPNOTSUPP: O_TMPFILE. */
+MUST_CHECK int file_check_flags(uint32_t flags);
 
 /* Where an open file is, counted; a place of its own if it has no name. */
 int file_place(struct file *file, struct path *out);

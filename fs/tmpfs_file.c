@@ -110,15 +110,16 @@ static int sync_file(struct file *file)
 
 /* ---- allocate ---- */
 
-/* Give every page of a range a frame, so that writing it later cannot fail. */
+/* Give every page of a range a frame, so that writing it later cannot fail.  The inode's lock is
+ * held, so like write() it need not wait where a fault must. */
 static int allocate_pages(struct object *object, uint64_t offset, uint64_t end)
 {
 	for (uint64_t index = offset / PAGE_SIZE; index * PAGE_SIZE < end; index++) {
 		pfn_t frame;
-		int err = object_page(object, index, OBJECT_WRITE, &frame);
+		int err = object_page(object, index, OBJECT_EXTEND, &frame);
 
 		if (err)
-			return err == -ENXIO ? 0 : err;
+			return err;
 		frame_put(frame);
 		reschedule_point();
 	}

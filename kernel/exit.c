@@ -165,7 +165,7 @@ static void thread_put_files(struct thread *thread)
 	thread->fs = NULL;
 	spin_unlock(&process_tree_lock);
 	if (files)
-		fdtable_put(files);
+		fdtable_leave(files);
 	if (fs)
 		fs_context_put(fs);
 }

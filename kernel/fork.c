@@ -308,7 +308,7 @@ static void child_discard(struct child *child)
 	if (child->tid > 0)
 		pid_release(child->tid);
 	if (thread && child->task->files)
-		fdtable_put(child->task->files);
+		fdtable_leave(child->task->files);
 	if (thread && thread->fs)
 		fs_context_put(thread->fs);
 	if (thread)

@@ -89,6 +89,7 @@ const char *lock_rank_name(enum lock_rank rank)
 		[RANK_INODE] = "inode",
 		[RANK_PIPE] = "pipe",
 		[RANK_TTY_INPUT] = "tty_input",
+		[RANK_HOLD] = "hold",
 		[RANK_SPACE] = "space",
 		[RANK_OBJECT] = "object",
 		[RANK_HUGETLB_SIZE] = "hugetlb_size",

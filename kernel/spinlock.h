@@ -28,6 +28,7 @@ enum lock_rank {
 	RANK_INODE,             /* sleeping: one file's contents */
 	RANK_PIPE,              /* sleeping: one pipe */
 	RANK_TTY_INPUT,         /* sleeping: one write to a terminal */
+	RANK_HOLD,              /* sleeping: changing many pages of one object */
 	RANK_SPACE,             /* sleeping: ranges and root of one address space */
 	RANK_OBJECT,            /* sleeping: the pages of one object */
 	RANK_HUGETLB_SIZE,      /* sleeping: one change of a pool's size */

@@ -25,8 +25,10 @@ static long open_at(int dirfd, virt_t name, uint32_t flags, uint32_t mode)
 {
 	struct at_name at;
 	struct file *file;
-	int err = at_name_get(&at, dirfd, name);
+	int err = file_check_flags(flags);
 
+	if (!err)
+		err = at_name_get(&at, dirfd, name);
 	if (err)
 		return err;
 	err = fd_make_room();

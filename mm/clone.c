@@ -11,7 +11,7 @@
  * Invariants:  W4: when a root is shared, no MAP_SHARED view of the object exists.
  *              A graft takes entries out of the middle of a tree: each table on the way is tagged
  *              stale, so that whoever is its last owner looks at its write bits again.
- * Locks:       the object is held (object->held) from before its views go until its root is shared:
+ * Locks:       the object is held (object_hold) from before its views go until its root is shared:
  *              faults that want a page to show go back and let the space's lock go.  The inode's
  *              lock, the caller's, keeps other writers out.
  * See:         mm/tree.h for sharing and owning, mm/views.c.

@@ -50,6 +50,7 @@ struct object *object_create(uint64_t size, bool is_anonymous)
 	object->size = size;
 	object->is_anonymous = is_anonymous;
 	rwlock_init(&object->lock, RANK_OBJECT);
+	mutex_init(&object->holder, RANK_HOLD);
 	spin_lock(&objects_lock);
 	list_push_back(&objects, &object->all);
 	object_count++;
@@ -126,7 +127,7 @@ void object_put(struct object *object)
 /* A fault must wait; who holds the inode's lock need not. */
 static bool object_is_held(const struct object *object, enum object_use use)
 {
-	return object->held && (use == OBJECT_VIEW || use == OBJECT_WRITE);
+	return object->is_held && (use == OBJECT_VIEW || use == OBJECT_WRITE);
 }
 
 int object_page(struct object *object, uint64_t index, enum object_use use, pfn_t *frame)
@@ -429,10 +430,11 @@ int object_drop(struct object *object, uint64_t first_page, uint64_t last_page)
 }
 
 int object_hold(struct object *object, uint64_t first_page, uint64_t last_page,
-		enum view_kind kind)
+		enum view_kind kind) NO_LOCK_ANALYSIS
 {
+	mutex_lock(&object->holder);
 	write_lock(&object->lock);
-	object->held++;
+	object->is_held = true;
 	write_unlock(&object->lock);
 	if (!object_views_remove || !atomic_load_acquire(&object->mapped))
 		return 0;
@@ -446,9 +448,10 @@ int object_hold(struct object *object, uint64_t first_page, uint64_t last_page,
 void object_release(struct object *object)
 {
 	write_lock(&object->lock);
-	assert(object->held);
-	object->held--;
+	assert(object->is_held);
+	object->is_held = false;
 	write_unlock(&object->lock);
+	mutex_unlock(&object->holder);
 }
 
 void object_unshow(struct object *object, uint64_t first_page, uint64_t last_page,

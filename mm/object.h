@@ -44,7 +44,8 @@ struct object {
 	struct budget *budget;     /* constant once it is shown to others: its pages count
 	                                 * there, also those it shares; or NULL */
 	struct list_node all;           /* every object, for audit() */
-	uint32_t held;                  /* [lock] while it grows no views: see object_page */
+	struct mutex holder;            /* RANK_HOLD: who changes many pages at once */
+	bool is_held;                   /* [lock] while it grows no views: see object_page */
 	void (*on_free)(void *owner);   /* constant: nobody has it, its pages are gone; or NULL */
 	void *owner;
 	bool is_anonymous;              /* MAP_SHARED|MAP_ANONYMOUS: size is fixed, no name */
@@ -139,14 +140,15 @@ uint64_t object_next(struct object *object, uint64_t index, bool is_hole);
  * For mm/cut.c and mm/clone.c, which change more than one page at once.
  *
  * object_hold:     views of the pages go, and until the release no page is given out to be seen or
- *                  stored to.  -ENOMEM: it is not held.
+ *                  stored to.  Nobody else holds it: madvise(MADV_REMOVE) knows no inode and its
+ *                  lock.  May sleep, with no space's lock.  -ENOMEM: it is not held.
  * object_unshow:   the same afterwards, for what private ranges have: waits for memory.  What stays
  *                  when there is none shows its owner an old page.
  * object_find_memory: was the error want of memory, and may it be tried again?  Nothing is held.
  */
 MUST_CHECK int object_hold(struct object *object, uint64_t first_page, uint64_t last_page,
-			   enum view_kind kind);
-void object_release(struct object *object);
+			   enum view_kind kind) TRY_ACQUIRES(0, object->holder);
+void object_release(struct object *object) RELEASES(object->holder);
 void object_unshow(struct object *object, uint64_t first_page, uint64_t last_page,
 		   enum view_kind kind);
 bool object_find_memory(int err);

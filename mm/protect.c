@@ -26,6 +26,8 @@ struct protect {
 	bool is_tighter;                /* some range loses a right */
 	pfn_t table;                    /* the lowest that has all of the range; prepared */
 	struct gather *gather;
+	virt_t bring_start, bring_end;  /* from the first to the last of private ranges that are
+	                                 * locked, and become writable now */
 };
 
 /* A huge leaf of which the range has all: it is limited as it is. */
@@ -180,7 +182,15 @@ static int protect_check(const struct space *space, struct protect *protect)
 	return err;
 }
 
-static void protect_ranges(struct space *space, const struct protect *protect) REQUIRES(space->lock)
+/* What was locked before it could be written shares its pages still: they are copied now, not
+ * later.  Who could write it has seen to that when it was locked. */
+static bool must_bring(const struct protect *protect, const struct vma *vma)
+{
+	return vma->flags & VMA_LOCKED && vma_is_private(vma)
+	       && protect->prot & ~vma->prot & PROT_WRITE;
+}
+
+static void protect_ranges(struct space *space, struct protect *protect) REQUIRES(space->lock)
 {
 	struct vmas *vmas = space->vmas;
 	uint32_t first = protect->first;
@@ -192,6 +202,11 @@ static void protect_ranges(struct space *space, const struct protect *protect) R
 		struct vma *vma = &vmas->at[i];
 		if (protect->prot & PROT_WRITE && vma_is_accountable(vma))
 			vma->flags |= VMA_ACCOUNTED;    /* and stays so: its pages do, too */
+		if (must_bring(protect, vma)) {
+			if (!protect->bring_end)
+				protect->bring_start = vma->start;
+			protect->bring_end = vma->end;
+		}
 		vma->prot = protect->prot;
 	}
 	vmas_merge(vmas, first, i);
@@ -225,10 +240,9 @@ int space_protect(struct space *space, virt_t addr, uint64_t len, uint32_t prot)
 			protect_commit(&protect, protect.table, table_base(&protect));
 	}
 	space_gather_finish(space, &gather, protect.start, protect.end);
-	bool is_locked = !err && prot & PROT_WRITE && space->locked_pages;
 	write_unlock(&space->lock);
 
-	if (is_locked)
-		(void)!space_populate_locked(space, protect.start, protect.end);
+	if (unlikely(protect.bring_end))
+		(void)!space_populate_locked(space, protect.bring_start, protect.bring_end);
 	return err;
 }

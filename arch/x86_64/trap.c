@@ -131,8 +131,10 @@ void trap_user_page_fault(struct trap_frame *frame)
 __attribute__((noinline))
 static void user_fault_unresolved(struct trap_frame *frame, virt_t addr, int err)
 {
-	if (frame->error & FAULT_RESERVED)
+	if (frame->error & FAULT_RESERVED) {
+		cli();                  /* to be told on the CPU that met them */
 		kernel_died(frame, "reserved bits in a table entry", addr);
+	}
 	if (err == -ENOMEM)
 		err = upcall_find_memory();
 	if (err)

@@ -10,7 +10,7 @@ import collections
 import os
 import re
 
-from . import build, coverage, tap
+from . import build, coverage, kernel, tap
 from .qemu import IMAGE, Machine
 from .settings import BUILD, ROOT
 from .sites import Sites, parse
@@ -63,12 +63,8 @@ def programs():
 
 
 def modules():
-    found = collections.defaultdict(list)
-    for source in sorted((ROOT / "tests/kernel").glob("*.c")):
-        for module, name in re.findall(r"^KTEST\((\w+), (\w+)\)", source.read_text(), re.MULTILINE):
-            if module not in MODULES_LEFT_OUT:
-                found[module].append(f"{module}.{name}")
-    return [Module(module, tests) for module, tests in sorted(found.items())]
+    return [Module(module, tests) for module, tests in kernel.tests().items()
+            if module not in MODULES_LEFT_OUT]
 
 
 # --- in the gate --------------------------------------------------------------------------------

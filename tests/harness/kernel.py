@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The second ring: tests inside the kernel, KTAP on the serial console."""
 
+import collections
 import itertools
+import re
 
 from . import tap
 from .qemu import IMAGE, STATUS_FAIL, STATUS_PASS, Machine
-from .settings import BUILD, DEFAULT_SHARE
+from .settings import BUILD, DEFAULT_SHARE, ROOT
 
 SECONDS = 240
 
@@ -52,6 +54,15 @@ def run(report, settings, build, smp, share):
     if problems:
         again = settings.replay("kernel", ",".join(globs) or "*", smp, share)
         report.result(f"kernel/ends_well {tag}", problems + outcome.diagnosis(again))
+
+
+def tests():
+    """{module: [names of its tests]}, as the sources have them."""
+    found = collections.defaultdict(list)
+    for source in sorted((ROOT / "tests/kernel").glob("*.c")):
+        for module, name in re.findall(r"^KTEST\((\w+), (\w+)\)", source.read_text(), re.MULTILINE):
+            found[module].append(f"{module}.{name}")
+    return dict(sorted(found.items()))
 
 
 def complaints(planned, results, outcome):

@@ -43,7 +43,7 @@ KTEST(fdtable, lowest_free_descriptor_is_taken)
 	EXPECT_EQ(install(table, file, 0), 5);
 	EXPECT_EQ(install(table, file, 9), 9);
 	EXPECT_EQ(install(table, file, 0), 6);
-	fdtable_put(table);
+	fdtable_leave(table);
 	EXPECT_EQ(file->refs, 1);
 	file_put(file);
 }
@@ -63,7 +63,7 @@ KTEST(fdtable, table_grows_and_keeps_what_it_has)
 	EXPECT(fdtable_file(table, -1) == NULL);
 	EXPECT(fdtable_file(table, 5000) == NULL);
 	EXPECT_EQ(install(table, file, 0), 1);
-	fdtable_put(table);
+	fdtable_leave(table);
 	file_put(file);
 }
 
@@ -83,8 +83,8 @@ KTEST(fdtable, copy_shares_files_but_not_descriptors)
 	EXPECT(found == file);
 	file_put(found);
 	EXPECT_EQ(install(copy, file, 0), 1);
-	fdtable_put(copy);
-	fdtable_put(table);
+	fdtable_leave(copy);
+	fdtable_leave(table);
 	EXPECT_EQ(file->refs, 1);
 	file_put(file);
 }
@@ -102,6 +102,20 @@ KTEST(fdtable, exec_closes_what_is_marked)
 	fdtable_close_on_exec(table);
 	EXPECT_EQ(table->end, 1);
 	EXPECT_EQ(file->refs, 2);
+	fdtable_leave(table);
+	file_put(file);
+}
+
+KTEST(fdtable, who_looks_keeps_nothing_open)
+{
+	struct fdtable *table = OBTAIN(fdtable_create());
+	struct file *file = some_file();
+
+	EXPECT_EQ(install(table, file, 3), 3);
+	fdtable_get(table);
+	fdtable_leave(table);
+	EXPECT_EQ(file->refs, 1);
+	EXPECT(fdtable_file(table, 3) == NULL);
 	fdtable_put(table);
 	file_put(file);
 }
@@ -116,7 +130,7 @@ KTEST(fdtable, replacing_closes_the_old_one)
 	EXPECT_EQ(fdtable_install_at(table, second, 7, false), 7);
 	EXPECT_EQ(first->refs, 1);
 	EXPECT_EQ(fdtable_install_at(table, second, -1, false), -EBADF);
-	fdtable_put(table);
+	fdtable_leave(table);
 	file_put(first);
 	file_put(second);
 }

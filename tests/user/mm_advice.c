@@ -216,6 +216,45 @@ TEST(remove_crosses_ranges)
 	CHECK_ERRNO(advise(shared + 6 * PAGE, 2, MADV_REMOVE), ENOMEM);
 }
 
+/* Only a moment is wrong if anything is: so many tries. */
+enum { TRIES = 300 };
+
+/* Until it is killed, copy the file's last page over its last but one, and allocate all of it. */
+static pid_t file_kept_busy(int fd, size_t pages)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	for (;;) {
+		off_t from = (off_t)(pages - 1) * PAGE, to = (off_t)(pages - 2) * PAGE;
+
+		CHECK_EQ(copy_file_range(fd, &from, fd, &to, PAGE, 0), PAGE);
+		CHECK_EQ(fallocate(fd, 0, (off_t)(pages - 2) * PAGE, 2 * PAGE), 0);
+	}
+}
+
+TEST(removed_stays_removed_while_others_change_the_file)
+{
+	int fd = memory_file(8), status;
+	volatile char *shared = view(fd, 8, READ_WRITE, MAP_SHARED);
+
+	pages_mark(shared, 8, 1);
+	pid_t busy = file_kept_busy(fd, 8);
+
+	for (int i = 0; i < TRIES; i++) {
+		shared[PAGE] = 'x';
+		CHECK_EQ(advise(shared + PAGE, 2, MADV_REMOVE), 0);
+		CHECK_EQ(shared[PAGE], 0);
+		CHECK_EQ(shared[2 * PAGE], 0);
+	}
+	CHECK_EQ(kill(busy, SIGKILL), 0);
+	CHECK_EQ(waitpid(busy, &status, 0), busy);
+	CHECK(WIFSIGNALED(status));             /* nothing was refused to it */
+	CHECK(pages_have_marks(shared, 1, 1));
+	CHECK(pages_have_marks(shared + 3 * PAGE, 3, 4));
+}
+
 /* ---- populating ---- */
 
 TEST(populate_reads_or_writes)

@@ -224,6 +224,27 @@ TEST(rights_that_come_later_break_too)
 	CHECK_EQ(smaps_number(memory, "Anonymous:"), 16);
 }
 
+/* What could be written already is left to the faults. */
+TEST(rights_that_were_there_break_nothing)
+{
+	volatile char *memory = pages_new(4);
+	struct gate gate = gate_new();
+
+	pages_mark(memory, 4, 'a');
+	CHECK_EQ(lock(memory, 4), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		gate_pass(gate);
+		_exit(pages_have_marks(memory, 4, 'a') ? 0 : 1);
+	}
+	CHECK_EQ(protect(memory, 4, PROT_READ | PROT_WRITE), 0);
+	CHECK_EQ(protect(memory, 4, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+	CHECK_EQ(smaps_number(memory, "Shared_Dirty:"), 16);
+	CHECK_EQ(smaps_number(memory, "Private_Dirty:"), 0);
+	gate_open(gate);
+	CHECK_EXIT(pid, 0);
+}
+
 TEST(children_have_no_locks)
 {
 	volatile char *memory = pages_new(4);

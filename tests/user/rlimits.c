@@ -63,6 +63,7 @@ TEST(no_descriptor_no_new_file)
 	CHECK_ERRNO(open(new, O_WRONLY | O_CREAT, 0600), EMFILE);
 	CHECK_ERRNO(open(old, O_WRONLY | O_TRUNC), EMFILE);
 	CHECK_ERRNO(open("/tmp/missing/file", O_RDONLY), EMFILE);
+	CHECK_ERRNO(open("/tmp", O_RDONLY | O_TMPFILE), EINVAL);        /* flags come first */
 	CHECK_ERRNO(stat(new, &status), ENOENT);
 	CHECK_EQ(stat(old, &status), 0);
 	CHECK_EQ(status.st_size, 4);

@@ -112,16 +112,17 @@ def run(build, program, instead, folder, test=(), seed=""):
 
 
 def notices(build, program, instead, folder, seeds=""):
-    """Does it fail with these objects?  It is stopped at its first complaint.  Seeds: as in
-    tests/host/sim/seeds.h."""
+    """Does the program, or one test of it (PROGRAM.TEST), fail with these objects?  It is stopped at
+    its first complaint.  Seeds: as in tests/host/sim/seeds.h."""
+    program, _, test = program.partition(".")
     done = build.link(program, instead, folder / program)
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
     environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=0", SEED="", SEEDS=seeds,
                        SECONDS=str(WORLD_SECONDS))
-    process = subprocess.Popen([str(folder / program)], cwd=ROOT, stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL, text=True, env=environment,
-                               start_new_session=True)
+    process = subprocess.Popen([str(folder / program), *filter(None, [test])], cwd=ROOT,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                               env=environment, start_new_session=True)
     timer = threading.Timer(SECONDS, end, [process])
     timer.start()
     try:
@@ -145,7 +146,7 @@ def first_to_notice(build, change, folder, programs, seeds=""):
     """(the first program that fails with this change or None, what the compiler says or None)"""
     instead = {}
     for program in programs:
-        if complaint := build_changed(build, program, change, folder, instead):
+        if complaint := build_changed(build, program.split(".")[0], change, folder, instead):
             return None, complaint
         if notices(build, program, instead, folder, seeds):
             return program, None

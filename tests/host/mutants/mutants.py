@@ -2,7 +2,7 @@
 """Mistakes that somebody could make, and the tests that must notice.
 
 Each changes one file: old text, which must stand there exactly once, into new; mostly in one place.
-`caught_by` names the program of tests/host that is tried first.
+`caught_by` names the program of tests/host that is tried first, or one test of it.
 """
 
 import collections
@@ -171,13 +171,13 @@ MUTANTS = [mutant(*fields) for fields in (
 
     ("foreign_memory_read_beside_faults", "mm/uaccess.c",
      "write_lock(&space->lock);       /* no fault puts the page elsewhere meanwhile */",
-     "read_lock(&space->lock);", "mm_litmus"),
+     "read_lock(&space->lock);", "mm_litmus.views_of_a_file_are_cut_off_under_running_threads"),
 
     ("child_published_after_the_parent_is_unlocked", "mm/space.c",
      "space_publish(child);", ";",
      "work_add(&parent->work, forks, 1);",
      "work_add(&parent->work, forks, 1);\n\tspace_publish(child);",
-     "mm_litmus"),
+     "mm_litmus.children_born_while_a_file_is_cut_lose_their_views_too"),
 
     ("bytes_cut_while_views_may_come_back", "mm/cut.c",
      "write_lock(&object->lock);\n\terr = cut_locked",

@@ -143,6 +143,27 @@ void spin_unlock_byte(uint8_t *lock)
 
 /* ---- sleeping locks ---- */
 
+void mutex_lock(struct mutex *mutex)
+{
+	sim_point();
+	assert_may_sleep();
+	lock_note(mutex, mutex->rank);
+	while (mutex->state)
+		sim_wait(mutex);
+	mutex->state = MUTEX_HELD;
+	mutex->owner = (struct task *)sim_locks();      /* who, as an address */
+}
+
+void mutex_unlock(struct mutex *mutex)
+{
+	assert(mutex->state == MUTEX_HELD && mutex->owner == (struct task *)sim_locks());
+	lock_forget(mutex);
+	mutex->state = MUTEX_FREE;
+	mutex->owner = NULL;
+	sim_wake(mutex);
+	sim_point();
+}
+
 void assert_may_sleep(void)
 {
 	assert(this_cpu()->preempt_depth == 0);
