@@ -287,8 +287,6 @@ static struct file *slot_file(struct fdtable *table, int fd)
 
 struct file *fdtable_file(struct fdtable *table, int fd)
 {
-	if (atomic_load_acquire(&table->refs) == 1)
-		return slot_file(table, fd);
 	spin_lock(&table->lock);
 	struct file *file = slot_file(table, fd);
 
@@ -421,7 +419,11 @@ struct file *fdtable_next(struct fdtable *table, int *fd)
 
 struct file *fd_get_path(int fd)
 {
-	return current->files ? fdtable_file(current->files, fd) : NULL;
+	struct fdtable *table = current->files;
+
+	if (!table)
+		return NULL;
+	return has_one_holder(table) ? slot_file(table, fd) : fdtable_file(table, fd);
 }
 
 struct file *fd_get_locked(int fd)

@@ -117,15 +117,18 @@ int file_place(struct file *file, struct path *out)
 
 /* ---- open ---- */
 
+static bool is_nameless(uint32_t flags)
+{
+	return (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 int file_check_flags(uint32_t flags)
 {
 	if (flags & O_PATH)
 		return 0;                       /* few of the others count */
-	if ((flags & O_TMPFILE) == O_TMPFILE)
-		return flags & O_ACCMODE ? -EOPNOTSUPP : -EINVAL;
 	if ((flags & O_ACCMODE) == O_ACCMODE || ((flags & O_CREAT) && (flags & O_DIRECTORY)))
 		return -EINVAL;
-	return 0;
+	return is_nameless(flags) && !(flags & O_ACCMODE) ? -EINVAL : 0;
 }
 
 int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
@@ -137,6 +140,8 @@ int file_open(const struct path *start, const char *name, uint32_t flags, uint32
 		return err;
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
+	if (is_nameless(flags))
+		return -EOPNOTSUPP;
 	struct file *file = file_alloc();       /* first: a name made in vain would remain */
 
 	if (!file)

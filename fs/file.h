@@ -82,10 +82,10 @@ static inline void file_put(struct file *file)
 }
 
 /* open(2) below `start`.  Handles O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_PATH,
- * devices. */
+ * devices.  -EOPNOTSUPP: O_TMPFILE. */
 int file_open(const struct path *start, const char *name, uint32_t flags, uint32_t mode,
 	      struct file **out);
-/* Its first look: -EINVAL: flags that contradict each other; -EOPNOTSUPP: O_TMPFILE. */
+/* What it looks at first.  -EINVAL: flags that contradict each other. */
 MUST_CHECK int file_check_flags(uint32_t flags);
 
 /* Where an open file is, counted; a place of its own if it has no name. */

@@ -186,8 +186,8 @@ static int protect_check(const struct space *space, struct protect *protect)
  * later.  Who could write it has seen to that when it was locked. */
 static bool must_bring(const struct protect *protect, const struct vma *vma)
 {
-	return vma->flags & VMA_LOCKED && vma_is_private(vma)
-	       && protect->prot & ~vma->prot & PROT_WRITE;
+	return (vma->flags & (VMA_LOCKED | VMA_LOCKONFAULT)) == VMA_LOCKED
+	       && vma_is_private(vma) && protect->prot & ~vma->prot & PROT_WRITE;
 }
 
 static void protect_ranges(struct space *space, struct protect *protect) REQUIRES(space->lock)
