@@ -53,6 +53,7 @@ int tty_check_foreground(struct tty *tty, int signal)
 	if (is_orphaned)
 		return -EIO;
 	signal_send_group(self->group, signal, NULL);
+	task_add_work(current, WORK_SIGNAL);    /* to come again even if another thread takes it */
 	return -ERESTARTSYS;
 }
 

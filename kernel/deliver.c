@@ -18,6 +18,7 @@
 #include "lib/abi/errno.h"
 #include "lib/abi/linux.h"
 #include "arch/x86_64/trap.h"
+#include "kernel/alarm.h"
 #include "kernel/exit.h"
 #include "kernel/sigframe.h"
 #include "kernel/signal.h"
@@ -75,6 +76,8 @@ static bool signal_take(struct abi_siginfo *info, struct abi_sigaction *action)
 		int status = process->group_exit_status;
 		spin_unlock(process_signals(process));
 
+		if (signal == SIGALRM)
+			alarm_taken();
 		if (must_die)
 			thread_exit(status);
 		else if (must_stop)
@@ -146,11 +149,8 @@ static void stop_here(struct thread *thread)
 	struct process *process = thread->process;
 
 	spin_lock(&process_tree_lock);
-	if (stop_join(thread)) {
-		process->stop_reported = false;
-		process->continued = false;
-		signal_notify_parent(process, CLD_STOPPED, process->stop_signal);
-	}
+	if (stop_join(thread))
+		signal_tell_stopped(process);
 	spin_unlock(&process_tree_lock);
 
 	for (;;) {

@@ -72,7 +72,7 @@ static void exec_destroy(struct exec *exec);
 static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags);
 static int exec_find(struct exec *exec, const struct path *start, const char *name, int at_flags);
 static int exec_build(struct exec *exec, const char *name);
-static int exec_reserve(void);
+static int exec_reserve(const struct exec *exec);
 static void exec_commit(struct exec *exec);
 
 void programs_start(void)
@@ -151,7 +151,7 @@ static int exec_run(struct exec *exec, const struct path *start, const char *nam
 	err = process_kill_other_threads();
 	if (err)
 		return err;
-	err = exec_reserve();
+	err = exec_reserve(exec);
 	if (!err)
 		exec_commit(exec);
 	else if (!is_alone)
@@ -244,13 +244,42 @@ static int exec_find(struct exec *exec, const struct path *start, const char *na
 
 /* ---- build ---------------------------------------------------------------------------------- */
 
+struct company {
+	const struct process *self;
+	const struct fs_context *places;
+	bool has_others;
+};
+
+static void look_for_company(struct process *process, void *argument) NO_LOCK_ANALYSIS
+{
+	struct company *company = argument;
+	struct thread *thread;
+
+	list_for_each_entry(thread, &process->threads, node)
+		company->has_others |= process != company->self && thread->fs == company->places;
+}
+
+/* Could another process change our root or current directory (clone(CLONE_FS)), and so lead astray
+ * a program that may do what we may not? */
+static bool is_led_by_others(void)
+{
+	struct company company = { .self = current_process(), .places = current_thread()->fs };
+
+	if (process_is_privileged() || !READ_ONCE(company.places->is_joint))
+		return false;
+	spin_lock(&process_tree_lock);
+	process_for_each(look_for_company, &company);
+	spin_unlock(&process_tree_lock);
+	return company.has_others;
+}
+
 /* Who the program will run as.  A set-ID bit counts unless the mount or the process forbids it. */
 static void exec_choose_ids(struct exec *exec)
 {
 	const struct process *self = current_process();
 	struct credentials *ids = &exec->credentials;
 	struct abi_stat file;           /* as its layer says it is, in an overlay */
-	bool may_gain = !self->no_new_privs &&
+	bool may_gain = !self->no_new_privs && !is_led_by_others() &&
 			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID) &&
 			inode_stat(path_inode(&exec->path), &file) == 0;
 
@@ -383,12 +412,15 @@ static int exec_build(struct exec *exec, const char *name)
 
 /* ---- commit --------------------------------------------------------------------------------- */
 
-/* We are the only thread left, but may share handlers and descriptors with other processes. */
-static int exec_reserve(void)
+/* We are the only thread left, but may share handlers and descriptors with other processes; also
+ * places, if one of the other threads made another process late. */
+static int exec_reserve(const struct exec *exec)
 {
 	struct thread *thread = current_thread();
 	struct process *process = thread->process;
 
+	if (exec->gains_rights && is_led_by_others())
+		return -EAGAIN;
 	if (atomic_load_relaxed(&process->actions->refs) > 1) {
 		struct signal_actions *mine = signal_actions_copy(process->actions), *shared;
 		if (!mine)

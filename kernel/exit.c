@@ -202,7 +202,7 @@ static bool thread_leave(struct thread *thread)
 	spin_unlock(process_signals(process));
 
 	if (completes_stop)
-		signal_notify_parent(process, CLD_STOPPED, process->stop_signal);
+		signal_tell_stopped(process);
 	if (process->thread_count > 0)
 		wake_all(&process->child_wait);
 	if (thread != process->leader) {

@@ -353,9 +353,9 @@ static int commit_check(const struct child *child)
 
 	if (self->must_die)
 		return -EINTR;
-	bool must_wait = process->stop_signal || (is_thread && task_has_signal_work(self->task));
-	assert(!must_wait || task_has_signal_work(self->task));         /* or nobody would restart */
-	return must_wait ? -ERESTARTNOINTR : 0;
+	bool has_work = task_has_signal_work(self->task);
+	assert(has_work || !process->stop_signal);      /* or nobody would restart the call */
+	return process->stop_signal || (is_thread && has_work) ? -ERESTARTNOINTR : 0;
 }
 
 static void process_publish(struct child *child, uint64_t flags) REQUIRES(process_tree_lock)

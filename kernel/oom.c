@@ -171,6 +171,15 @@ static void look_at_sharer(struct process *process, void *argument) NO_LOCK_ANAL
 					|| process->oom_score_adj == OOM_ADJUST_MIN;
 }
 
+/* Does its parent sleep in its space?  One whose parent has gone, or that has a space of its own
+ * though its parent waits (clone), is like any other. */
+static bool is_in_vfork(const struct process *process, const struct space *space)
+	REQUIRES(process_tree_lock)
+{
+	return process->leader && process->leader->is_borrowing && process->parent &&
+	       space_of(process->parent) == space;
+}
+
 /* Does its end free its space, and may it end? */
 static bool may_be_chosen(struct process *process, struct space *space)
 	REQUIRES(process_tree_lock)
@@ -179,7 +188,7 @@ static bool may_be_chosen(struct process *process, struct space *space)
 
 	if (process == init_process || process->oom_score_adj == OOM_ADJUST_MIN)
 		return false;
-	if (process->leader && process->leader->is_borrowing)
+	if (is_in_vfork(process, space))
 		return false;
 	if (atomic_load_relaxed(&space->users) > process->thread_count)
 		process_for_each(look_at_sharer, &sharer);

@@ -69,8 +69,8 @@ static inline uint64_t signal_handler(const struct signal_actions *actions, int 
 	return actions->ignored & bit ? SIG_IGN : SIG_DFL;
 }
 
-/* A process that one of its parent's threads is making, and what many are sent meanwhile of whom its
- * parent is one: it would be one of them. */
+/* A process that one of its parent's threads is making, and what many are sent meanwhile of whom
+ * its parent is one: it would be one of them. */
 struct birth {
 	struct list_node node;          /* [parent's signals lock] in its births */
 	uint64_t signals;               /* [parent's signals lock] to be pending from the start */
@@ -150,7 +150,8 @@ struct process {
 	uint64_t min_faults, children_min_faults;       /* [tree] of spaces left */
 	int64_t resident_peak, children_resident_peak;  /* [tree] pages */
 	uint64_t switches_voluntary, switches_forced;   /* [tree] of the dead */
-	uint64_t alarm_deadline_ns, alarm_interval_ns;
+	uint64_t alarm_deadline_ns, alarm_interval_ns;  /* [tree] 0: none, once */
+	bool has_rung;                  /* [tree] its SIGALRM is to be taken before the next one */
 	int oom_score_adj;              /* [tree] -1000 to 1000, see kernel/oom.h */
 	int oom_score_adj_least;        /* [tree] as the superuser set it last */
 

@@ -213,6 +213,17 @@ void signal_retarget(struct process *process, uint64_t mask)
 	}
 }
 
+void signal_hand_on(uint64_t mask)
+{
+	struct process *process = current_process();
+
+	spin_lock(&process_tree_lock);
+	spin_lock(process_signals(process));
+	signal_retarget(process, mask);
+	spin_unlock(process_signals(process));
+	spin_unlock(&process_tree_lock);
+}
+
 /* ---- sending -------------------------------------------------------------------------------- */
 
 int signal_send_process(struct process *process, int signal, const struct abi_siginfo *info)
@@ -488,6 +499,13 @@ bool signal_notify_parent(struct process *child, int code, int status)
 	}
 	wake_all(&parent->child_wait);
 	return is_unwanted;
+}
+
+void signal_tell_stopped(struct process *process)
+{
+	process->stop_reported = false;
+	process->continued = false;
+	signal_notify_parent(process, CLD_STOPPED, process->stop_signal);
 }
 
 /* ---- orphaned groups ------------------------------------------------------------------------ */

@@ -59,6 +59,9 @@ void signal_kill_process(struct process *process, int status, const struct threa
  * once. */
 bool signal_notify_parent(struct process *child, int code, int status) REQUIRES(process_tree_lock);
 
+/* The last thread that runs has stopped, or left: the parent may hear of it. */
+void signal_tell_stopped(struct process *process) REQUIRES(process_tree_lock);
+
 /* Does the running thread have an unblocked signal to handle? */
 bool signal_is_pending(void);
 
@@ -72,8 +75,10 @@ int signal_dequeue(struct thread *thread, uint64_t mask, struct abi_siginfo *inf
 void signal_set_blocked(uint64_t mask);
 void signal_suspend(uint64_t mask);     /* until signals are delivered: rt_sigsuspend, ppoll */
 
-/* The running thread leaves: others see to what it had been woken for.  Tree lock held. */
+/* Others see to what the running thread had been woken for, because it leaves, or no longer takes
+ * these.  retarget: tree and signals locks held. */
 void signal_retarget(struct process *process, uint64_t mask) REQUIRES(process_tree_lock);
+void signal_hand_on(uint64_t mask);
 
 /* Forget pending signals of the process and its threads.  Tree and signals locks held. */
 void signal_drop(struct process *process, uint64_t mask) REQUIRES(process_tree_lock);

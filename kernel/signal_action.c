@@ -23,14 +23,8 @@ void signal_set_blocked(uint64_t mask)
 	bool is_stranded = process->queue.pending & newly_blocked;
 	signal_recompute(thread);
 	spin_unlock(process_signals(process));
-	if (likely(!is_stranded))
-		return;
-
-	spin_lock(&process_tree_lock);
-	spin_lock(process_signals(process));
-	signal_retarget(process, newly_blocked);
-	spin_unlock(process_signals(process));
-	spin_unlock(&process_tree_lock);
+	if (unlikely(is_stranded))
+		signal_hand_on(newly_blocked);
 }
 
 void signal_suspend(uint64_t mask)

@@ -351,7 +351,7 @@ long sys_arch_prctl(const struct syscall_args *args)
 static long set_name(virt_t from)
 {
 	struct process *process = current_process();
-	char name[TASK_COMM_LEN];
+	char name[TASK_COMM_LEN] = { 0 };       /* PR_GET_NAME shows all of it */
 
 	ssize_t len = copy_string_from_user(name, from, sizeof(name));
 	if (len < 0 && len != -ENAMETOOLONG)

@@ -12,6 +12,7 @@
 #include "lib/abi/linux.h"
 #include "arch/x86_64/trap.h"
 #include "arch/x86_64/usercopy.h"
+#include "kernel/alarm.h"
 #include "kernel/sigframe.h"
 #include "kernel/signal.h"
 #include "kernel/timespec.h"
@@ -158,11 +159,19 @@ static int take_awaited(uint64_t set, struct abi_siginfo *info)
 {
 	struct thread *thread = current_thread();
 
-	spin_lock(process_signals(thread->process));
+	struct process *process = thread->process;
+
+	spin_lock(process_signals(process));
 	int signal = signal_dequeue(thread, set, info);
+	uint64_t given_up = signal ? thread->awaited : thread->awaited & ~set;
 	thread->awaited = signal ? 0 : set;
+	bool is_stranded = process->queue.pending & given_up;
 	signal_recompute(thread);
-	spin_unlock(process_signals(thread->process));
+	spin_unlock(process_signals(process));
+	if (unlikely(is_stranded))
+		signal_hand_on(given_up);
+	if (signal == SIGALRM)
+		alarm_taken();
 	return signal;
 }
 
@@ -235,7 +244,8 @@ static struct abi_siginfo info_from_us(int code)
 }
 
 struct kill_request {
-	int32_t group;                  /* 0: everybody */
+	bool is_everybody;              /* but init and who asks; else a group */
+	int32_t group;                  /* init's is 0 */
 	int signal;                     /* 0: only look whether we may */
 	struct abi_siginfo info;
 	bool has_found, has_sent;
@@ -245,8 +255,10 @@ struct kill_request {
 static void kill_visit(struct process *process, void *argument) REQUIRES(process_tree_lock)
 {
 	struct kill_request *request = argument;
-	bool is_meant = request->group ? process->group == request->group
-				       : process != init_process && process != current_process();
+	bool is_meant = process->group == request->group;
+
+	if (request->is_everybody)
+		is_meant = process != init_process && process != current_process();
 
 	if (!is_meant)
 		return;
@@ -260,20 +272,25 @@ static void kill_visit(struct process *process, void *argument) REQUIRES(process
 		request->err = err;
 }
 
-static long kill_many(int32_t group, int signal)
+static long kill_many(struct kill_request request)
 {
-	struct kill_request request = {
-		.group = group,
-		.signal = signal,
-		.info = info_from_us(SI_USER),
-	};
-
+	request.info = info_from_us(SI_USER);
 	spin_lock(&process_tree_lock);
 	process_for_each(kill_visit, &request);
 	spin_unlock(&process_tree_lock);
 	if (!request.has_found)
 		return -ESRCH;
 	return request.has_sent ? 0 : request.err;
+}
+
+static long kill_everybody(int signal)
+{
+	return kill_many((struct kill_request){ .is_everybody = true, .signal = signal });
+}
+
+static long kill_group(int32_t group, int signal)
+{
+	return kill_many((struct kill_request){ .group = group, .signal = signal });
 }
 
 static long kill_one(int32_t pid, int signal, const struct abi_siginfo *info)
@@ -298,11 +315,11 @@ long sys_kill(const struct syscall_args *args)
 	if (signal != 0 && !signal_is_valid((uint32_t)signal))
 		return -EINVAL;
 	if (pid == -1)
-		return kill_many(0, signal);
+		return kill_everybody(signal);
 	if (pid == INT32_MIN)
 		return -ESRCH;
 	if (pid <= 0)
-		return kill_many(pid ? -pid : current_process()->group, signal);
+		return kill_group(pid ? -pid : current_process()->group, signal);
 	struct abi_siginfo info = info_from_us(SI_USER);
 	return kill_one(pid, signal, &info);
 }

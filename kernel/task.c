@@ -11,9 +11,9 @@
  *                                    address of task_begin_kernel or task_begin_user
  *              stack_pointer ->      0: the frame pointer, as switch_stacks() saves it
  *
- * Invariants:  a program's FS and GS bases change by system call only, so task.fs_base and gs_base
- *              are always true.  Kernel tasks leave those registers alone; cpu.fs_base and gs_base
- *              are what is in them.
+ * Invariants:  a program sets its FS and GS bases by system call only: they are in task.fs_base and
+ *              gs_base.  But it can zero one by loading a selector, and so lose it.  Kernel tasks
+ *              leave those registers alone; what is in them is in cpu.fs_base and gs_base, or zero.
  * Locks:       tasks_lock for the list.  Everything else belongs to the creator until the first
  *              wake.
  */
@@ -155,7 +155,8 @@ void task_set_gs_base(uint64_t base)
 	irq_restore(flags);
 }
 
-/* A task has a program's registers exactly when it has an fpu area. */
+/* A task has a program's registers exactly when it has an fpu area.  A base that should be there
+ * already may have been lost by another program: only a zero is certain. */
 void task_switch_registers(struct task *leaving, const struct task *next)
 {
 	struct cpu *cpu = this_cpu();
@@ -165,11 +166,11 @@ void task_switch_registers(struct task *leaving, const struct task *next)
 	if (unlikely(next->fpu == NULL))
 		return;
 	fpu_restore(next->fpu);
-	if (cpu->fs_base != next->fs_base) {
+	if (likely((cpu->fs_base | next->fs_base) != 0)) {
 		cpu->fs_base = next->fs_base;
 		wrmsr(MSR_FS_BASE, next->fs_base);
 	}
-	if (cpu->gs_base != next->gs_base) {
+	if (unlikely((cpu->gs_base | next->gs_base) != 0)) {
 		cpu->gs_base = next->gs_base;
 		wrmsr(MSR_KERNEL_GS_BASE, next->gs_base);
 	}

@@ -295,3 +295,35 @@ TEST(all_who_tell_of_processor_time_agree)
 	after = cpu_time(RUSAGE_CHILDREN);
 	CHECK(after.kernel_us > 3 * after.user_us);
 }
+
+/* Who does not take the signals is not sent them as fast as it asked for. */
+TEST(an_interval_begins_when_the_signal_is_taken)
+{
+	struct itimerval timer = {.it_value = {0, 1000}, .it_interval = {3600, 0}}, left;
+	sigset_t set;
+	int number;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	CHECK_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
+	do {
+		CHECK_EQ(sigpending(&set), 0);
+	} while (!sigismember(&set, SIGALRM));
+	CHECK_EQ(getitimer(ITIMER_REAL, &left), 0);
+	CHECK(left.it_interval.tv_sec == 3600 && left.it_value.tv_sec == 0);
+	CHECK_EQ(left.it_value.tv_usec, 0);
+	CHECK(sigwait(&set, &number) == 0 && number == SIGALRM);
+	CHECK_EQ(getitimer(ITIMER_REAL, &left), 0);
+	CHECK(left.it_value.tv_sec > 3000);
+}
+
+TEST(the_shortest_interval_comes_again)
+{
+	struct itimerval timer = {{0, 1}, {0, 1}};
+
+	catch_alarm(SA_RESTART);
+	CHECK_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
+	while (alarms < 100)
+		pause();
+}

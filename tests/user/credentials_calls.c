@@ -6,6 +6,7 @@
 #include "credentials.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/fsuid.h>
@@ -282,6 +283,31 @@ TEST(set_user_id)
 	CHECK_EQ(chmod(file_name, 04755), 0);
 	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
 	run_copy(SOMEBODY);
+	place_end();
+}
+
+/* Another process could move the root under it. */
+TEST(no_set_user_id_among_those_who_share_places)
+{
+	char *arguments[] = {"copy", "as_a_program_that_gained", NULL};
+	char variable[32];
+	char *environment[] = {variable, NULL};
+
+	place_make(0777, 0755);
+	copy_of_us();
+	CHECK_EQ(chmod(file_name, 04755), 0);
+	for (int shares = 0; shares < 2; shares++) {
+		snprintf(variable, sizeof(variable), "GAINED=%d", shares ? SOMEBODY : OTHER);
+		AS(SOMEBODY, {
+			pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD | (shares ? CLONE_FS : 0), 0,
+				0, 0, 0);
+			if (pid == 0) {
+				execve(file_name, arguments, environment);
+				_exit(99);
+			}
+			CHECK_EXIT(pid, 0);
+		});
+	}
 	place_end();
 }
 

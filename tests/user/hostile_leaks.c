@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
@@ -243,6 +244,15 @@ TEST(padding_of_answers)
 	CHECK_EQ(answer[144], 0xee);
 	stir();
 	CHECK_EQ(syscall(SYS_gettimeofday, answer, &zero), 0);
+	CHECK_EQ(answer[16], 0xee);
+}
+
+TEST(padding_of_the_name)
+{
+	stir();
+	CHECK_EQ(syscall(SYS_prctl, PR_SET_NAME, "x"), 0);
+	CHECK_EQ(syscall(SYS_prctl, PR_GET_NAME, answer), 0);
+	check_padding(1, 16);
 	CHECK_EQ(answer[16], 0xee);
 }
 

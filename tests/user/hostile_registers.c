@@ -4,6 +4,8 @@
  */
 #include "hostile.h"
 
+#include <sched.h>
+
 enum { ARCH_SET_GS = 0x1001, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS };
 
 /* ---- instructions of the kernel ---- */
@@ -360,6 +362,46 @@ TEST(stack_is_not_looked_at)
 			: "rbx", "rcx", "r11", "memory");
 		CHECK_EQ(pid, getpid());
 	}
+}
+
+/* ---- segments ---- */
+
+/* Lose the FS base, on which the C library relies, and go on without both for ever. */
+static void lose_base(void)
+{
+	__asm__ volatile(
+		"mov %%ss, %%edx\n"
+		"mov %%edx, %%fs\n"
+		"mov %%edx, %%gs\n"
+		"1: mov %0, %%eax\n"
+		"syscall\n"
+		"jmp 1b\n"
+		: : "i"(SYS_sched_yield) : "rax", "rcx", "rdx", "r11", "memory");
+}
+
+/* Parent and child have the same base. */
+TEST(a_base_that_one_loses_is_there_for_the_next)
+{
+	static volatile char own;
+	cpu_set_t one;
+	uintptr_t base;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	CHECK_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+	CHECK_EQ(syscall(SYS_arch_prctl, ARCH_SET_GS, &own), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		lose_base();
+	for (int i = 0; i < 1000; i++) {
+		own = 1;
+		__asm__ volatile("mov %%fs:0, %0\n movb $2, %%gs:0" : "=r"(base) : : "memory");
+		CHECK_EQ(*(uintptr_t *)base, base);
+		CHECK_EQ(own, 2);
+		sched_yield();
+	}
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_KILLED(pid, SIGKILL);
 }
 
 /* ---- numbers of calls ---- */

@@ -306,6 +306,48 @@ TEST(no_signal_is_lost_between_masks)
 	CHECK_EQ(taken, 50);
 }
 
+static void *wait_for_either(void *unused)
+{
+	sigset_t set = set_of(SIGUSR1);
+
+	(void)unused;
+	sigaddset(&set, SIGUSR2);
+	return (void *)(intptr_t)sigwaitinfo(&set, NULL);
+}
+
+static void *wait_for_second(void *unused)
+{
+	sigset_t set = set_of(SIGUSR2);
+
+	(void)unused;
+	return (void *)(intptr_t)sigwaitinfo(&set, NULL);
+}
+
+/* The one that is woken for both takes one, and leaves the other to who waits for it. */
+TEST(a_signal_that_its_waiter_leaves_is_taken_by_another)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	CHECK_EQ(sched_setaffinity(0, sizeof(one), &one), 0);   /* both are sent before it runs */
+	block(SIGUSR1);
+	block(SIGUSR2);
+	for (int round = 0; round < 50; round++) {
+		pthread_t first = thread_new(wait_for_either, NULL);
+		pthread_t second = thread_new(wait_for_second, NULL);
+		for (int i = 0; i < 10; i++)
+			sched_yield();
+		CHECK_EQ(kill(getpid(), SIGUSR2), 0);
+		CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+		if ((intptr_t)thread_join(first) == SIGUSR2)
+			CHECK_EQ(kill(getpid(), SIGUSR2), 0);
+		CHECK_EQ((intptr_t)thread_join(second), SIGUSR2);
+		sigset_t set = set_of(SIGUSR1);
+		sigtimedwait(&set, NULL, &(struct timespec){0});
+	}
+}
+
 /* ---- after the first thread has gone ---- */
 
 static void *be_signalled(void *unused)
@@ -384,6 +426,31 @@ TEST(a_stop_stops_every_thread)
 		CHECK(WIFCONTINUED(status));
 	}
 	CHECK_EQ(kill(pid, SIGSTOP), 0);
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_KILLED(pid, SIGKILL);
+}
+
+static void *leave(void *unused)
+{
+	return unused;
+}
+
+/* Who leaves may be the last one that still ran. */
+TEST(every_stop_is_told_whoever_leaves)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (;;)
+			thread_join(thread_new(leave, NULL));
+	}
+	for (int round = 0; round < 300; round++) {
+		CHECK_EQ(kill(pid, SIGSTOP), 0);
+		CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+		CHECK(WIFSTOPPED(status));
+		CHECK_EQ(kill(pid, SIGCONT), 0);
+	}
 	CHECK_EQ(kill(pid, SIGKILL), 0);
 	CHECK_KILLED(pid, SIGKILL);
 }

@@ -5,6 +5,7 @@
 #include "utest.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -134,4 +135,56 @@ TEST(parent_can_be_killed_meanwhile)
 	CHECK_EQ(read(fds[0], &byte, 1), 1);
 	CHECK_EQ(kill(pid, SIGKILL), 0);
 	CHECK_KILLED(pid, SIGKILL);
+}
+
+/* ---- who may be killed for lack of memory ---- */
+
+/* Without the C library: the child may be on its parent's stack.  0: it is never chosen. */
+static bool may_be_chosen(void)
+{
+	char digit = '0';
+	int fd = (int)syscall(SYS_open, "/proc/self/oom_score", O_RDONLY);
+
+	syscall(SYS_read, fd, &digit, 1);
+	return digit != '0';
+}
+
+TEST(who_keeps_its_parent_waiting_in_its_memory_is_spared)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		_exit(may_be_chosen());
+	CHECK_EXIT(pid, 0);
+}
+
+TEST(who_keeps_its_parent_waiting_alone_is_not)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0)
+		_exit(!may_be_chosen());
+	CHECK_EXIT(pid, 0);
+}
+
+TEST(who_is_left_by_its_waiting_parent_is_not)
+{
+	int fds[2];
+	char byte = 0;
+
+	CHECK_EQ(pipe(fds), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		pid_t parent = getpid();
+		if (vfork() == 0) {
+			syscall(SYS_kill, parent, SIGKILL);
+			while (syscall(SYS_getppid) == parent)
+				syscall(SYS_sched_yield);
+			syscall(SYS_write, fds[1], may_be_chosen() ? "y" : "n", 1);
+		}
+		_exit(0);
+	}
+	CHECK_KILLED(pid, SIGKILL);
+	CHECK_EQ(read(fds[0], &byte, 1), 1);
+	CHECK_EQ(byte, 'y');
 }
