@@ -359,8 +359,7 @@ static int exec_build(struct exec *exec, const char *name)
 	exec->space = space_create();
 	if (!exec->executable || !exec->space)
 		return -ENOMEM;
-	space_layout(exec->space, aslr);
-	exec->space->stack_limit = upcall_rlimit(RLIMIT_STACK);
+	space_layout(exec->space, aslr, upcall_rlimit(RLIMIT_STACK));
 	exec->space->is_exact = current->space && READ_ONCE(current->space->is_exact);
 	exec_choose_ids(exec);
 

@@ -367,6 +367,15 @@ static void object_extend(struct object *object, uint64_t size)
 	write_unlock(&object->lock);
 }
 
+/* A page made for bytes that did not come: it must not stay beyond the end, where nobody would find
+ * it. */
+static void object_forget_beyond(struct object *object)
+{
+	write_lock(&object->lock);
+	(void)!object_drop(object, div_round_up(object->size, PAGE_SIZE), OBJECT_PAGES_MAX);
+	write_unlock(&object->lock);
+}
+
 ssize_t object_write(struct object *object, uint64_t offset, struct object_io from, size_t len)
 {
 	size_t done = 0;
@@ -389,6 +398,8 @@ ssize_t object_write(struct object *object, uint64_t offset, struct object_io fr
 		done += copied;
 		if (copied && at + copied > object_size(object))
 			object_extend(object, at + copied);
+		if (!copied)
+			object_forget_beyond(object);
 		if (copied < piece)
 			return done ? (ssize_t)done : -EFAULT;
 	}

@@ -9,6 +9,13 @@
  */
 #include "meminfo.h"
 
+/* With SAN=1 small objects that were freed stay where they are for a while, and come and go while
+ * they are counted. */
+static bool has_quarantine(void)
+{
+	return getenv("SAN") != NULL;
+}
+
 /* What the kernel has that is in no line of its own. */
 static long long rest_kib(const struct meminfo *info)
 {
@@ -221,7 +228,8 @@ static void check_frames(void)
 	CHECK_EQ(kib(&after, "Mapped:"), flagged_kib(count, KPF_MMAP, KPF_ANON));
 	CHECK_EQ(kib(&after, "\nCached:"), flagged_kib(count, KPF_LRU, KPF_ANON));
 	CHECK_EQ(kib(&after, "Shmem:"), kib(&after, "\nCached:"));
-	CHECK_EQ(kib(&after, "Slab:"), flagged_kib(count, KPF_SLAB, 0));
+	if (!has_quarantine())
+		CHECK_EQ(kib(&after, "Slab:"), flagged_kib(count, KPF_SLAB, 0));
 	CHECK_EQ(kib(&after, "PageTables:"), flagged_kib(count, KPF_PGTABLE, 0));
 }
 
@@ -319,5 +327,6 @@ TEST(slabs_add_up)
 			|| per_slab * size > per * PAGE;
 	}
 	CHECK_EQ(wrong, 0);
-	CHECK_EQ(kib(&after, "Slab:"), pages * 4);
+	if (!has_quarantine())
+		CHECK_EQ(kib(&after, "Slab:"), pages * 4);
 }
