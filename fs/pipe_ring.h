@@ -16,7 +16,10 @@
 #include "fs/pipe.h"
 #include "kernel/wait.h"
 
-enum { PIPE_PAGES_DEFAULT = 16 };
+enum {
+	PIPE_PAGES_DEFAULT = 16,
+	PIPE_PAGES_LEAST = 2,           /* for users who have many */
+};
 
 struct pipe {
 	struct mutex lock;              /* RANK_PIPE */
@@ -26,6 +29,7 @@ struct pipe {
 	uint8_t **pages;                /* [lock] NULL: not needed yet */
 	uint32_t readers, writers;      /* [lock] open files */
 	uint32_t readers_ever, writers_ever;    /* [lock] for those who wait in open(2) */
+	uint32_t user;                  /* constant: who made it */
 	struct wait_queue read_wait, write_wait;
 	uint8_t *near_pages[PIPE_PAGES_DEFAULT];
 };
@@ -63,3 +67,8 @@ ssize_t pipe_read(struct file *file, buffer_t to, size_t len, uint64_t *offset);
 ssize_t pipe_write(struct file *file, buffer_t from, size_t len, uint64_t *offset);
 unsigned pipe_poll(struct file *file, struct poll_table *table);
 long pipe_ioctl(struct file *file, unsigned request, uint64_t argument);
+
+/* In fs/pipe_users.c.  So many pages more, or fewer.  First counted, then asked. */
+void pipe_user_charge(uint32_t user, int64_t pages);
+/* Is that more than a limit, and does it bind the running process? */
+bool pipe_user_is_over(uint32_t user, const int64_t *limit);
