@@ -6,7 +6,7 @@
  * Invariants: an inode counts its file system, so that fs outlives the last file of it.  The kind
  *   bits of a mode never change.
  * Locks: inode->lock for metadata.  Reading a single field needs none: whoever decides on a mode
- *   that is just being changed may decide either way.
+ *   that is just being changed may decide either way.  Mode and owner together do.
  * See: path_resolution(7), chmod(2), chown(2), utimensat(2).
  */
 #include "fs/inode.h"
@@ -147,6 +147,17 @@ int inode_stat(struct inode *inode, struct abi_stat *stat)
 	return inode->ops->getattr ? inode->ops->getattr(inode, stat) : 0;
 }
 
+void inode_rights(struct inode *inode, struct inode_rights *rights)
+{
+	while (inode->ops->real)
+		inode = inode->ops->real(inode);
+	mutex_lock(&inode->lock);
+	*rights = (struct inode_rights){ inode->mode, inode->uid, inode->gid };
+	mutex_unlock(&inode->lock);
+}
+
+/* Asked twice: who may not does not make a file the file system's own; and whose it is may change
+ * until the lock is held. */
 int inode_change(struct inode *inode, const struct attr_change *change)
 {
 	int err = change_check(inode, change);
@@ -156,7 +167,9 @@ int inode_change(struct inode *inode, const struct attr_change *change)
 	if (err)
 		return err;
 	mutex_lock(&inode->lock);
-	err = change_apply(inode, change);
+	err = change_check(inode, change);
+	if (!err)
+		err = change_apply(inode, change);
 	mutex_unlock(&inode->lock);
 	return err;
 }

@@ -235,6 +235,65 @@ TEST(rights_of_programs_end_with_a_change)
 	place_end();
 }
 
+static pid_t loop_start(unsigned id, void (*step)(void))
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid > 0)
+		return pid;
+	become(id);
+	CHECK_EQ(prctl(PR_SET_PDEATHSIG, SIGKILL), 0);
+	for (;;)
+		step();
+}
+
+static void loop_end(pid_t pid)
+{
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_KILLED(pid, SIGKILL);
+}
+
+static void give_bits(void)
+{
+	if (chmod(file_name, 04755) != 0)
+		CHECK_EQ(errno, EPERM);
+}
+
+/* Who changes attributes waits until the bytes are there. */
+static void write_much(void)
+{
+	static char bytes[1 << 20];
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open(file_name, O_WRONLY);
+	CHECK_EQ(pwrite(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	usleep(100);                    /* their turn */
+}
+
+/* Who gives bits to a program of his does not give them to what is another's by then. */
+TEST(bits_given_while_the_owner_changes)
+{
+	struct stat status;
+
+	place_make(0777, 0755);
+	pid_t writer = loop_start(0, write_much);
+	pid_t giver = loop_start(SOMEBODY, give_bits);
+
+	for (int i = 0; i < 100; i++) {
+		CHECK_EQ(chown(file_name, SOMEBODY, SOMEBODY), 0);
+		usleep(1000);
+		CHECK_EQ(chown(file_name, OTHER, OTHER), 0);
+		usleep(1000);
+		CHECK_EQ(stat(file_name, &status), 0);
+		CHECK_EQ(status.st_mode & 07777, 0755);
+	}
+	loop_end(giver);
+	loop_end(writer);
+	place_end();
+}
+
 /* ---- programs that gain rights ---- */
 
 /* In the program itself, when it was started anew: what it is, and what may be seen of it. */
