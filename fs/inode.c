@@ -35,6 +35,7 @@ static int change_check(struct inode *inode, const struct attr_change *change);
 static int change_apply(struct inode *inode, const struct attr_change *change)
 	REQUIRES(inode->lock);
 static uint32_t change_mode(const struct inode *inode, const struct attr_change *change);
+static uint32_t mode_without_set_ids(uint32_t mode);
 static int permission_of(const struct inode *inode, const struct credentials *who, unsigned want);
 
 /* ---- file systems ---- */
@@ -202,6 +203,8 @@ static int change_apply(struct inode *inode, const struct attr_change *change)
 	if (err)
 		return err;
 	inode->mode = change_mode(inode, change);
+	if (change->which & ATTR_SIZE)
+		inode_drop_set_ids(inode);
 	if (change->which & ATTR_UID)
 		inode->uid = change->uid;
 	if (change->which & ATTR_GID)
@@ -228,12 +231,20 @@ static uint32_t change_mode(const struct inode *inode, const struct attr_change 
 		if (!credentials_are_privileged(who) && !credentials_in_group(who, inode->gid))
 			mode &= ~(uint32_t)S_ISGID;
 	}
-	if ((change->which & (ATTR_UID | ATTR_GID)) && !S_ISDIR(mode)) {
-		mode &= ~(uint32_t)S_ISUID;
-		if (mode & S_IXGRP)
-			mode &= ~(uint32_t)S_ISGID;
-	}
+	if ((change->which & (ATTR_UID | ATTR_GID)) && !S_ISDIR(mode))
+		mode = mode_without_set_ids(mode);
 	return mode;
+}
+
+static uint32_t mode_without_set_ids(uint32_t mode)
+{
+	return mode & ~(uint32_t)(mode & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
+}
+
+void inode_drop_set_ids(struct inode *inode)
+{
+	if (inode->mode & (S_ISUID | S_ISGID) && !credentials_are_privileged(upcall_credentials()))
+		inode->mode = mode_without_set_ids(inode->mode);
 }
 
 /* ---- permissions ---- */

@@ -52,7 +52,7 @@ struct inode_ops {
 	 * called with the lock held.  destroy, when the last user is gone, may take no lock. */
 	int (*getattr)(struct inode *inode, struct abi_stat *stat);
 	int (*setattr)(struct inode *inode, const struct attr_change *change);
-	/* An overlay's: the file of its layer that has these attributes, while `inode` is counted. */
+	/* An overlay's: the file of its layer that has these attributes, while this is counted. */
 	struct inode *(*real)(const struct inode *inode);
 	/* Before the first change of attributes or bytes: make it the file system's own.  No lock
 	 * is held. */
@@ -160,6 +160,9 @@ int inode_permission_real(struct inode *inode, unsigned want);
 
 /* Is the running process the file's owner, or privileged? */
 bool inode_is_owned(const struct inode *inode);
+
+/* Somebody changes the bytes: a program loses its set-id bits, unless he is privileged. */
+void inode_drop_set_ids(struct inode *inode) REQUIRES(inode->lock);
 
 /* Note a change of the attributes; of the contents, too (modified); a look at the contents.  The
  * last is lazy: it stores only what is before the last change, or a day old. */

@@ -11,6 +11,8 @@
  */
 #include "fs/names.h"
 #include "lib/string.h"
+#include "kernel/credentials.h"
+#include "kernel/upcall.h"
 #include "mm/slab.h"
 
 /* One name that is to change: where, and what it means now. */
@@ -81,6 +83,18 @@ int path_create(const struct path *start, const char *name, uint32_t mode, uint6
 	return err;
 }
 
+/* A file gets its set-id directory's group; nobody makes programs for a group he is not in. */
+static uint32_t mode_of_new(const struct inode *dir, uint32_t mode)
+{
+	const struct credentials *who = upcall_credentials();
+	const uint32_t is_for_group = S_ISGID | S_IXGRP;
+
+	if (!S_ISDIR(mode) && (mode & is_for_group) == is_for_group && (dir->mode & S_ISGID) &&
+	    !credentials_are_privileged(who) && !credentials_in_group(who, dir->gid))
+		mode &= ~(uint32_t)S_ISGID;
+	return mode & ~context_umask();
+}
+
 static int create_locked(struct spot *spot, uint32_t mode, uint64_t rdev, struct inode **made)
 {
 	struct inode *dir = spot_dir(spot);
@@ -90,8 +104,8 @@ static int create_locked(struct spot *spot, uint32_t mode, uint64_t rdev, struct
 		err = spot_may_add(spot);
 	if (!err && !dir->ops->create)
 		err = -EPERM;
-	return err ? err : dir->ops->create(dir, spot->name, spot->len, mode & ~context_umask(),
-					    rdev, made);
+	mode = mode_of_new(dir, mode);
+	return err ? err : dir->ops->create(dir, spot->name, spot->len, mode, rdev, made);
 }
 
 /* The name comes into use under the same lock: afterwards it may be somebody else's file's. */
