@@ -335,6 +335,7 @@ const struct inode_ops overlay_dir_ops = {
 	.rename = overlay_rename,
 	.getattr = overlay_getattr,
 	.setattr = overlay_setattr,
+	.real = overlay_real,
 	.own = overlay_own,
 	.destroy = overlay_destroy_inode,
 };
@@ -343,6 +344,7 @@ const struct inode_ops overlay_inode_ops = {
 	.readlink = overlay_readlink,
 	.getattr = overlay_getattr,
 	.setattr = overlay_setattr,
+	.real = overlay_real,
 	.own = overlay_own,
 	.destroy = overlay_destroy_inode,
 };

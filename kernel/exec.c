@@ -249,17 +249,17 @@ static void exec_choose_ids(struct exec *exec)
 {
 	const struct process *self = current_process();
 	struct credentials *ids = &exec->credentials;
-	struct abi_stat file;           /* as its layer says it is, in an overlay */
+	struct inode_rights file;
 	bool may_gain = !self->no_new_privs &&
-			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID) &&
-			inode_stat(path_inode(&exec->path), &file) == 0;
+			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID);
 
 	const struct credentials old = self->credentials;
 	*ids = old;
-	if (may_gain && file.st_mode & S_ISUID)
-		ids->euid = file.st_uid;
-	if (may_gain && file.st_mode & S_ISGID && file.st_mode & S_IXGRP)
-		ids->egid = file.st_gid;
+	inode_rights(path_inode(&exec->path), &file);
+	if (may_gain && file.mode & S_ISUID)
+		ids->euid = file.uid;
+	if (may_gain && file.mode & S_ISGID && file.mode & S_IXGRP)
+		ids->egid = file.gid;
 	exec->gains_rights = ids->euid != old.euid || ids->egid != old.egid;
 	exec->has_secrets = ids->euid != ids->uid || ids->egid != ids->gid ||
 			    inode_permission(path_inode(&exec->path), MAY_READ);
