@@ -49,13 +49,14 @@ struct inode_ops {
 	 * fs/path.h. */
 	int (*follow)(struct inode *inode, struct path *out);
 	/* Any.  getattr corrects, and setattr does, what is not in the fields below; setattr is
-	 * called with the lock held.  destroy, when the last user is gone, may take no lock. */
+	 * called with the lock held.  destroy, when the last user is gone, may take no lock; it
+	 * returns an inode that this one counted and that is to be put next, or NULL. */
 	int (*getattr)(struct inode *inode, struct abi_stat *stat);
 	int (*setattr)(struct inode *inode, const struct attr_change *change);
 	/* Before the first change of attributes or bytes: make it the file system's own.  No lock
 	 * is held. */
 	int (*own)(struct inode *inode);
-	void (*destroy)(struct inode *inode);
+	struct inode *(*destroy)(struct inode *inode);
 };
 
 enum {

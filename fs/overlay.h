@@ -41,9 +41,10 @@ struct overlay {
 struct overlay_node {
 	struct list_node link;          /* [overlay->lock] */
 	struct inode *inode;            /* whose data this is */
-	struct inode *parent;           /* counted; NULL: the root */
 	struct inode *upper;            /* counted; set once, under names_lock */
-	char *name;                     /* where it is copied up to; else unused */
+	/* Where it is copied up to.  What is in the upper layer needs neither, and may move. */
+	struct inode *parent;           /* counted; NULL: the root, or it has an upper */
+	char *name;
 	bool is_gone;                   /* [names_lock] removed: it has no place any more */
 	unsigned lower_count;
 	struct inode *lower[];          /* counted; more than one: directories that are merged */
@@ -78,7 +79,7 @@ struct inode *overlay_real(const struct inode *inode);
 struct inode *overlay_inode(struct file_system *fs, struct inode *parent, const char *name,
 			    size_t len, struct overlay_stack *stack);
 void overlay_stack_put(struct overlay_stack *stack);
-void overlay_destroy_inode(struct inode *inode);
+struct inode *overlay_destroy_inode(struct inode *inode);
 
 /* A file has been copied up.  names_lock is held for writing. */
 void overlay_set_upper(struct inode *inode, struct inode *upper);

@@ -368,13 +368,14 @@ static int tmpfs_setattr(struct inode *inode, const struct attr_change *change)
 	return err ? err : object_resize(inode->object, change->size);
 }
 
-static void tmpfs_destroy_inode(struct inode *inode)
+static struct inode *tmpfs_destroy_inode(struct inode *inode)
 {
 	if (inode_is(inode, S_IFDIR) && inode->data)
 		index_destroy(inode->data);
 	else if (inode_is(inode, S_IFLNK) && inode->data)
 		link_target_destroy(inode->fs, inode->data);
 	budget_return(&tmpfs_of(inode->fs)->files, 1);
+	return NULL;
 }
 
 /* ---- listing ---- */
