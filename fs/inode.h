@@ -40,7 +40,8 @@ struct inode_ops {
 	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *inode);
 	int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *inode);
 	int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *inode);
-	/* What stands at the new name goes, or takes the old name (RENAME_EXCHANGE in flags). */
+	/* What stands at the new name goes, or takes the old name (RENAME_EXCHANGE in flags).
+	 * -ENOENT: something is not there, as who has not looked under the lock may find. */
 	int (*rename)(struct inode *from, const char *name, size_t len,
 		      struct inode *to, const char *new_name, size_t new_len, unsigned flags);
 	/* Symbolic links: the target's length, copied without NUL up to size. */

@@ -214,6 +214,24 @@ int overlay_layer_lookup(struct inode *dir, const char *name, size_t len, struct
 	return err;
 }
 
+int overlay_layer_remove(
+	struct inode *dir, const char *name, size_t len, const struct inode *inode)
+{
+	struct inode *real;
+
+	write_lock(&dir->fs->names_lock);
+	int err = dir->ops->lookup(dir, name, len, &real);
+
+	if (!err) {
+		err = real != inode ? -ESTALE :
+		      inode_is(real, S_IFDIR) ? dir->ops->rmdir(dir, name, len, real)
+					      : dir->ops->unlink(dir, name, len, real);
+		inode_put(real);
+	}
+	write_unlock(&dir->fs->names_lock);
+	return err;
+}
+
 /* Add what one layer has to what the ones above have.  True: nothing below can show. */
 static bool stack_add(struct overlay_stack *stack, struct inode *real, bool is_upper)
 {

@@ -301,9 +301,9 @@ static int tmpfs_rename(struct inode *from, const char *name, size_t len, struct
 	struct tmpfs_name *new = index_find(dir_index(to), new_name, new_len);
 	int err = 0;
 
-	assert(old);
+	if (!old || (!new && (flags & RENAME_EXCHANGE)))
+		return -ENOENT;
 	if (flags & RENAME_EXCHANGE) {
-		assert(new);
 		rename_exchange(from, old, to, new);
 	} else if (!new) {
 		err = rename_to_free(from, old, to, new_name, new_len);

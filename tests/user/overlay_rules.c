@@ -8,16 +8,8 @@
 #include "overlay_tree.h"
 #include "memory.h"
 
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-
-enum { NOREPLACE = 1, EXCHANGE = 2 };
-
-static long rename_how(const char *old, const char *new, unsigned flags)
-{
-	return syscall(SYS_renameat2, AT_FDCWD, old, AT_FDCWD, new, flags);
-}
 
 static void mount_again(void)
 {
