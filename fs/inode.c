@@ -103,20 +103,27 @@ bool inode_try_get(struct inode *inode)
 	return refs != 0;
 }
 
-void inode_put(struct inode *inode)
+/* Returns what is to be put next. */
+static struct inode *inode_destroy(struct inode *inode)
 {
 	struct file_system *fs = inode->fs;
 
-	if (!atomic_dec_and_test(&inode->refs))
-		return;
 	assert(list_is_empty(&inode->locks));
-	if (inode->ops->destroy)
-		inode->ops->destroy(inode);
+	struct inode *next = inode->ops->destroy ? inode->ops->destroy(inode) : NULL;
+
 	if (inode->object)
 		object_put(inode->object);
 	slab_free(&inode_cache, inode);
 	atomic_dec(&inodes_alive);
 	file_system_put(fs);
+	return next;
+}
+
+/* In a loop: no row of inodes that count each other is too long for the stack. */
+void inode_put(struct inode *inode)
+{
+	while (inode && atomic_dec_and_test(&inode->refs))
+		inode = inode_destroy(inode);
 }
 
 uint64_t inodes_count(void)

@@ -40,7 +40,8 @@ struct inode_ops {
 	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *inode);
 	int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *inode);
 	int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *inode);
-	/* What stands at the new name goes, or takes the old name (RENAME_EXCHANGE in flags). */
+	/* What stands at the new name goes, or takes the old name (RENAME_EXCHANGE in flags).
+	 * -ENOENT: something is not there, as who has not looked under the lock may find. */
 	int (*rename)(struct inode *from, const char *name, size_t len,
 		      struct inode *to, const char *new_name, size_t new_len, unsigned flags);
 	/* Symbolic links: the target's length, copied without NUL up to size. */
@@ -49,7 +50,8 @@ struct inode_ops {
 	 * fs/path.h. */
 	int (*follow)(struct inode *inode, struct path *out);
 	/* Any.  getattr corrects, and setattr does, what is not in the fields below; setattr is
-	 * called with the lock held.  destroy, when the last user is gone, may take no lock. */
+	 * called with the lock held.  destroy, when the last user is gone, may take no lock; it
+	 * returns an inode that this one counted and that is to be put next, or NULL. */
 	int (*getattr)(struct inode *inode, struct abi_stat *stat);
 	int (*setattr)(struct inode *inode, const struct attr_change *change);
 	/* An overlay's: the file of its layer that has these attributes, while this is counted. */
@@ -57,7 +59,7 @@ struct inode_ops {
 	/* Before the first change of attributes or bytes: make it the file system's own.  No lock
 	 * is held. */
 	int (*own)(struct inode *inode);
-	void (*destroy)(struct inode *inode);
+	struct inode *(*destroy)(struct inode *inode);
 };
 
 enum {

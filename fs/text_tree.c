@@ -351,13 +351,14 @@ static int tree_setattr(struct inode *inode, const struct attr_change *change)
 	return -EPERM;
 }
 
-static void tree_destroy(struct inode *inode)
+static struct inode *tree_destroy(struct inode *inode)
 {
 	struct text_node *node = inode->data;
 
 	if (node->process)
 		process_put(node->process);
 	kfree(node);
+	return NULL;
 }
 
 static const struct inode_ops directory_ops = {
