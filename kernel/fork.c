@@ -5,8 +5,11 @@
  *      check     flags that make no sense together, limits
  *      reserve   task and stack, thread, process, files, places, number, space, descriptor: each
  *                new, copied or shared
- *      commit    one critical section: kill and signals are looked at once more, then the child is
+ *      commit    one critical section: kill and stops are looked at once more, then the child is
  *                there
+ *
+ * A signal to many of whom the parent is one is the child's, too: one that comes while the child is
+ * made waits for it (struct birth), and the fork goes on.
  *
  * Owns:       struct child, what is reserved and not yet anybody's.
  * Invariants: until the commit nobody can find the child, and all of it can be undone.
@@ -38,12 +41,14 @@ struct child {
 	struct task *task;
 	struct thread *thread;
 	struct process *process;        /* the parent's own with CLONE_THREAD */
+	struct birth birth;             /* among its parent's, for signals meanwhile */
 	int32_t tid;
-	uint32_t group_signals;         /* of the parent, when it began to make the child */
 	int pidfd;                      /* in the parent's table; -1: none */
 };
 
 static int clone_check(const struct clone_request *request);
+static void birth_begin(struct birth *birth);
+static void birth_end(struct birth *birth);
 static int child_reserve(struct child *child, const struct clone_request *request);
 static void child_discard(struct child *child);
 static int child_commit(struct child *child, const struct clone_request *request);
@@ -52,23 +57,17 @@ static void wait_for_vfork(struct thread *thread);
 
 long process_clone(const struct clone_request *request)
 {
-	struct child child = {
-		.pidfd = -1,
-		.group_signals = READ_ONCE(current_process()->group_signals),
-	};
+	struct child child = { .pidfd = -1 };
 
-	if (signal_is_pending())
-		return -ERESTARTNOINTR;
 	int err = clone_check(request);
 	if (err)
 		return err;
-	err = child_reserve(&child, request);
+	birth_begin(&child.birth);
+	err = signal_is_pending() ? -ERESTARTNOINTR : child_reserve(&child, request);
+	if (!err)
+		err = child_commit(&child, request);
 	if (err) {
-		child_discard(&child);
-		return err;
-	}
-	err = child_commit(&child, request);
-	if (err) {
+		birth_end(&child.birth);
 		child_discard(&child);
 		return err;
 	}
@@ -78,6 +77,25 @@ long process_clone(const struct clone_request *request)
 	if (request->flags & CLONE_VFORK)
 		wait_for_vfork(child.thread);
 	return child.tid;
+}
+
+/* A signal is sent before this, and found pending, or after it, and told to the birth. */
+static void birth_begin(struct birth *birth)
+{
+	struct process *self = current_process();
+
+	spin_lock(process_signals(self));
+	list_push_back(&self->births, &birth->node);
+	spin_unlock(process_signals(self));
+}
+
+static void birth_end(struct birth *birth)
+{
+	struct process *self = current_process();
+
+	spin_lock(process_signals(self));
+	list_remove(&birth->node);
+	spin_unlock(process_signals(self));
 }
 
 /* A bad address is the program's loss: the child is there. */
@@ -325,9 +343,8 @@ static void child_discard(struct child *child)
 
 /* ---- commit --------------------------------------------------------------------------------- */
 
-/* Who came too late to be told of a stop, of an end, or of a signal to all its group, must not
- * escape it.  Other signals are the parent's alone, and can wait: else a fast timer could keep a
- * slow fork from ever happening. */
+/* Who came too late to be told of a stop or of an end must not escape it.  Other signals can wait:
+ * else a fast timer could keep a slow fork from ever happening. */
 static int commit_check(const struct child *child)
 {
 	const struct thread *self = current_thread();
@@ -336,9 +353,9 @@ static int commit_check(const struct child *child)
 
 	if (self->must_die)
 		return -EINTR;
-	if (process->stop_signal || process->group_signals != child->group_signals)
-		return -ERESTARTNOINTR;
-	return is_thread && task_has_signal_work(self->task) ? -ERESTARTNOINTR : 0;
+	bool must_wait = process->stop_signal || (is_thread && task_has_signal_work(self->task));
+	assert(!must_wait || task_has_signal_work(self->task));         /* or nobody would restart */
+	return must_wait ? -ERESTARTNOINTR : 0;
 }
 
 static void process_publish(struct child *child, uint64_t flags) REQUIRES(process_tree_lock)
@@ -348,6 +365,9 @@ static void process_publish(struct child *child, uint64_t flags) REQUIRES(proces
 	process->pid = child->tid;
 	process->leader = child->thread;
 	process->tty = self->tty;
+	process->queue.pending = child->birth.signals;
+	if (process->queue.pending)
+		signal_recompute(child->thread);
 	process_set_group(process, self->group);
 	process_set_session(process, self->session);
 	process_enlist(process, flags & CLONE_PARENT ? self->parent : self);
@@ -362,6 +382,7 @@ static int child_commit(struct child *child, const struct clone_request *request
 	spin_lock(process_signals(self->process));
 	int err = commit_check(child);
 	if (!err) {
+		list_remove(&child->birth.node);
 		list_push_back(&process->threads, &child->thread->node);
 		process->thread_count++;
 		atomic_inc(&process->live);

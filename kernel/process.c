@@ -56,6 +56,7 @@ struct process *process_create(void)
 	list_init(&process->children);
 	list_node_init(&process->sibling);
 	list_init(&process->threads);
+	list_init(&process->births);
 	list_node_init(&process->all);
 	signal_queue_init(&process->queue);
 	wait_queue_init(&process->child_wait);

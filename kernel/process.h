@@ -69,6 +69,13 @@ static inline uint64_t signal_handler(const struct signal_actions *actions, int 
 	return actions->ignored & bit ? SIG_IGN : SIG_DFL;
 }
 
+/* A process that one of its parent's threads is making, and what many are sent meanwhile of whom its
+ * parent is one: it would be one of them. */
+struct birth {
+	struct list_node node;          /* [parent's signals lock] in its births */
+	uint64_t signals;               /* [parent's signals lock] to be pending from the start */
+};
+
 struct thread {
 	uint32_t refs;                  /* atomic: its place in the process; its task */
 	struct task *task;
@@ -118,7 +125,7 @@ struct process {
 	struct signal_actions *actions; /* counted; changes in exec, under the tree lock */
 	struct signal_queue queue;      /* [signals lock] directed at the process */
 	uint32_t queued_signals;        /* [signals lock] entries, of the threads too */
-	uint32_t group_signals;         /* [tree] how many were sent to others at once with it */
+	struct list births;             /* [signals lock] struct birth */
 	int32_t exit_signal;            /* sent to the parent; 0: none */
 	int32_t exit_status;            /* [tree] wait status, once a zombie */
 	bool is_exiting;                /* [signals lock] exit_group, fatal signal, or none live */

@@ -31,6 +31,7 @@ static int signal_send(struct process *process, struct thread *target, int signa
 static bool job_control_begin(struct process *process, int signal) REQUIRES(process_tree_lock);
 static int post(struct process *process, struct thread *target, int signal,
 		const struct abi_siginfo *info);
+static void births_tell(struct process *process, int signal);
 
 void signals_start(void)
 {
@@ -240,6 +241,14 @@ int signal_send_thread_locked(struct thread *thread, int signal, const struct ab
 	return signal_send(thread->process, thread, signal, info);
 }
 
+int signal_send_member_locked(struct process *process, int signal, const struct abi_siginfo *info)
+{
+	spin_lock(process_signals(process));
+	births_tell(process, signal);
+	spin_unlock(process_signals(process));
+	return signal_send(process, NULL, signal, info);
+}
+
 struct group_send {
 	int32_t group;
 	int signal;
@@ -253,8 +262,7 @@ static void send_if_member(struct process *process, void *argument) REQUIRES(pro
 
 	if (process->group != send->group || process->state != PROCESS_ALIVE)
 		return;
-	process->group_signals++;
-	send->result = signal_send(process, NULL, send->signal, send->info);
+	send->result = signal_send_member_locked(process, send->signal, send->info);
 }
 
 int signal_send_group(int32_t group, int signal, const struct abi_siginfo *info)
@@ -367,6 +375,22 @@ static int post(struct process *process, struct thread *target, int signal,
 	else
 		thread_alert(taker, 1u << TASK_INTERRUPTIBLE);
 	return 0;
+}
+
+/* As when it is sent to a process that is there: what would have no effect is forgotten, a stop and
+ * SIGCONT undo each other. */
+static void births_tell(struct process *process, int signal)
+{
+	struct birth *birth;
+
+	list_for_each_entry(birth, &process->births, node) {
+		if (SIGNAL_BIT(signal) & SIGNALS_STOP)
+			birth->signals &= ~SIGNAL_BIT(SIGCONT);
+		if (signal == SIGCONT)
+			birth->signals &= ~SIGNALS_STOP;
+		if (!is_ignored(process, process->leader, signal))
+			birth->signals |= SIGNAL_BIT(signal);
+	}
 }
 
 void signal_kill_process(struct process *process, int status, const struct thread *except)

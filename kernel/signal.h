@@ -38,6 +38,10 @@ int signal_send_process_locked(struct process *process, int signal, const struct
 int signal_send_thread_locked(struct thread *thread, int signal, const struct abi_siginfo *info)
 	REQUIRES(process_tree_lock);
 
+/* To a process as to one of many: those that it is making get it, too. */
+int signal_send_member_locked(struct process *process, int signal, const struct abi_siginfo *info)
+	REQUIRES(process_tree_lock);
+
 /* To every process of a group; -ESRCH if there is none. */
 int signal_send_group(int32_t group, int signal, const struct abi_siginfo *info);
 

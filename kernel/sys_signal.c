@@ -242,14 +242,6 @@ struct kill_request {
 	int err;
 };
 
-static int kill_process(struct process *process, int signal, const struct abi_siginfo *info)
-	REQUIRES(process_tree_lock)
-{
-	if (!process_may_signal(process, signal))
-		return -EPERM;
-	return signal ? signal_send_process_locked(process, signal, info) : 0;
-}
-
 static void kill_visit(struct process *process, void *argument) REQUIRES(process_tree_lock)
 {
 	struct kill_request *request = argument;
@@ -259,8 +251,9 @@ static void kill_visit(struct process *process, void *argument) REQUIRES(process
 	if (!is_meant)
 		return;
 	request->has_found = true;
-	process->group_signals++;
-	int err = kill_process(process, request->signal, &request->info);
+	int err = process_may_signal(process, request->signal) ? 0 : -EPERM;
+	if (!err && request->signal)
+		err = signal_send_member_locked(process, request->signal, &request->info);
 	if (!err)
 		request->has_sent = true;
 	else
@@ -285,9 +278,14 @@ static long kill_many(int32_t group, int signal)
 
 static long kill_one(int32_t pid, int signal, const struct abi_siginfo *info)
 {
+	long result = -ESRCH;
+
 	spin_lock(&process_tree_lock);
 	struct thread *thread = pid_thread(pid);
-	long result = thread ? kill_process(thread->process, signal, info) : -ESRCH;
+	if (thread && !process_may_signal(thread->process, signal))
+		result = -EPERM;
+	else if (thread)
+		result = signal ? signal_send_process_locked(thread->process, signal, info) : 0;
 	spin_unlock(&process_tree_lock);
 	return result;
 }
