@@ -39,7 +39,7 @@
 
 enum switch_reason { SWITCH_VOLUNTARY, SWITCH_FORCED };
 
-static struct run_queue queues[CPU_MAX];
+struct run_queue run_queues[CPU_MAX];
 static uint64_t idle_cpus;              /* atomic: CPUs with nothing to do and nobody sent yet */
 
 /* For arch/x86_64/switch.asm. */
@@ -49,18 +49,17 @@ static void reschedule(enum switch_reason reason);
 static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason);
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason);
-static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
-					struct task *task, enum switch_reason reason);
+static inline struct task *queue_choose(struct cpu *cpu, struct task *task,
+					enum switch_reason reason, uint64_t now);
 static inline struct task *queue_take_first(struct run_queue *queue);
 static void queue_pull(struct cpu *cpu);
-static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
-			     struct task *next, enum switch_reason reason);
+static inline void switch_to(struct cpu *cpu, struct task *task, struct task *next,
+			     enum switch_reason reason, uint64_t now);
 static inline void slice_watch(struct run_queue *queue, const struct task *task);
 static inline void canary_switch(struct cpu *cpu, struct task *task, const struct task *next);
 static ALWAYS_INLINE struct task *switch_stacks(struct task *leaving, const struct task *next);
 static inline void switch_finish(struct task *leaving);
 static void task_part(struct run_queue *queue);
-static inline struct run_queue *task_lock_queue(const struct task *task);
 static inline void queue_add(struct run_queue *queue, struct task *task);
 static ALWAYS_INLINE void task_place(struct task *task, struct run_queue *queue);
 static uint32_t cpu_choose(const struct task *task, uint64_t idle);
@@ -71,7 +70,7 @@ static void idle_notify(uint64_t cpu_mask);
 
 static void cpu_adopt_idle(struct cpu *cpu, struct task *idle)
 {
-	struct run_queue *queue = &queues[cpu->id];
+	struct run_queue *queue = &run_queues[cpu->id];
 
 	spin_init(&queue->lock, RANK_RUN_QUEUE);
 	list_init(&queue->woken);
@@ -180,9 +179,10 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason)
 		queue_pull(cpu);
 	}
 
-	struct task *next = queue_choose(queue, cpu, task, reason);
+	uint64_t now = cycles_now_ns();
+	struct task *next = queue_choose(cpu, task, reason, now);
 	if (next != task)
-		switch_to(queue, cpu, task, next, reason);
+		switch_to(cpu, task, next, reason, now);
 }
 
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
@@ -195,17 +195,16 @@ static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 }
 
 /* The running task back to the queue, if it wants to run on; then who runs next. */
-static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
-					struct task *task, enum switch_reason reason)
+static inline struct task *queue_choose(struct cpu *cpu, struct task *task,
+					enum switch_reason reason, uint64_t now)
 {
+	struct run_queue *queue = cpu->queue;
 	struct task *next = cpu->idle;
-	uint64_t now = cycles_now_ns();
 
 	spin_lock_irqs_off(&queue->lock);
 	cpu->need_resched = false;
 	task->run_time_ns += now - task->run_start_ns;
 	task->slice_left_ns -= (int64_t)(now - task->run_start_ns);
-	task->run_start_ns = now;
 	if ((task->state == TASK_RUNNABLE || reason == SWITCH_FORCED) && task != cpu->idle) {
 		task->slice_left_ns = 0;        /* given up, if not used up */
 		if (likely(task->allowed_cpus & BIT(cpu->id)) || reason == SWITCH_FORCED)
@@ -221,6 +220,7 @@ static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu
 		atomic_or(&idle_cpus, BIT(cpu->id));
 	}
 	queue->running = next;
+	next->run_start_ns = now;
 	spin_unlock_irqs_off(&queue->lock);
 	return next;
 }
@@ -248,11 +248,11 @@ static struct run_queue *queue_longest(const struct cpu *cpu)
 	uint32_t most = 0;
 
 	for (uint32_t id = 0; id < cpu_count; id++) {
-		uint32_t waiting = READ_ONCE(queues[id].waiting);
+		uint32_t waiting = READ_ONCE(run_queues[id].waiting);
 		if (id == cpu->id || waiting <= most)
 			continue;
 		most = waiting;
-		longest = &queues[id];
+		longest = &run_queues[id];
 	}
 	return longest;
 }
@@ -294,10 +294,10 @@ NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
 
 /* ---- switching ------------------------------------------------------------------------------ */
 
-static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
-			     struct task *next, enum switch_reason reason)
+static inline void switch_to(struct cpu *cpu, struct task *task, struct task *next,
+			     enum switch_reason reason, uint64_t now)
 {
-	uint64_t now = task->run_start_ns;      /* until when it is accounted for */
+	struct run_queue *queue = cpu->queue;
 
 	if (reason == SWITCH_FORCED)
 		task->switches_forced++;
@@ -309,7 +309,6 @@ static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct ta
 	 * adds work and sees us not running yet, whose work we shall see. */
 	while (unlikely(atomic_xchg(&next->on_cpu, true)))
 		pause();
-	next->run_start_ns = now;
 	if (READ_ONCE(queue->waiting) > 0)
 		slice_watch(queue, next);
 	if (unlikely(!queue->is_sampling) && next->thread) {
@@ -417,19 +416,6 @@ void task_set_context(struct mmu_context *context)
 
 /* ---- waking --------------------------------------------------------------------------------- */
 
-/* Lock the queue that decides about a task.  Interrupts off. */
-NO_LOCK_ANALYSIS static inline struct run_queue *task_lock_queue(const struct task *task)
-{
-	for (;;) {
-		uint32_t id = READ_ONCE(task->cpu);
-		struct run_queue *queue = &queues[id];
-		spin_lock_irqs_off(&queue->lock);
-		if (likely(id == READ_ONCE(task->cpu)))
-			return queue;
-		spin_unlock_irqs_off(&queue->lock);
-	}
-}
-
 static inline void queue_add(struct run_queue *queue, struct task *task)
 {
 	list_push_back(task->slice_left_ns > 0 ? &queue->woken : &queue->in_turn, &task->run_node);
@@ -476,7 +462,7 @@ NO_LOCK_ANALYSIS static ALWAYS_INLINE void task_place(struct task *task, struct 
 	if (id != task->cpu) {
 		WRITE_ONCE(task->cpu, id);
 		spin_unlock_irqs_off(&queue->lock);
-		queue = &queues[id];
+		queue = &run_queues[id];
 		spin_lock_irqs_off(&queue->lock);
 	}
 	queue_add(queue, task);
