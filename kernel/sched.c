@@ -47,6 +47,7 @@ void sched_begin(struct task *leaving);
 
 static void reschedule(enum switch_reason reason);
 static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason);
+static void work_begin(struct task *task, const struct cpu *cpu, enum switch_reason reason);
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason);
 static inline struct task *queue_choose(struct cpu *cpu, struct task *task,
@@ -170,7 +171,7 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason)
 	struct task *task = cpu->task;
 
 	if (unlikely(atomic_load_relaxed(&task->work) & WORK_RESCHEDULE))
-		task_remove_work(task, WORK_RESCHEDULE);
+		work_begin(task, cpu, reason);
 	if (READ_ONCE(queue->waiting) == 0) {
 		if (task_may_stay(task, cpu, reason)) {
 			cpu->need_resched = false;
@@ -183,6 +184,15 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason)
 	struct task *next = queue_choose(cpu, task, reason, now);
 	if (next != task)
 		switch_to(cpu, task, next, reason, now);
+}
+
+/* We shall do what was asked for; but a forced switch does not move a task that must, so that is
+ * still to do.  In this order: the mask changes before the bit is set. */
+static void work_begin(struct task *task, const struct cpu *cpu, enum switch_reason reason)
+{
+	task_remove_work(task, WORK_RESCHEDULE);
+	if (reason == SWITCH_FORCED && !(READ_ONCE(task->allowed_cpus) & BIT(cpu->id)))
+		atomic_or(&task->work, WORK_RESCHEDULE);
 }
 
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,

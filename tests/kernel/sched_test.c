@@ -116,6 +116,36 @@ KTEST(sched, a_running_task_moves_when_it_must)
 	task_set_allowed_cpus(current, UINT64_MAX);
 }
 
+static uint32_t stage;                  /* atomic: how far a test has come */
+
+static void note_stage(void *unused)
+{
+	atomic_inc(&stage);
+}
+
+/* Stopped in the kernel's midst, a task stays for the time being; it does not forget to go.  We
+ * keep the CPU where it must go, so that this does not come and take it. */
+KTEST(sched, a_task_that_must_move_does_so_after_a_forced_switch_too)
+{
+	if (cpu_count < 2)
+		return;
+	is_over = false;
+	stage = 0;
+	task_set_allowed_cpus(current, BIT(1));
+	struct task *task = test_task_start(BIT(0), spin_until_over, NULL);
+	EXPECT(TEST_WAIT(READ_ONCE(task->on_cpu)));
+	task_set_allowed_cpus(task, BIT(1));
+	test_task_start(BIT(0), note_stage, NULL);
+	uint64_t deadline = clock_now_ns() + TEST_PATIENCE_NS;
+	while (atomic_load_relaxed(&stage) == 0 && clock_now_ns() < deadline)
+		pause();
+	EXPECT(atomic_load_relaxed(&stage) == 1);
+	EXPECT(atomic_load_relaxed(&task->work) & WORK_RESCHEDULE);
+	is_over = true;
+	test_tasks_join();
+	task_set_allowed_cpus(current, UINT64_MAX);
+}
+
 /* ---- sleep ---------------------------------------------------------------------------------- */
 
 static struct wait_queue queue;
