@@ -251,15 +251,15 @@ static inline struct task *queue_take_first(struct run_queue *queue)
 	return task;
 }
 
-/* The other CPU with the most waiting tasks, or NULL. */
-static struct run_queue *queue_longest(const struct cpu *cpu)
+/* The CPU with the most waiting tasks among those of a mask, or NULL. */
+static struct run_queue *queue_longest(uint64_t cpu_mask)
 {
 	struct run_queue *longest = NULL;
 	uint32_t most = 0;
 
 	for (uint32_t id = 0; id < cpu_count; id++) {
 		uint32_t waiting = READ_ONCE(run_queues[id].waiting);
-		if (id == cpu->id || waiting <= most)
+		if (!(cpu_mask & BIT(id)) || waiting <= most)
 			continue;
 		most = waiting;
 		longest = &run_queues[id];
@@ -279,20 +279,18 @@ static struct task *list_first_for(const struct list *list, const struct cpu *cp
 	return NULL;
 }
 
-/* Take one task that may run here from the longest queue of another CPU.  Interrupts off. */
-NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
+/* Take one task that may run here from the queue of another CPU, unless one waits here by now. */
+NO_LOCK_ANALYSIS static void queue_pull_from(struct cpu *cpu, struct run_queue *other)
 {
-	struct run_queue *mine = cpu->queue, *other = queue_longest(cpu);
+	struct run_queue *mine = cpu->queue;
 	struct task *task;
 
-	if (!other)
-		return;
 	spin_lock_irqs_off(mine < other ? &mine->lock : &other->lock);
 	spin_lock_irqs_off(mine < other ? &other->lock : &mine->lock);
 	task = list_first_for(&other->woken, cpu);
 	if (!task)
 		task = list_first_for(&other->in_turn, cpu);
-	if (task) {
+	if (task && mine->waiting == 0) {
 		list_remove(&task->run_node);
 		other->waiting--;
 		task->cpu = cpu->id;
@@ -300,6 +298,18 @@ NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
 	}
 	spin_unlock_irqs_off(&other->lock);
 	spin_unlock_irqs_off(&mine->lock);
+}
+
+/* Have a task to run here, from the longest queue that has one.  Interrupts off. */
+static void queue_pull(struct cpu *cpu)
+{
+	uint64_t others = ~BIT(cpu->id);
+	struct run_queue *other;
+
+	while (READ_ONCE(cpu->queue->waiting) == 0 && (other = queue_longest(others)) != NULL) {
+		queue_pull_from(cpu, other);
+		others &= ~BIT(other - run_queues);
+	}
 }
 
 /* ---- switching ------------------------------------------------------------------------------ */
@@ -319,6 +329,8 @@ static inline void switch_to(struct cpu *cpu, struct task *task, struct task *ne
 	 * adds work and sees us not running yet, whose work we shall see. */
 	while (unlikely(atomic_xchg(&next->on_cpu, true)))
 		pause();
+	if (unlikely(READ_ONCE(task->run_node.next) != &task->run_node))        /* it waits now */
+		idle_notify(task->allowed_cpus);
 	if (READ_ONCE(queue->waiting) > 0)
 		slice_watch(queue, next);
 	if (unlikely(!queue->is_sampling) && next->thread) {
@@ -568,7 +580,8 @@ NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask
 	uint64_t flags = irq_save();
 	struct run_queue *queue = task_lock_queue(task);
 	bool must_move = !(cpu_mask & BIT(task->cpu));
-	bool is_queued = list_node_is_linked(&task->run_node) && task->state == TASK_RUNNABLE;
+	bool is_waiting = list_node_is_linked(&task->run_node);
+	bool is_queued = is_waiting && task->state == TASK_RUNNABLE;
 
 	assert(cpu_mask != 0);
 	task->allowed_cpus = cpu_mask;
@@ -578,6 +591,8 @@ NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask
 		task_place(task, queue);
 	} else {
 		spin_unlock_irqs_off(&queue->lock);
+		if (is_waiting)
+			idle_notify(cpu_mask);
 	}
 	irq_restore(flags);
 	if (must_move && task == current)
