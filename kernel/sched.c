@@ -489,15 +489,16 @@ NO_LOCK_ANALYSIS static ALWAYS_INLINE void task_place(struct task *task, struct 
 	}
 	queue_add(queue, task);
 	bool is_first = queue->waiting == 1;
+	bool is_next = is_first && queue->running == cpus[id]->idle;
 	uint64_t others = task->allowed_cpus & ~BIT(id);
 	spin_unlock_irqs_off(&queue->lock);     /* from here on it may run, and be gone */
 	if (is_first)
 		cpu_notify(id);
-	if (cpu_count > 1)
+	if (cpu_count > 1 && !is_next)
 		idle_notify(others);
 }
 
-/* A CPU that went idle while the task was on its way to a busy one may have it. */
+/* A task waits at a busy CPU: one that is idle, perhaps only since we chose, may have it. */
 static void idle_notify(uint64_t cpu_mask)
 {
 	memory_barrier();
