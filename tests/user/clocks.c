@@ -185,6 +185,25 @@ TEST(bad_arguments)
 	CHECK_ERRNO(syscall(SYS_nanosleep, 1, NULL), EFAULT);
 }
 
+/* A container may not set it at all. */
+static bool is_refused(int result)
+{
+	return result == -1 && (errno == EINVAL || errno == EPERM);
+}
+
+TEST(it_is_never_earlier_than_the_machine_started)
+{
+	struct timespec start = {0}, never = {.tv_sec = INT64_MAX / 1000000000};
+	struct timeval start_us = {0}, never_us = {.tv_sec = INT64_MAX / 1000000000};
+	long long before = now_ns(CLOCK_REALTIME);
+
+	CHECK(is_refused(clock_settime(CLOCK_REALTIME, &start)));
+	CHECK(is_refused(syscall(SYS_settimeofday, &start_us, NULL)));
+	CHECK_ERRNO(clock_settime(CLOCK_REALTIME, &never), EINVAL);
+	CHECK_ERRNO(syscall(SYS_settimeofday, &never_us, NULL), EINVAL);
+	CHECK(now_ns(CLOCK_REALTIME) >= before);
+}
+
 TEST(computing_takes_processor_time)
 {
 	struct tms tms;
