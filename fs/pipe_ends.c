@@ -38,10 +38,10 @@ long pipe_get_size(struct file *file)
  * frees what is there. */
 static int pipe_copy_ring(struct pipe *pipe, uint8_t **pages)
 {
-	for (uint64_t from = pipe->tail, to = 0; from != pipe->head;) {
+	for (uint64_t from = pipe->tail, to = 0; to < pipe->used;) {
 		uint8_t **page = &pages[to / PAGE_SIZE];
 		uint64_t run = PAGE_SIZE - MAX(from % PAGE_SIZE, to % PAGE_SIZE);
-		uint64_t chunk = MIN(run, pipe->head - from);
+		uint64_t chunk = MIN(run, pipe->used - to);
 
 		if (!*page && !(*page = kmalloc(PAGE_SIZE)))
 			return -ENOMEM;
@@ -58,11 +58,10 @@ static void pipe_replace_ring(struct pipe *pipe, uint8_t **pages, uint32_t count
 	pages_free(pipe->pages, pipe->page_count);
 	if (pipe->pages != pipe->near_pages)
 		kfree(pipe->pages);
-	pipe->head -= pipe->tail;
 	pipe->tail = 0;
 	pipe->pages = pages;
 	pipe->page_count = count;
-	pipe->pages_present = (uint32_t)page_count(pipe->head);
+	pipe->pages_present = (uint32_t)page_count(pipe->used);
 }
 
 static int pipe_move_ring(struct pipe *pipe, uint32_t count)

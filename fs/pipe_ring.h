@@ -3,13 +3,13 @@
  * fs/pipe_ring.h - the ring of a pipe, for those who put bytes in and take them out, and for those
  * who make and end pipes.
  *
- * Owns: bytes at the positions tail..head-1, in pages that are allocated when the first byte comes
+ * Owns: `used` bytes from position `tail` on, in pages that are allocated when the first byte comes
  *   to lie in them.  When the pipe runs empty, it begins anew at position 0 and keeps one page.
  *
- *            tail          head
+ *            tail     tail + used
  *     |........#############....|  page_count pages, position modulo their size
  *
- * Invariants: head - tail <= capacity.  Every page that holds a byte is there.
+ * Invariants: used <= capacity.  Every page that holds a byte is there.
  */
 #pragma once
 
@@ -23,7 +23,8 @@ enum {
 
 struct pipe {
 	struct mutex lock;              /* RANK_PIPE */
-	uint64_t head, tail;            /* [lock] positions: written so far, read so far */
+	uint64_t tail;                  /* [lock] position: read so far */
+	uint64_t used;                  /* [lock; others may look: it is one number for them] */
 	uint32_t page_count;            /* [lock] a power of two */
 	uint32_t pages_present;         /* [lock] the first one among them */
 	uint8_t **pages;                /* [lock] NULL: not needed yet */
@@ -36,7 +37,13 @@ struct pipe {
 
 static inline uint64_t pipe_used(const struct pipe *pipe)
 {
-	return READ_ONCE(pipe->head) - READ_ONCE(pipe->tail);
+	return READ_ONCE(pipe->used);
+}
+
+/* Lock held. */
+static inline uint64_t pipe_head(const struct pipe *pipe)
+{
+	return pipe->tail + pipe->used;
 }
 
 static inline uint64_t pipe_capacity(const struct pipe *pipe)

@@ -39,7 +39,7 @@
 
 enum switch_reason { SWITCH_VOLUNTARY, SWITCH_FORCED };
 
-static struct run_queue queues[CPU_MAX];
+struct run_queue run_queues[CPU_MAX];
 static uint64_t idle_cpus;              /* atomic: CPUs with nothing to do and nobody sent yet */
 
 /* For arch/x86_64/switch.asm. */
@@ -47,20 +47,20 @@ void sched_begin(struct task *leaving);
 
 static void reschedule(enum switch_reason reason);
 static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason);
+static void work_begin(struct task *task, const struct cpu *cpu, enum switch_reason reason);
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason);
-static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
-					struct task *task, enum switch_reason reason);
+static inline struct task *queue_choose(struct cpu *cpu, struct task *task,
+					enum switch_reason reason, uint64_t now);
 static inline struct task *queue_take_first(struct run_queue *queue);
 static void queue_pull(struct cpu *cpu);
-static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
-			     struct task *next, enum switch_reason reason);
+static inline void switch_to(struct cpu *cpu, struct task *task, struct task *next,
+			     enum switch_reason reason, uint64_t now);
 static inline void slice_watch(struct run_queue *queue, const struct task *task);
 static inline void canary_switch(struct cpu *cpu, struct task *task, const struct task *next);
 static ALWAYS_INLINE struct task *switch_stacks(struct task *leaving, const struct task *next);
 static inline void switch_finish(struct task *leaving);
 static void task_part(struct run_queue *queue);
-static inline struct run_queue *task_lock_queue(const struct task *task);
 static inline void queue_add(struct run_queue *queue, struct task *task);
 static ALWAYS_INLINE void task_place(struct task *task, struct run_queue *queue);
 static uint32_t cpu_choose(const struct task *task, uint64_t idle);
@@ -71,7 +71,7 @@ static void idle_notify(uint64_t cpu_mask);
 
 static void cpu_adopt_idle(struct cpu *cpu, struct task *idle)
 {
-	struct run_queue *queue = &queues[cpu->id];
+	struct run_queue *queue = &run_queues[cpu->id];
 
 	spin_init(&queue->lock, RANK_RUN_QUEUE);
 	list_init(&queue->woken);
@@ -171,7 +171,7 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason)
 	struct task *task = cpu->task;
 
 	if (unlikely(atomic_load_relaxed(&task->work) & WORK_RESCHEDULE))
-		task_remove_work(task, WORK_RESCHEDULE);
+		work_begin(task, cpu, reason);
 	if (READ_ONCE(queue->waiting) == 0) {
 		if (task_may_stay(task, cpu, reason)) {
 			cpu->need_resched = false;
@@ -180,9 +180,19 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason)
 		queue_pull(cpu);
 	}
 
-	struct task *next = queue_choose(queue, cpu, task, reason);
+	uint64_t now = cycles_now_ns();
+	struct task *next = queue_choose(cpu, task, reason, now);
 	if (next != task)
-		switch_to(queue, cpu, task, next, reason);
+		switch_to(cpu, task, next, reason, now);
+}
+
+/* We shall do what was asked for; but a forced switch does not move a task that must, so that is
+ * still to do.  In this order: the mask changes before the bit is set. */
+static void work_begin(struct task *task, const struct cpu *cpu, enum switch_reason reason)
+{
+	task_remove_work(task, WORK_RESCHEDULE);
+	if (reason == SWITCH_FORCED && !(READ_ONCE(task->allowed_cpus) & BIT(cpu->id)))
+		atomic_or(&task->work, WORK_RESCHEDULE);
 }
 
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
@@ -195,17 +205,16 @@ static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 }
 
 /* The running task back to the queue, if it wants to run on; then who runs next. */
-static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
-					struct task *task, enum switch_reason reason)
+static inline struct task *queue_choose(struct cpu *cpu, struct task *task,
+					enum switch_reason reason, uint64_t now)
 {
+	struct run_queue *queue = cpu->queue;
 	struct task *next = cpu->idle;
-	uint64_t now = cycles_now_ns();
 
 	spin_lock_irqs_off(&queue->lock);
 	cpu->need_resched = false;
 	task->run_time_ns += now - task->run_start_ns;
 	task->slice_left_ns -= (int64_t)(now - task->run_start_ns);
-	task->run_start_ns = now;
 	if ((task->state == TASK_RUNNABLE || reason == SWITCH_FORCED) && task != cpu->idle) {
 		task->slice_left_ns = 0;        /* given up, if not used up */
 		if (likely(task->allowed_cpus & BIT(cpu->id)) || reason == SWITCH_FORCED)
@@ -221,6 +230,7 @@ static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu
 		atomic_or(&idle_cpus, BIT(cpu->id));
 	}
 	queue->running = next;
+	next->run_start_ns = now;
 	spin_unlock_irqs_off(&queue->lock);
 	return next;
 }
@@ -241,18 +251,18 @@ static inline struct task *queue_take_first(struct run_queue *queue)
 	return task;
 }
 
-/* The other CPU with the most waiting tasks, or NULL. */
-static struct run_queue *queue_longest(const struct cpu *cpu)
+/* The CPU with the most waiting tasks among those of a mask, or NULL. */
+static struct run_queue *queue_longest(uint64_t cpu_mask)
 {
 	struct run_queue *longest = NULL;
 	uint32_t most = 0;
 
 	for (uint32_t id = 0; id < cpu_count; id++) {
-		uint32_t waiting = READ_ONCE(queues[id].waiting);
-		if (id == cpu->id || waiting <= most)
+		uint32_t waiting = READ_ONCE(run_queues[id].waiting);
+		if (!(cpu_mask & BIT(id)) || waiting <= most)
 			continue;
 		most = waiting;
-		longest = &queues[id];
+		longest = &run_queues[id];
 	}
 	return longest;
 }
@@ -269,20 +279,18 @@ static struct task *list_first_for(const struct list *list, const struct cpu *cp
 	return NULL;
 }
 
-/* Take one task that may run here from the longest queue of another CPU.  Interrupts off. */
-NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
+/* Take one task that may run here from the queue of another CPU, unless one waits here by now. */
+NO_LOCK_ANALYSIS static void queue_pull_from(struct cpu *cpu, struct run_queue *other)
 {
-	struct run_queue *mine = cpu->queue, *other = queue_longest(cpu);
+	struct run_queue *mine = cpu->queue;
 	struct task *task;
 
-	if (!other)
-		return;
 	spin_lock_irqs_off(mine < other ? &mine->lock : &other->lock);
 	spin_lock_irqs_off(mine < other ? &other->lock : &mine->lock);
 	task = list_first_for(&other->woken, cpu);
 	if (!task)
 		task = list_first_for(&other->in_turn, cpu);
-	if (task) {
+	if (task && mine->waiting == 0) {
 		list_remove(&task->run_node);
 		other->waiting--;
 		task->cpu = cpu->id;
@@ -292,12 +300,24 @@ NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
 	spin_unlock_irqs_off(&mine->lock);
 }
 
+/* Have a task to run here, from the longest queue that has one.  Interrupts off. */
+static void queue_pull(struct cpu *cpu)
+{
+	uint64_t others = ~BIT(cpu->id);
+	struct run_queue *other;
+
+	while (READ_ONCE(cpu->queue->waiting) == 0 && (other = queue_longest(others)) != NULL) {
+		queue_pull_from(cpu, other);
+		others &= ~BIT(other - run_queues);
+	}
+}
+
 /* ---- switching ------------------------------------------------------------------------------ */
 
-static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
-			     struct task *next, enum switch_reason reason)
+static inline void switch_to(struct cpu *cpu, struct task *task, struct task *next,
+			     enum switch_reason reason, uint64_t now)
 {
-	uint64_t now = task->run_start_ns;      /* until when it is accounted for */
+	struct run_queue *queue = cpu->queue;
 
 	if (reason == SWITCH_FORCED)
 		task->switches_forced++;
@@ -309,7 +329,8 @@ static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct ta
 	 * adds work and sees us not running yet, whose work we shall see. */
 	while (unlikely(atomic_xchg(&next->on_cpu, true)))
 		pause();
-	next->run_start_ns = now;
+	if (unlikely(READ_ONCE(task->run_node.next) != &task->run_node))        /* it waits now */
+		idle_notify(task->allowed_cpus);
 	if (READ_ONCE(queue->waiting) > 0)
 		slice_watch(queue, next);
 	if (unlikely(!queue->is_sampling) && next->thread) {
@@ -417,19 +438,6 @@ void task_set_context(struct mmu_context *context)
 
 /* ---- waking --------------------------------------------------------------------------------- */
 
-/* Lock the queue that decides about a task.  Interrupts off. */
-NO_LOCK_ANALYSIS static inline struct run_queue *task_lock_queue(const struct task *task)
-{
-	for (;;) {
-		uint32_t id = READ_ONCE(task->cpu);
-		struct run_queue *queue = &queues[id];
-		spin_lock_irqs_off(&queue->lock);
-		if (likely(id == READ_ONCE(task->cpu)))
-			return queue;
-		spin_unlock_irqs_off(&queue->lock);
-	}
-}
-
 static inline void queue_add(struct run_queue *queue, struct task *task)
 {
 	list_push_back(task->slice_left_ns > 0 ? &queue->woken : &queue->in_turn, &task->run_node);
@@ -476,20 +484,21 @@ NO_LOCK_ANALYSIS static ALWAYS_INLINE void task_place(struct task *task, struct 
 	if (id != task->cpu) {
 		WRITE_ONCE(task->cpu, id);
 		spin_unlock_irqs_off(&queue->lock);
-		queue = &queues[id];
+		queue = &run_queues[id];
 		spin_lock_irqs_off(&queue->lock);
 	}
 	queue_add(queue, task);
 	bool is_first = queue->waiting == 1;
+	bool is_next = is_first && queue->running == cpus[id]->idle;
 	uint64_t others = task->allowed_cpus & ~BIT(id);
 	spin_unlock_irqs_off(&queue->lock);     /* from here on it may run, and be gone */
 	if (is_first)
 		cpu_notify(id);
-	if (cpu_count > 1)
+	if (cpu_count > 1 && !is_next)
 		idle_notify(others);
 }
 
-/* A CPU that went idle while the task was on its way to a busy one may have it. */
+/* A task waits at a busy CPU: one that is idle, perhaps only since we chose, may have it. */
 static void idle_notify(uint64_t cpu_mask)
 {
 	memory_barrier();
@@ -572,7 +581,8 @@ NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask
 	uint64_t flags = irq_save();
 	struct run_queue *queue = task_lock_queue(task);
 	bool must_move = !(cpu_mask & BIT(task->cpu));
-	bool is_queued = list_node_is_linked(&task->run_node) && task->state == TASK_RUNNABLE;
+	bool is_waiting = list_node_is_linked(&task->run_node);
+	bool is_queued = is_waiting && task->state == TASK_RUNNABLE;
 
 	assert(cpu_mask != 0);
 	task->allowed_cpus = cpu_mask;
@@ -582,6 +592,8 @@ NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask
 		task_place(task, queue);
 	} else {
 		spin_unlock_irqs_off(&queue->lock);
+		if (is_waiting)
+			idle_notify(cpu_mask);
 	}
 	irq_restore(flags);
 	if (must_move && task == current)

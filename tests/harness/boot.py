@@ -121,6 +121,23 @@ def test_8_cpus(settings):
     return with_cpus(settings, 8)
 
 
+def with_early_keys(settings, count):
+    """Somebody types from the first moment on, more than the UART and the kernel can keep."""
+    with Machine(settings.words(), smp=count, initramfs=probe_archive()) as machine:
+        machine.type("z" * 400)
+        outcome = machine.run(SECONDS)
+    return problems(outcome, not_off(outcome),
+                    "zzz" not in outcome.console and "no byte arrived")
+
+
+def test_keys_during_boot_of_1_cpu(settings):
+    return with_early_keys(settings, 1)
+
+
+def test_keys_during_boot_of_4_cpus(settings):
+    return with_early_keys(settings, 4)
+
+
 def test_smp_word_limits_cpus(settings):
     outcome = boot(settings, "smp=2", smp=4)
     return problems(outcome, not_off(outcome), differs("CPUs", facts(outcome, "cpus"), ["2"]))
