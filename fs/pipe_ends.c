@@ -12,7 +12,9 @@
 #include "fs/pipe_ring.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+#include "kernel/credentials.h"
 #include "kernel/panic.h"
+#include "kernel/upcall.h"
 #include "mm/slab.h"
 
 enum { PAGES_MAX = 256 };
@@ -258,6 +260,8 @@ int pipe_create(uint32_t flags, struct file **reader, struct file **writer)
 
 	if (!inode)
 		return -ENOMEM;
+	inode->uid = upcall_credentials()->fsuid;
+	inode->gid = upcall_credentials()->fsgid;
 	*reader = pipe_open_end(inode, (flags & O_NONBLOCK) | O_RDONLY);
 	*writer = *reader ? pipe_open_end(inode, (flags & O_NONBLOCK) | O_WRONLY) : NULL;
 	inode_put(inode);
