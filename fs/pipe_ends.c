@@ -305,6 +305,8 @@ int pipe_create(uint32_t flags, struct file **reader, struct file **writer)
 
 	if (!inode)
 		return -ENOMEM;
+	inode->uid = upcall_credentials()->fsuid;
+	inode->gid = upcall_credentials()->fsgid;
 	err = pipe_open_end(inode, (flags & O_NONBLOCK) | O_RDONLY, reader);
 	if (!err) {
 		err = pipe_open_end(inode, (flags & O_NONBLOCK) | O_WRONLY, writer);

@@ -93,6 +93,32 @@ TEST(ids_for_files)
 	CHECK_EQ(unlink(path), 0);
 }
 
+/* A pipe is its maker's: he opens it again by its number, others do not. */
+TEST(pipes_belong_to_somebody)
+{
+	int ends[2];
+	char number[32];
+	char byte;
+
+	AS(SOMEBODY, {
+		struct stat status;
+
+		CHECK_EQ(pipe(ends), 0);
+		CHECK_EQ(fstat(ends[0], &status), 0);
+		CHECK_EQ(status.st_uid, SOMEBODY);
+		CHECK_EQ(status.st_gid, SOMEBODY);
+		CHECK_EQ(status.st_mode, S_IFIFO | 0600);
+		snprintf(number, sizeof(number), "/proc/self/fd/%d", ends[0]);
+		int again = open(number, O_RDONLY);
+		CHECK(again >= 0);
+		CHECK_EQ(write(ends[1], "x", 1), 1);
+		CHECK_EQ(read(again, &byte, 1), 1);
+	});
+	CHECK_EQ(pipe(ends), 0);
+	snprintf(number, sizeof(number), "/proc/self/fd/%d", ends[0]);
+	AS(SOMEBODY, CHECK_ERRNO(open(number, O_RDONLY), EACCES));
+}
+
 TEST(groups_open_files)
 {
 	SUPERUSER_ONLY();
