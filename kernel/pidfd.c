@@ -34,9 +34,10 @@ static unsigned pidfd_poll(struct file *file, struct poll_table *table)
 	}
 }
 
-static void pidfd_destroy_inode(struct inode *inode)
+static struct inode *pidfd_destroy_inode(struct inode *inode)
 {
 	process_put(inode->data);
+	return NULL;
 }
 
 static const struct inode_ops pidfd_inode_ops = { .destroy = pidfd_destroy_inode };
