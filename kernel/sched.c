@@ -50,8 +50,8 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason);
 static void work_begin(struct task *task, const struct cpu *cpu, enum switch_reason reason);
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason);
-static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
-					struct task *task, enum switch_reason reason);
+static ALWAYS_INLINE struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
+					       struct task *task, enum switch_reason reason);
 static inline struct task *queue_take_first(struct run_queue *queue);
 static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
 			     struct task *next, enum switch_reason reason);
@@ -63,7 +63,7 @@ static void task_part(struct run_queue *queue);
 static ALWAYS_INLINE void task_place(struct task *task, struct run_queue *queue);
 static uint32_t cpu_choose(const struct task *task, uint64_t idle);
 static inline void cpu_notify(uint32_t id);
-static void idle_notify(uint64_t cpu_mask);
+static inline void idle_notify(uint64_t cpu_mask);
 
 /* ---- a CPU's life --------------------------------------------------------------------------- */
 
@@ -202,8 +202,8 @@ static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 }
 
 /* The running task back to the queue, if it wants to run on; then who runs next. */
-static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
-					struct task *task, enum switch_reason reason)
+static ALWAYS_INLINE struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
+					       struct task *task, enum switch_reason reason)
 {
 	struct task *next = cpu->idle;
 
@@ -424,14 +424,16 @@ NO_LOCK_ANALYSIS static ALWAYS_INLINE void task_place(struct task *task, struct 
 	spin_unlock_irqs_off(&queue->lock);     /* from here on it may run, and be gone */
 	if (is_first)
 		cpu_notify(id);
-	if (cpu_count > 1 && !is_next)
+	if (cpu_count > 1 && !is_next) {
+		memory_barrier();
 		idle_notify(others);
+	}
 }
 
-/* A task waits at a busy CPU: one that is idle, perhaps only since we chose, may have it. */
-static void idle_notify(uint64_t cpu_mask)
+/* A task waits at a busy CPU: one that is idle, perhaps only since we chose, may have it.  After a
+ * full barrier. */
+static inline void idle_notify(uint64_t cpu_mask)
 {
-	memory_barrier();
 	uint64_t idle = atomic_load_relaxed(&idle_cpus) & cpu_mask;
 	if (unlikely(idle != 0))
 		apic_send(cpus[bit_lowest(idle)]->apic_id, VECTOR_RESCHEDULE);
@@ -522,6 +524,7 @@ NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask
 		task_place(task, queue);
 	} else {
 		spin_unlock_irqs_off(&queue->lock);
+		memory_barrier();
 		if (is_waiting)
 			idle_notify(cpu_mask);
 	}
