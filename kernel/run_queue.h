@@ -34,3 +34,14 @@ NO_LOCK_ANALYSIS static inline struct run_queue *task_lock_queue(const struct ta
 		spin_unlock_irqs_off(&queue->lock);
 	}
 }
+
+/* Queued, neither running nor in a queue before.  Lock held. */
+static inline void queue_add(struct run_queue *queue, struct task *task)
+{
+	list_push_back(task->slice_left_ns > 0 ? &queue->woken : &queue->in_turn, &task->run_node);
+	queue->waiting++;
+}
+
+/* If nobody waits here, have one that may run here, from the longest queue that has one.
+ * Interrupts off. */
+void queue_pull(struct cpu *cpu);

@@ -50,22 +50,20 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason);
 static void work_begin(struct task *task, const struct cpu *cpu, enum switch_reason reason);
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason);
-static inline struct task *queue_choose(struct cpu *cpu, struct task *task,
-					enum switch_reason reason, uint64_t now);
+static ALWAYS_INLINE struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
+					       struct task *task, enum switch_reason reason);
 static inline struct task *queue_take_first(struct run_queue *queue);
-static void queue_pull(struct cpu *cpu);
-static inline void switch_to(struct cpu *cpu, struct task *task, struct task *next,
-			     enum switch_reason reason, uint64_t now);
+static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
+			     struct task *next, enum switch_reason reason);
 static inline void slice_watch(struct run_queue *queue, const struct task *task);
 static inline void canary_switch(struct cpu *cpu, struct task *task, const struct task *next);
 static ALWAYS_INLINE struct task *switch_stacks(struct task *leaving, const struct task *next);
 static inline void switch_finish(struct task *leaving);
 static void task_part(struct run_queue *queue);
-static inline void queue_add(struct run_queue *queue, struct task *task);
 static ALWAYS_INLINE void task_place(struct task *task, struct run_queue *queue);
 static uint32_t cpu_choose(const struct task *task, uint64_t idle);
 static inline void cpu_notify(uint32_t id);
-static void idle_notify(uint64_t cpu_mask);
+static inline void idle_notify(uint64_t cpu_mask);
 
 /* ---- a CPU's life --------------------------------------------------------------------------- */
 
@@ -180,10 +178,9 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason)
 		queue_pull(cpu);
 	}
 
-	uint64_t now = cycles_now_ns();
-	struct task *next = queue_choose(cpu, task, reason, now);
+	struct task *next = queue_choose(queue, cpu, task, reason);
 	if (next != task)
-		switch_to(cpu, task, next, reason, now);
+		switch_to(queue, cpu, task, next, reason);
 }
 
 /* We shall do what was asked for; but a forced switch does not move a task that must, so that is
@@ -205,13 +202,13 @@ static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 }
 
 /* The running task back to the queue, if it wants to run on; then who runs next. */
-static inline struct task *queue_choose(struct cpu *cpu, struct task *task,
-					enum switch_reason reason, uint64_t now)
+static ALWAYS_INLINE struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
+					       struct task *task, enum switch_reason reason)
 {
-	struct run_queue *queue = cpu->queue;
 	struct task *next = cpu->idle;
 
 	spin_lock_irqs_off(&queue->lock);
+	uint64_t now = cycles_now_ns();         /* locked: not before a reader's */
 	cpu->need_resched = false;
 	task->run_time_ns += now - task->run_start_ns;
 	task->slice_left_ns -= (int64_t)(now - task->run_start_ns);
@@ -251,73 +248,12 @@ static inline struct task *queue_take_first(struct run_queue *queue)
 	return task;
 }
 
-/* The CPU with the most waiting tasks among those of a mask, or NULL. */
-static struct run_queue *queue_longest(uint64_t cpu_mask)
-{
-	struct run_queue *longest = NULL;
-	uint32_t most = 0;
-
-	for (uint32_t id = 0; id < cpu_count; id++) {
-		uint32_t waiting = READ_ONCE(run_queues[id].waiting);
-		if (!(cpu_mask & BIT(id)) || waiting <= most)
-			continue;
-		most = waiting;
-		longest = &run_queues[id];
-	}
-	return longest;
-}
-
-/* The first of a list that may run on a CPU, or NULL. */
-static struct task *list_first_for(const struct list *list, const struct cpu *cpu)
-{
-	struct task *task;
-
-	list_for_each_entry(task, list, run_node) {
-		if (task->allowed_cpus & BIT(cpu->id))
-			return task;
-	}
-	return NULL;
-}
-
-/* Take one task that may run here from the queue of another CPU, unless one waits here by now. */
-NO_LOCK_ANALYSIS static void queue_pull_from(struct cpu *cpu, struct run_queue *other)
-{
-	struct run_queue *mine = cpu->queue;
-	struct task *task;
-
-	spin_lock_irqs_off(mine < other ? &mine->lock : &other->lock);
-	spin_lock_irqs_off(mine < other ? &other->lock : &mine->lock);
-	task = list_first_for(&other->woken, cpu);
-	if (!task)
-		task = list_first_for(&other->in_turn, cpu);
-	if (task && mine->waiting == 0) {
-		list_remove(&task->run_node);
-		other->waiting--;
-		task->cpu = cpu->id;
-		queue_add(mine, task);
-	}
-	spin_unlock_irqs_off(&other->lock);
-	spin_unlock_irqs_off(&mine->lock);
-}
-
-/* Have a task to run here, from the longest queue that has one.  Interrupts off. */
-static void queue_pull(struct cpu *cpu)
-{
-	uint64_t others = ~BIT(cpu->id);
-	struct run_queue *other;
-
-	while (READ_ONCE(cpu->queue->waiting) == 0 && (other = queue_longest(others)) != NULL) {
-		queue_pull_from(cpu, other);
-		others &= ~BIT(other - run_queues);
-	}
-}
-
 /* ---- switching ------------------------------------------------------------------------------ */
 
-static inline void switch_to(struct cpu *cpu, struct task *task, struct task *next,
-			     enum switch_reason reason, uint64_t now)
+static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
+			     struct task *next, enum switch_reason reason)
 {
-	struct run_queue *queue = cpu->queue;
+	uint64_t now = next->run_start_ns;
 
 	if (reason == SWITCH_FORCED)
 		task->switches_forced++;
@@ -438,12 +374,6 @@ void task_set_context(struct mmu_context *context)
 
 /* ---- waking --------------------------------------------------------------------------------- */
 
-static inline void queue_add(struct run_queue *queue, struct task *task)
-{
-	list_push_back(task->slice_left_ns > 0 ? &queue->woken : &queue->in_turn, &task->run_node);
-	queue->waiting++;
-}
-
 bool task_wake_from(struct task *task, unsigned mask)
 {
 	uint64_t flags = irq_save();
@@ -494,14 +424,16 @@ NO_LOCK_ANALYSIS static ALWAYS_INLINE void task_place(struct task *task, struct 
 	spin_unlock_irqs_off(&queue->lock);     /* from here on it may run, and be gone */
 	if (is_first)
 		cpu_notify(id);
-	if (cpu_count > 1 && !is_next)
+	if (cpu_count > 1 && !is_next) {
+		memory_barrier();
 		idle_notify(others);
+	}
 }
 
-/* A task waits at a busy CPU: one that is idle, perhaps only since we chose, may have it. */
-static void idle_notify(uint64_t cpu_mask)
+/* A task waits at a busy CPU: one that is idle, perhaps only since we chose, may have it.  After a
+ * full barrier. */
+static inline void idle_notify(uint64_t cpu_mask)
 {
-	memory_barrier();
 	uint64_t idle = atomic_load_relaxed(&idle_cpus) & cpu_mask;
 	if (unlikely(idle != 0))
 		apic_send(cpus[bit_lowest(idle)]->apic_id, VECTOR_RESCHEDULE);
@@ -592,6 +524,7 @@ NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask
 		task_place(task, queue);
 	} else {
 		spin_unlock_irqs_off(&queue->lock);
+		memory_barrier();
 		if (is_waiting)
 			idle_notify(cpu_mask);
 	}
