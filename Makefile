@@ -109,7 +109,7 @@ FAST := lib/string lib/elf $(addprefix arch/x86_64/,apic cpu fpu timer tlb trap 
 	$(addprefix mm/,ahead buddy buffer commit cursor detach fault frame \
 		kstack mmap object protect slab space tree uaccess vma) \
 	$(addprefix kernel/,arguments clock deliver exec exit fork futex futex_queue loader mutex pid \
-		process reap sched sigframe spinlock sys_clone sys_io \
+		process reap run_queue sched sigframe spinlock sys_clone sys_io \
 		sys_mem sys_process syscall task upcalls wait) \
 	$(addprefix fs/,context dentry fdtable file inode path pipe tmpfs_file)
 SMALL := -Os -Wno-maybe-uninitialized

@@ -27,8 +27,6 @@ struct spinlock dentry_lock = SPINLOCK_INIT(RANK_DENTRY);
 
 static struct dentry *dentry_alloc(const char *name, size_t len, struct inode *inode);
 static void dentry_free(struct dentry *dentry);
-static int dentry_make(struct dentry *dir, const char *name, size_t len, struct inode *inode,
-		       struct dentry **out);
 static uint32_t dentry_hash(const struct dentry *dir, const char *name, size_t len);
 static struct dentry *table_find(struct dentry *dir, uint32_t hash, const char *name, size_t len)
 	REQUIRES(dentry_lock);
@@ -141,9 +139,8 @@ int dentry_child(struct dentry *dir, const char *name, size_t len, struct dentry
 	return err;
 }
 
-/* Takes over the count on `inode`, also when it fails. */
-static int dentry_make(struct dentry *dir, const char *name, size_t len, struct inode *inode,
-		       struct dentry **out)
+int dentry_make(struct dentry *dir, const char *name, size_t len, struct inode *inode,
+		struct dentry **out)
 {
 	struct dentry *fresh = dentry_alloc(name, len, inode), *found = NULL;
 

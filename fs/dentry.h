@@ -60,6 +60,11 @@ int dentry_child(struct dentry *dir, const char *name, size_t len, struct dentry
 /* The parent, counted; NULL for a root. */
 struct dentry *dentry_parent(struct dentry *dentry);
 
+/* A name that its directory has, counted: in use already, or from now on.  names_lock is held.
+ * Takes over the count on `inode`, also when it fails. */
+int dentry_make(struct dentry *dir, const char *name, size_t len, struct inode *inode,
+		struct dentry **out);
+
 /* Changes, with names_lock held for writing.  Names that nobody stands on need none of this. */
 struct dentry *dentry_find(struct dentry *dir, const char *name, size_t len);   /* or NULL */
 void dentry_delete(struct dentry *dentry);

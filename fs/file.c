@@ -193,7 +193,7 @@ struct creation {
 	char *target;                   /* holds it after a link */
 	uint32_t flags, mode;
 	struct path found;              /* counted, on success */
-	bool is_new;
+	bool is_new;                    /* made here: its mode binds others only */
 };
 
 static int creation_once(struct creation *creation);
@@ -241,14 +241,10 @@ static int creation_once(struct creation *creation)
 	if (len == 0 || last[len] == '/' || (len <= 2 && memcmp(last, "..", len) == 0))
 		err = may_exist ? -EISDIR : -EEXIST;
 	else
-		err = name_create(&dir, last, len, creation->mode, 0);
-	if (!err) {
-		creation->is_new = true;
-		err = path_child(&dir, last, len, &creation->found);
-		err = err == -ENOENT ? -EAGAIN : err;
-	} else if (err == -EEXIST && may_exist) {
+		err = name_create(&dir, last, len, creation->mode, &creation->found);
+	creation->is_new = !err;
+	if (err == -EEXIST && may_exist)
 		err = creation_follow(creation, &dir, last, len);
-	}
 	path_put(&dir);
 	return err;
 }

@@ -6,7 +6,7 @@
  * Invariants: an inode counts its file system, so that fs outlives the last file of it.  The kind
  *   bits of a mode never change.
  * Locks: inode->lock for metadata.  Reading a single field needs none: whoever decides on a mode
- *   that is just being changed may decide either way.
+ *   that is just being changed may decide either way.  Mode and owner together do.
  * See: path_resolution(7), chmod(2), chown(2), utimensat(2).
  */
 #include "fs/inode.h"
@@ -35,6 +35,7 @@ static int change_check(struct inode *inode, const struct attr_change *change);
 static int change_apply(struct inode *inode, const struct attr_change *change)
 	REQUIRES(inode->lock);
 static uint32_t change_mode(const struct inode *inode, const struct attr_change *change);
+static uint32_t mode_without_set_ids(uint32_t mode);
 static int permission_of(const struct inode *inode, const struct credentials *who, unsigned want);
 
 /* ---- file systems ---- */
@@ -102,20 +103,27 @@ bool inode_try_get(struct inode *inode)
 	return refs != 0;
 }
 
-void inode_put(struct inode *inode)
+/* Returns what is to be put next. */
+static struct inode *inode_destroy(struct inode *inode)
 {
 	struct file_system *fs = inode->fs;
 
-	if (!atomic_dec_and_test(&inode->refs))
-		return;
 	assert(list_is_empty(&inode->locks));
-	if (inode->ops->destroy)
-		inode->ops->destroy(inode);
+	struct inode *next = inode->ops->destroy ? inode->ops->destroy(inode) : NULL;
+
 	if (inode->object)
 		object_put(inode->object);
 	slab_free(&inode_cache, inode);
 	atomic_dec(&inodes_alive);
 	file_system_put(fs);
+	return next;
+}
+
+/* In a loop: no row of inodes that count each other is too long for the stack. */
+void inode_put(struct inode *inode)
+{
+	while (inode && atomic_dec_and_test(&inode->refs))
+		inode = inode_destroy(inode);
 }
 
 uint64_t inodes_count(void)
@@ -147,6 +155,17 @@ int inode_stat(struct inode *inode, struct abi_stat *stat)
 	return inode->ops->getattr ? inode->ops->getattr(inode, stat) : 0;
 }
 
+void inode_rights(struct inode *inode, struct inode_rights *rights)
+{
+	while (inode->ops->real)
+		inode = inode->ops->real(inode);
+	mutex_lock(&inode->lock);
+	*rights = (struct inode_rights){ inode->mode, inode->uid, inode->gid };
+	mutex_unlock(&inode->lock);
+}
+
+/* Asked twice: who may not does not make a file the file system's own; and whose it is may change
+ * until the lock is held. */
 int inode_change(struct inode *inode, const struct attr_change *change)
 {
 	int err = change_check(inode, change);
@@ -156,7 +175,9 @@ int inode_change(struct inode *inode, const struct attr_change *change)
 	if (err)
 		return err;
 	mutex_lock(&inode->lock);
-	err = change_apply(inode, change);
+	err = change_check(inode, change);
+	if (!err)
+		err = change_apply(inode, change);
 	mutex_unlock(&inode->lock);
 	return err;
 }
@@ -189,6 +210,8 @@ static int change_apply(struct inode *inode, const struct attr_change *change)
 	if (err)
 		return err;
 	inode->mode = change_mode(inode, change);
+	if (change->which & ATTR_SIZE)
+		inode_drop_set_ids(inode);
 	if (change->which & ATTR_UID)
 		inode->uid = change->uid;
 	if (change->which & ATTR_GID)
@@ -215,12 +238,20 @@ static uint32_t change_mode(const struct inode *inode, const struct attr_change 
 		if (!credentials_are_privileged(who) && !credentials_in_group(who, inode->gid))
 			mode &= ~(uint32_t)S_ISGID;
 	}
-	if ((change->which & (ATTR_UID | ATTR_GID)) && !S_ISDIR(mode)) {
-		mode &= ~(uint32_t)S_ISUID;
-		if (mode & S_IXGRP)
-			mode &= ~(uint32_t)S_ISGID;
-	}
+	if ((change->which & (ATTR_UID | ATTR_GID)) && !S_ISDIR(mode))
+		mode = mode_without_set_ids(mode);
 	return mode;
+}
+
+static uint32_t mode_without_set_ids(uint32_t mode)
+{
+	return mode & ~(uint32_t)(mode & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
+}
+
+void inode_drop_set_ids(struct inode *inode)
+{
+	if (inode->mode & (S_ISUID | S_ISGID) && !credentials_are_privileged(upcall_credentials()))
+		inode->mode = mode_without_set_ids(inode->mode);
 }
 
 /* ---- permissions ---- */

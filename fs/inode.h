@@ -40,7 +40,8 @@ struct inode_ops {
 	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *inode);
 	int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *inode);
 	int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *inode);
-	/* What stands at the new name goes, or takes the old name (RENAME_EXCHANGE in flags). */
+	/* What stands at the new name goes, or takes the old name (RENAME_EXCHANGE in flags).
+	 * -ENOENT: something is not there, as who has not looked under the lock may find. */
 	int (*rename)(struct inode *from, const char *name, size_t len,
 		      struct inode *to, const char *new_name, size_t new_len, unsigned flags);
 	/* Symbolic links: the target's length, copied without NUL up to size. */
@@ -49,13 +50,16 @@ struct inode_ops {
 	 * fs/path.h. */
 	int (*follow)(struct inode *inode, struct path *out);
 	/* Any.  getattr corrects, and setattr does, what is not in the fields below; setattr is
-	 * called with the lock held.  destroy, when the last user is gone, may take no lock. */
+	 * called with the lock held.  destroy, when the last user is gone, may take no lock; it
+	 * returns an inode that this one counted and that is to be put next, or NULL. */
 	int (*getattr)(struct inode *inode, struct abi_stat *stat);
 	int (*setattr)(struct inode *inode, const struct attr_change *change);
+	/* An overlay's: the file of its layer that has these attributes, while this is counted. */
+	struct inode *(*real)(const struct inode *inode);
 	/* Before the first change of attributes or bytes: make it the file system's own.  No lock
 	 * is held. */
 	int (*own)(struct inode *inode);
-	void (*destroy)(struct inode *inode);
+	struct inode *(*destroy)(struct inode *inode);
 };
 
 enum {
@@ -137,6 +141,13 @@ static inline bool inode_is_device(const struct inode *inode)
 
 int inode_stat(struct inode *inode, struct abi_stat *stat);
 
+/* Mode and owner as they are together at one moment, for who relies on that: a set-id bit is worth
+ * what its owner is. */
+struct inode_rights {
+	uint32_t mode, uid, gid;
+};
+void inode_rights(struct inode *inode, struct inode_rights *rights);
+
 /* Change attributes after asking whether the running process may: -EPERM, -EACCES.  For ATTR_SIZE
  * the caller has checked that (a descriptor open for writing, or inode_permission).  Not for
  * read-only mounts: see mount_is_writable(). */
@@ -151,6 +162,9 @@ int inode_permission_real(struct inode *inode, unsigned want);
 
 /* Is the running process the file's owner, or privileged? */
 bool inode_is_owned(const struct inode *inode);
+
+/* Somebody changes the bytes: a program loses its set-id bits, unless he is privileged. */
+void inode_drop_set_ids(struct inode *inode) REQUIRES(inode->lock);
 
 /* Note a change of the attributes; of the contents, too (modified); a look at the contents.  The
  * last is lazy: it stores only what is before the last change, or a day old. */

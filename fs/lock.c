@@ -23,8 +23,10 @@ struct record {
 
 /* Somebody who sleeps for a range. */
 struct sleeper {
-	struct list_node node;          /* [record_lock] */
-	const void *owner, *blocked_by;
+	struct list_node node;          /* [record_lock] listed until blocked_by gives it up */
+	const struct inode *inode;
+	const struct lock_request *request;
+	const void *blocked_by;         /* [record_lock] */
 };
 
 /* A cut in the middle and the new range itself: what one request can need. */
@@ -43,6 +45,10 @@ static struct record *record_in_way(struct inode *inode, const struct lock_reque
 	REQUIRES(record_lock);
 static bool would_deadlock(const struct lock_request *request, const void *blocked_by)
 	REQUIRES(record_lock);
+static void sleepers_release(const struct inode *inode, const struct lock_request *given_up)
+	REQUIRES(record_lock);
+static bool whole_changes(const struct inode *inode, const struct lock_request *request)
+	REQUIRES(record_lock);
 static bool records_carve(struct inode *inode, const struct lock_request *request,
 			  struct spares *spares) REQUIRES(record_lock);
 static void records_add(struct inode *inode, const struct lock_request *request,
@@ -59,7 +65,7 @@ void locks_start(void)
 int lock_set(struct inode *inode, const struct lock_request *request, bool may_wait)
 {
 	struct spares spares;
-	struct sleeper sleeper = { .owner = request->owner };
+	struct sleeper sleeper = { .inode = inode, .request = request };
 	int err = spares_get(&spares);
 
 	if (err)
@@ -107,6 +113,7 @@ void lock_release_owner(struct inode *inode, const void *owner)
 
 		if (record->held.owner != owner)
 			continue;
+		sleepers_release(inode, &record->held);
 		list_remove(node);
 		kfree(record);
 		has_released = true;
@@ -127,10 +134,12 @@ static int lock_try(struct inode *inode, const struct lock_request *request, str
 	int err = 0;
 
 	spin_lock(&record_lock);
+	if (whole_changes(inode, request))
+		has_released = records_carve(inode, request, spares);
 	struct record *other = record_in_way(inode, request);
 
 	if (!other) {
-		has_released = records_carve(inode, request, spares);
+		has_released |= records_carve(inode, request, spares);
 		records_add(inode, request, spares);
 	} else if (sleeper && would_deadlock(request, other->held.owner)) {
 		err = -EDEADLK;
@@ -142,6 +151,8 @@ static int lock_try(struct inode *inode, const struct lock_request *request, str
 		list_remove(&sleeper->node);
 		list_push_back(&sleepers, &sleeper->node);
 	}
+	if (has_released)
+		sleepers_release(inode, request);
 	spin_unlock(&record_lock);
 	if (has_released)
 		announce_release();
@@ -174,7 +185,7 @@ static const void *owner_blocking(const void *owner) REQUIRES(record_lock)
 	struct sleeper *sleeper;
 
 	list_for_each_entry(sleeper, &sleepers, node) {
-		if (sleeper->owner == owner)
+		if (sleeper->request->owner == owner)
 			return sleeper->blocked_by;
 	}
 	return NULL;
@@ -190,6 +201,34 @@ static bool would_deadlock(const struct lock_request *request, const void *block
 		blocked_by = owner_blocking(blocked_by);
 		if (blocked_by == request->owner)
 			return true;
+	}
+	return false;
+}
+
+/* Who slept for it need not, as far as anybody knows: he looks again when he runs. */
+static void sleepers_release(const struct inode *inode, const struct lock_request *given_up)
+{
+	list_for_each_safe(node, &sleepers) {
+		struct sleeper *sleeper = list_entry(node, struct sleeper, node);
+
+		if (sleeper->inode == inode && sleeper->blocked_by == given_up->owner &&
+		    records_meet(sleeper->request, given_up))
+			list_remove(node);
+	}
+}
+
+/* Does the owner have the whole file in another way?  That he gives up before he looks who else has
+ * it: of two who share it and both want it alone, one gets it. */
+static bool whole_changes(const struct inode *inode, const struct lock_request *request)
+{
+	struct record *record;
+
+	list_for_each_entry(record, &inode->locks, node) {
+		const struct lock_request *held = &record->held;
+
+		if (held->kind == LOCK_WHOLE && request->kind == LOCK_WHOLE &&
+		    held->owner == request->owner)
+			return held->type != request->type;
 	}
 	return false;
 }

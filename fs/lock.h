@@ -29,7 +29,8 @@ struct lock_request {
 };
 
 /* Set or clear.  0, -EAGAIN (taken and !may_wait), -EDEADLK, -ENOMEM (nothing changed),
- * -ERESTARTSYS. */
+ * -ERESTARTSYS.  A whole file that the owner has in another way is given up first, whatever
+ * follows. */
 int lock_set(struct inode *inode, const struct lock_request *request, bool may_wait);
 
 /* Whoever is in the way, in *request; type F_UNLCK: nobody. */

@@ -11,6 +11,8 @@
  */
 #include "fs/names.h"
 #include "lib/string.h"
+#include "kernel/credentials.h"
+#include "kernel/upcall.h"
 #include "mm/slab.h"
 
 /* One name that is to change: where, and what it means now. */
@@ -28,6 +30,7 @@ static int spot_look(struct spot *spot);
 static void spot_put(struct spot *spot);
 static int spot_may_add(const struct spot *spot);
 static int spot_may_remove(const struct spot *spot);
+static int create_locked(struct spot *spot, uint32_t mode, uint64_t rdev, struct inode **made);
 static int unlink_locked(struct spot *spot, bool is_directory);
 static int rename_locked(struct spot *old, struct spot *new, unsigned flags);
 static int rename_check(const struct spot *old, const struct spot *new, unsigned flags);
@@ -56,6 +59,7 @@ int path_create(const struct path *start, const char *name, uint32_t mode, uint6
 {
 	struct spot spot;
 	struct path child;
+	struct inode *made;
 	int err = spot_find(&spot, start, name);
 
 	if (err)
@@ -69,33 +73,67 @@ int path_create(const struct path *start, const char *name, uint32_t mode, uint6
 			err = -EEXIST;
 		}
 	} else {
-		err = name_create(&spot.dir, spot.name, spot.len, mode, rdev);
+		write_lock(spot_lock(&spot));
+		err = create_locked(&spot, mode, rdev, &made);
+		write_unlock(spot_lock(&spot));
+		if (!err)
+			inode_put(made);
 	}
 	spot_put(&spot);
 	return err;
 }
 
-int name_create(const struct path *dir, const char *name, size_t len, uint32_t mode, uint64_t rdev)
+/* A file gets its set-id directory's group; nobody makes programs for a group he is not in. */
+static uint32_t mode_of_new(const struct inode *dir, uint32_t mode)
+{
+	const struct credentials *who = upcall_credentials();
+	const uint32_t is_for_group = S_ISGID | S_IXGRP;
+
+	if (!S_ISDIR(mode) && (mode & is_for_group) == is_for_group && (dir->mode & S_ISGID) &&
+	    !credentials_are_privileged(who) && !credentials_in_group(who, dir->gid))
+		mode &= ~(uint32_t)S_ISGID;
+	return mode & ~context_umask();
+}
+
+static int create_locked(struct spot *spot, uint32_t mode, uint64_t rdev, struct inode **made)
+{
+	struct inode *dir = spot_dir(spot);
+	int err = spot_look(spot);
+
+	if (!err)
+		err = spot_may_add(spot);
+	if (!err && !dir->ops->create)
+		err = -EPERM;
+	mode = mode_of_new(dir, mode);
+	return err ? err : dir->ops->create(dir, spot->name, spot->len, mode, rdev, made);
+}
+
+/* The name comes into use under the same lock: afterwards it may be somebody else's file's. */
+int name_create(const struct path *dir, const char *name, size_t len, uint32_t mode,
+		struct path *made)
 {
 	struct spot spot = { .dir = *dir, .name = name, .len = len };
-	struct inode *dir_inode = path_inode(dir), *made;
+	struct dentry *child;
+	struct inode *inode;
 
 	path_get(dir);
-	write_lock(&dir_inode->fs->names_lock);
-	int err = spot_look(&spot);
+	write_lock(spot_lock(&spot));
+	int err = create_locked(&spot, mode, 0, &inode);
 
 	if (!err)
-		err = spot_may_add(&spot);
-	if (!err && !dir_inode->ops->create)
-		err = -EPERM;
-	if (!err)
-		err = dir_inode->ops->create(dir_inode, name, len, mode & ~context_umask(), rdev,
-					     &made);
-	write_unlock(&dir_inode->fs->names_lock);
-	if (!err)
-		inode_put(made);
+		err = dentry_make(dir->dentry, name, len, inode, &child);
+	write_unlock(spot_lock(&spot));
 	spot_put(&spot);
-	return err;
+	if (err)
+		return err;
+	if (child->inode != inode) {    /* still in use for what an overlay's layer has lost */
+		dentry_put(child);
+		return -EEXIST;
+	}
+	*made = (struct path){ dir->mount, child };
+	path_get(made);
+	dentry_put(child);
+	return 0;
 }
 
 int path_symlink(const struct path *start, const char *name, const char *target)

@@ -17,5 +17,7 @@ int path_link(const struct path *old, const struct path *start, const char *name
 int path_rename(const struct path *old_start, const char *old_name,
 		const struct path *new_start, const char *new_name, unsigned flags);
 
-/* A name in a directory already found: open(2) with O_CREAT.  -EEXIST if it is there. */
-int name_create(const struct path *dir, const char *name, size_t len, uint32_t mode, uint64_t rdev);
+/* A name in a directory already found: open(2) with O_CREAT.  *made, counted, is the file made here
+ * and no other, whatever becomes of the name.  -EEXIST if it is there. */
+int name_create(const struct path *dir, const char *name, size_t len, uint32_t mode,
+		struct path *made);

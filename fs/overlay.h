@@ -15,8 +15,9 @@
  * while a lower layer has it leaves a whiteout, a character device 0/0.  A directory made in place
  * of what a lower layer has is opaque: nothing shows through it.
  *
- * Layers are files in memory, or overlays.  What is done to a layer behind an overlay's back may be
- * seen or not.
+ * Layers are files in memory, or overlays.  What is done to a layer, or to the work directory,
+ * behind an overlay's back may be seen or not; a change that meets it may fail as if the file were
+ * not there, or with -ESTALE or -ENOTEMPTY.
  *
  * Locks: the overlay's names_lock for nodes and all changes of names; then that of one layer; then
  * inodes' locks.
@@ -41,9 +42,10 @@ struct overlay {
 struct overlay_node {
 	struct list_node link;          /* [overlay->lock] */
 	struct inode *inode;            /* whose data this is */
-	struct inode *parent;           /* counted; NULL: the root */
 	struct inode *upper;            /* counted; set once, under names_lock */
-	char *name;                     /* where it is copied up to; else unused */
+	/* Where it is copied up to.  What is in the upper layer needs neither, and may move. */
+	struct inode *parent;           /* counted; NULL: the root, or it has an upper */
+	char *name;
 	bool is_gone;                   /* [names_lock] removed: it has no place any more */
 	unsigned lower_count;
 	struct inode *lower[];          /* counted; more than one: directories that are merged */
@@ -78,7 +80,7 @@ struct inode *overlay_real(const struct inode *inode);
 struct inode *overlay_inode(struct file_system *fs, struct inode *parent, const char *name,
 			    size_t len, struct overlay_stack *stack);
 void overlay_stack_put(struct overlay_stack *stack);
-void overlay_destroy_inode(struct inode *inode);
+struct inode *overlay_destroy_inode(struct inode *inode);
 
 /* A file has been copied up.  names_lock is held for writing. */
 void overlay_set_upper(struct inode *inode, struct inode *upper);
@@ -90,6 +92,11 @@ bool overlay_is_whiteout(const struct inode *real);
 
 /* A name in a layer's directory, counted; -ENOENT. */
 int overlay_layer_lookup(struct inode *dir, const char *name, size_t len, struct inode **found);
+
+/* Take a name out of a layer's directory if it still is this file's.  -ENOENT, -ESTALE: another's;
+ * -ENOTEMPTY. */
+MUST_CHECK int overlay_layer_remove(
+	struct inode *dir, const char *name, size_t len, const struct inode *inode);
 
 int overlay_lookup(struct inode *dir, const char *name, size_t len, struct inode **found);
 
@@ -116,10 +123,10 @@ MUST_CHECK int overlay_temp_link(
 	struct overlay *overlay, struct inode *inode, struct overlay_temp *temp);
 
 /* Give it its name in a directory of the upper layer, in place of what is there (no directory that
- * is not empty); or exchange the two, which cannot fail; or forget it. */
+ * is not empty); or exchange the two, which fails only if one is not there; or forget it. */
 MUST_CHECK int overlay_temp_place(
 	struct overlay_temp *temp, struct inode *upper, const char *name, size_t len);
-void overlay_temp_exchange(
+MUST_CHECK int overlay_temp_exchange(
 	struct overlay_temp *temp, struct inode *upper, const char *name, size_t len);
 void overlay_temp_drop(struct overlay_temp *temp);
 
@@ -128,8 +135,8 @@ void overlay_temp_drop(struct overlay_temp *temp);
 /* Is nothing to be seen in a merged directory? */
 MUST_CHECK int overlay_check_empty(struct inode *dir);
 
-/* Empty a directory of the upper layer that holds only whiteouts. */
-void overlay_wipe(struct inode *upper);
+/* Empty a directory of the upper layer that holds only whiteouts.  -ENOTEMPTY: it holds more. */
+MUST_CHECK int overlay_wipe(struct inode *upper);
 
 /* Once at boot. */
 void overlay_start(void);

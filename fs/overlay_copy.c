@@ -3,7 +3,7 @@
  * To own a file of a lower layer: copy it up.  And how names of the upper layer change at once.
  *
  * What is new is made in the work directory under a name of its own, completed, and then renamed to
- * where it belongs; what can fail has happened before.
+ * where it belongs; what can fail has happened before, unless somebody else is at work there.
  *
  * Locks: the overlay's names_lock for writing; the layer's, for each change of a name.
  * See: mm/clone.c for what copying a file's bytes costs.
@@ -11,7 +11,6 @@
 #include "fs/overlay.h"
 #include "lib/format.h"
 #include "lib/string.h"
-#include "kernel/panic.h"
 #include "mm/slab.h"
 
 static int node_copy_up(struct inode *inode);
@@ -47,20 +46,30 @@ int overlay_own_locked(struct inode *inode)
 
 /* ---- files in the work directory ---- */
 
-static void temp_name(struct overlay *overlay, struct overlay_temp *temp)
+/* A name that nobody has, another overlay neither.  The directory's names_lock is held. */
+static void temp_name(struct overlay *overlay, struct inode *work, struct overlay_temp *temp)
 {
-	temp->work = path_inode(&overlay->work);
+	struct inode *taken;
+	int err;
+
+	temp->work = work;
 	temp->inode = NULL;
-	temp->len = format_buffer(temp->name, sizeof(temp->name), "#%lx", ++overlay->last_temp);
+	do {
+		temp->len = format_buffer(temp->name, sizeof(temp->name), "#%lx",
+					  ++overlay->last_temp);
+		err = work->ops->lookup(work, temp->name, temp->len, &taken);
+		if (!err)
+			inode_put(taken);
+	} while (!err);
 }
 
 int overlay_temp_create(
 	struct overlay *overlay, uint32_t mode, uint64_t rdev, struct overlay_temp *temp)
 {
-	temp_name(overlay, temp);
-	struct inode *work = temp->work;
+	struct inode *work = path_inode(&overlay->work);
 
 	write_lock(&work->fs->names_lock);
+	temp_name(overlay, work, temp);
 	int err = work->ops->create(work, temp->name, temp->len, mode, rdev, &temp->inode);
 
 	write_unlock(&work->fs->names_lock);
@@ -69,10 +78,10 @@ int overlay_temp_create(
 
 int overlay_temp_symlink(struct overlay *overlay, const char *target, struct overlay_temp *temp)
 {
-	temp_name(overlay, temp);
-	struct inode *work = temp->work;
+	struct inode *work = path_inode(&overlay->work);
 
 	write_lock(&work->fs->names_lock);
+	temp_name(overlay, work, temp);
 	int err = work->ops->symlink(work, temp->name, temp->len, target);
 
 	if (!err)
@@ -83,10 +92,10 @@ int overlay_temp_symlink(struct overlay *overlay, const char *target, struct ove
 
 int overlay_temp_link(struct overlay *overlay, struct inode *inode, struct overlay_temp *temp)
 {
-	temp_name(overlay, temp);
-	struct inode *work = temp->work;
+	struct inode *work = path_inode(&overlay->work);
 
 	write_lock(&work->fs->names_lock);
+	temp_name(overlay, work, temp);
 	int err = work->ops->link(work, temp->name, temp->len, inode);
 
 	write_unlock(&work->fs->names_lock);
@@ -109,7 +118,7 @@ int overlay_temp_place(
 	return err;
 }
 
-void overlay_temp_exchange(
+int overlay_temp_exchange(
 	struct overlay_temp *temp, struct inode *upper, const char *name, size_t len)
 {
 	struct inode *work = temp->work;
@@ -118,20 +127,13 @@ void overlay_temp_exchange(
 	int err = work->ops->rename(work, temp->name, temp->len, upper, name, len, RENAME_EXCHANGE);
 
 	write_unlock(&work->fs->names_lock);
-	assert(!err);
+	return err;
 }
 
+/* What somebody else has done with it stays. */
 void overlay_temp_drop(struct overlay_temp *temp)
 {
-	struct inode *work = temp->work;
-	bool is_dir = inode_is(temp->inode, S_IFDIR);
-
-	write_lock(&work->fs->names_lock);
-	int err = is_dir ? work->ops->rmdir(work, temp->name, temp->len, temp->inode)
-			 : work->ops->unlink(work, temp->name, temp->len, temp->inode);
-
-	write_unlock(&work->fs->names_lock);
-	assert(!err);
+	(void)!overlay_layer_remove(temp->work, temp->name, temp->len, temp->inode);
 }
 
 /* ---- copying up ---- */

@@ -162,30 +162,33 @@ static bool name_take(void *argument, const char *name, size_t len, uint64_t num
 	return false;
 }
 
-/* Remove one name; false: there is none. */
-static bool wipe_one(struct inode *upper)
+/* Remove one whiteout.  -ENOENT: there is none. */
+static int wipe_one(struct inode *upper)
 {
 	struct first_name first = { 0 };
 	struct inode *real;
+	int err = layer_list(upper, name_take, &first);
 
-	if (layer_list(upper, name_take, &first) != 0 || !first.len)
-		return false;
-	write_lock(&upper->fs->names_lock);
-	int err = upper->ops->lookup(upper, first.text, first.len, &real);
-
-	if (!err) {
-		err = upper->ops->unlink(upper, first.text, first.len, real);
-		inode_put(real);
-	}
-	write_unlock(&upper->fs->names_lock);
-	return !err;
+	if (!err)
+		err = first.len ? overlay_layer_lookup(upper, first.text, first.len, &real)
+				: -ENOENT;
+	if (err)
+		return err;
+	err = overlay_is_whiteout(real) ? overlay_layer_remove(upper, first.text, first.len, real)
+					: -ENOTEMPTY;
+	inode_put(real);
+	return err;
 }
 
-void overlay_wipe(struct inode *upper)
+int overlay_wipe(struct inode *upper)
 {
+	int err;
+
 	upper->is_opaque = true;        /* first: what they hide must not come back */
-	while (wipe_one(upper))
-		;
+	do {
+		err = wipe_one(upper);
+	} while (!err);
+	return err == -ENOENT ? 0 : err;
 }
 
 /* ---- an open directory ---- */

@@ -132,31 +132,15 @@ static int place_whiteout(struct inode *dir, const char *name, size_t len)
 	return err;
 }
 
-/* Take the name out of the upper layer, where nothing lies below it. */
-static int remove_upper(struct inode *dir, const char *name, size_t len)
-{
-	struct inode *upper = upper_of(dir), *real;
-
-	write_lock(&upper->fs->names_lock);
-	int err = upper->ops->lookup(upper, name, len, &real);
-
-	if (!err) {
-		err = inode_is(real, S_IFDIR) ? upper->ops->rmdir(upper, name, len, real)
-					      : upper->ops->unlink(upper, name, len, real);
-		inode_put(real);
-	}
-	write_unlock(&upper->fs->names_lock);
-	return err;
-}
-
 static int overlay_unlink(struct inode *dir, const char *name, size_t len, struct inode *inode)
 {
 	int err = overlay_own_locked(dir);
 
 	if (err)
 		return err;
-	err = overlay_shines_through(dir, name, len) ? place_whiteout(dir, name, len)
-						     : remove_upper(dir, name, len);
+	err = overlay_shines_through(dir, name, len)
+		? place_whiteout(dir, name, len)
+		: overlay_layer_remove(upper_of(dir), name, len, upper_of(inode));
 	if (!err && (inode_is(inode, S_IFDIR) || !upper_of(inode)))
 		node_of(inode)->is_gone = true;
 	return err;
@@ -168,11 +152,9 @@ static int overlay_rmdir(struct inode *dir, const char *name, size_t len, struct
 
 	if (!err)
 		err = overlay_check_empty(inode);
-	if (err)
-		return err;
-	if (upper_of(inode))
-		overlay_wipe(upper_of(inode));
-	return overlay_unlink(dir, name, len, inode);
+	if (!err && upper_of(inode))
+		err = overlay_wipe(upper_of(inode));
+	return err ? err : overlay_unlink(dir, name, len, inode);
 }
 
 /* ---- renaming ---- */
@@ -225,12 +207,15 @@ static int rename_with_whiteout(const struct renaming *job)
 
 	if (err)
 		return err;
-	overlay_temp_exchange(&temp, upper_of(job->from), job->name, job->len);
-	err = overlay_temp_place(&temp, upper_of(job->to), job->new_name, job->new_len);
-	if (err) {
-		overlay_temp_exchange(&temp, upper_of(job->from), job->name, job->len);
-		overlay_temp_drop(&temp);
+	err = overlay_temp_exchange(&temp, upper_of(job->from), job->name, job->len);
+	if (!err) {
+		err = overlay_temp_place(&temp, upper_of(job->to), job->new_name, job->new_len);
+		if (err)                /* back; if the whiteout is gone, the file stays here */
+			(void)!overlay_temp_exchange(&temp, upper_of(job->from), job->name,
+						     job->len);
 	}
+	if (err)
+		overlay_temp_drop(&temp);
 	inode_put(temp.inode);
 	return err;
 }
@@ -242,10 +227,10 @@ static int rename_move(const struct renaming *job)
 	if (job->new && inode_is(job->new, S_IFDIR)) {
 		int err = overlay_check_empty(job->new);
 
+		if (!err && upper_of(job->new))
+			err = overlay_wipe(upper_of(job->new));
 		if (err)
 			return err;
-		if (upper_of(job->new))
-			overlay_wipe(upper_of(job->new));
 	}
 	set_opaque(job->old);
 	if (overlay_shines_through(job->from, job->name, job->len))
@@ -287,7 +272,7 @@ static int overlay_rename(struct inode *from, const char *name, size_t len, stru
 	if (err)
 		return err;
 	err = overlay_lookup(to, new_name, new_len, &job.new);
-	if (err == -ENOENT)
+	if (err == -ENOENT && !(flags & RENAME_EXCHANGE))
 		err = 0;
 	if (!err)
 		err = rename_apply(&job, flags);
@@ -335,6 +320,7 @@ const struct inode_ops overlay_dir_ops = {
 	.rename = overlay_rename,
 	.getattr = overlay_getattr,
 	.setattr = overlay_setattr,
+	.real = overlay_real,
 	.own = overlay_own,
 	.destroy = overlay_destroy_inode,
 };
@@ -343,6 +329,7 @@ const struct inode_ops overlay_inode_ops = {
 	.readlink = overlay_readlink,
 	.getattr = overlay_getattr,
 	.setattr = overlay_setattr,
+	.real = overlay_real,
 	.own = overlay_own,
 	.destroy = overlay_destroy_inode,
 };

@@ -84,9 +84,10 @@ static struct overlay_node *node_create(struct inode *parent, const char *name, 
 	node->upper = stack->upper;
 	node->lower_count = stack->lower_count;
 	memcpy(node->lower, stack->lower, stack->lower_count * sizeof(stack->lower[0]));
-	node->parent = parent;
-	if (parent)
+	if (parent && !node->upper) {
+		node->parent = parent;
 		inode_get(parent);
+	}
 	return node;
 }
 
@@ -113,16 +114,17 @@ static struct inode *inode_around(struct file_system *fs, struct overlay_node *n
 	return inode;
 }
 
-static void node_free(struct overlay_node *node)
+/* Returns the directory above, which is the caller's to put. */
+static struct inode *node_free(struct overlay_node *node)
 {
 	struct overlay_stack stack = { .upper = node->upper, .lower_count = node->lower_count };
+	struct inode *parent = node->parent;
 
 	memcpy(stack.lower, node->lower, node->lower_count * sizeof(node->lower[0]));
 	overlay_stack_put(&stack);
-	if (node->parent)
-		inode_put(node->parent);
 	kfree(node->name);
 	kfree(node);
+	return parent;
 }
 
 /* Into the table, unless another thread's lookup was faster: then that one. */
@@ -164,11 +166,11 @@ struct inode *overlay_inode(struct file_system *fs, struct inode *parent, const 
 	list_node_init(&node->link);
 	inode = inode_around(fs, node);
 	if (!inode)
-		node_free(node);
+		inode_put(node_free(node));
 	return inode ? node_publish(overlay, inode) : NULL;
 }
 
-void overlay_destroy_inode(struct inode *inode)
+struct inode *overlay_destroy_inode(struct inode *inode)
 {
 	struct overlay *overlay = overlay_of(inode);
 	struct overlay_node *node = node_of(inode);
@@ -176,7 +178,7 @@ void overlay_destroy_inode(struct inode *inode)
 	spin_lock(&overlay->lock);
 	list_remove(&node->link);
 	spin_unlock(&overlay->lock);
-	node_free(node);
+	return node_free(node);
 }
 
 void overlay_set_upper(struct inode *inode, struct inode *upper)
@@ -184,7 +186,9 @@ void overlay_set_upper(struct inode *inode, struct inode *upper)
 	struct overlay *overlay = overlay_of(inode);
 	struct overlay_node *node = node_of(inode);
 	struct object *old = inode->object;
+	struct inode *parent = node->parent;
 
+	node->parent = NULL;
 	if (upper->object)
 		object_get(upper->object);
 	spin_lock(&overlay->lock);
@@ -195,6 +199,8 @@ void overlay_set_upper(struct inode *inode, struct inode *upper)
 	spin_unlock(&overlay->lock);
 	if (old)
 		object_put(old);        /* the lower file has it still */
+	if (parent)
+		inode_put(parent);
 }
 
 /* ---- finding ---- */
@@ -205,6 +211,24 @@ int overlay_layer_lookup(struct inode *dir, const char *name, size_t len, struct
 	int err = dir->ops->lookup(dir, name, len, found);
 
 	read_unlock(&dir->fs->names_lock);
+	return err;
+}
+
+int overlay_layer_remove(
+	struct inode *dir, const char *name, size_t len, const struct inode *inode)
+{
+	struct inode *real;
+
+	write_lock(&dir->fs->names_lock);
+	int err = dir->ops->lookup(dir, name, len, &real);
+
+	if (!err) {
+		err = real != inode ? -ESTALE :
+		      inode_is(real, S_IFDIR) ? dir->ops->rmdir(dir, name, len, real)
+					      : dir->ops->unlink(dir, name, len, real);
+		inode_put(real);
+	}
+	write_unlock(&dir->fs->names_lock);
 	return err;
 }
 

@@ -38,6 +38,7 @@ static ssize_t pipe_drain_pages(struct pipe *pipe, buffer_t to, size_t len)
 		const uint8_t *from = *pipe_page(pipe, pipe->tail) + pipe->tail % PAGE_SIZE;
 		n = buffer_put_partial(to, done, from, pipe_page_rest(pipe->tail, len - done));
 		pipe->tail += n;
+		pipe->used -= n;
 	}
 	return done > 0 ? (ssize_t)done : -EFAULT;
 }
@@ -51,13 +52,14 @@ static inline ssize_t pipe_drain(struct pipe *pipe, buffer_t to, size_t len)
 		return pipe_drain_pages(pipe, to, len);
 	len = buffer_put_partial(to, 0, *pipe_page(pipe, pipe->tail) + in_page, len);
 	pipe->tail += len;
+	pipe->used -= len;
 	return likely(len > 0) ? (ssize_t)len : -EFAULT;
 }
 
 /* It is empty: begin at 0 again with one page. */
 static inline void pipe_rewind(struct pipe *pipe)
 {
-	pipe->head = pipe->tail = 0;
+	pipe->tail = 0;
 	if (unlikely(pipe->pages_present > 1))
 		pipe_trim(pipe);
 }
@@ -67,7 +69,7 @@ static inline void pipe_rewind(struct pipe *pipe)
 static ssize_t pipe_take(struct pipe *pipe, buffer_t to, size_t len)
 {
 	mutex_lock(&pipe->lock);
-	uint64_t used = pipe->head - pipe->tail;
+	uint64_t used = pipe->used;
 	bool was_tight = used + PIPE_BUF > pipe_capacity(pipe);
 	ssize_t done;
 
@@ -75,7 +77,7 @@ static ssize_t pipe_take(struct pipe *pipe, buffer_t to, size_t len)
 		done = pipe_drain(pipe, to, MIN(len, used));
 	else
 		done = pipe->writers == 0 ? 0 : -EAGAIN;
-	if (pipe->tail == pipe->head)
+	if (pipe->used == 0)
 		pipe_rewind(pipe);
 	mutex_unlock(&pipe->lock);
 	if (unlikely(was_tight) && done > 0)
@@ -116,16 +118,16 @@ ssize_t pipe_read(struct file *file, buffer_t to, size_t len, uint64_t *offset)
 /* Have pages for len bytes at the head.  How many bytes there are pages for. */
 static size_t pipe_reserve(struct pipe *pipe, size_t len)
 {
-	uint64_t end = pipe->head + len;
+	uint64_t head = pipe_head(pipe), end = head + len;
 
-	for (uint64_t at = pipe->head; at < end; at = align_down(at, PAGE_SIZE) + PAGE_SIZE) {
+	for (uint64_t at = head; at < end; at = align_down(at, PAGE_SIZE) + PAGE_SIZE) {
 		uint8_t **page = pipe_page(pipe, at);
 
 		if (*page)
 			continue;
 		*page = kmalloc(PAGE_SIZE);
 		if (!*page)
-			return at - pipe->head;
+			return at - head;
 		pipe->pages_present++;
 	}
 	return len;
@@ -143,9 +145,10 @@ static ssize_t pipe_fill_pages(struct pipe *pipe, buffer_t from, size_t at, size
 	if (len < least)
 		return -ENOMEM;
 	for (; done < len && n > 0; done += n) {
-		uint8_t *to = *pipe_page(pipe, pipe->head) + pipe->head % PAGE_SIZE;
-		n = buffer_get_partial(from, at + done, to, pipe_page_rest(pipe->head, len - done));
-		pipe->head += n;
+		uint64_t head = pipe_head(pipe);
+		uint8_t *to = *pipe_page(pipe, head) + head % PAGE_SIZE;
+		n = buffer_get_partial(from, at + done, to, pipe_page_rest(head, len - done));
+		pipe->used += n;
 	}
 	return done > 0 ? (ssize_t)done : -EFAULT;
 }
@@ -154,13 +157,13 @@ static ssize_t pipe_fill_pages(struct pipe *pipe, buffer_t from, size_t at, size
 static inline ssize_t pipe_fill(struct pipe *pipe, buffer_t from, size_t at, size_t len,
 				size_t least)
 {
-	uint64_t in_page = pipe->head % PAGE_SIZE;
-	uint8_t *page = *pipe_page(pipe, pipe->head);
+	uint64_t head = pipe_head(pipe), in_page = head % PAGE_SIZE;
+	uint8_t *page = *pipe_page(pipe, head);
 
 	if (unlikely(in_page + len > PAGE_SIZE || !page))
 		return pipe_fill_pages(pipe, from, at, len, least);
 	len = buffer_get_partial(from, at, page + in_page, len);
-	pipe->head += len;
+	pipe->used += len;
 	return likely(len > 0) ? (ssize_t)len : -EFAULT;
 }
 
@@ -170,7 +173,7 @@ static ALWAYS_INLINE ssize_t pipe_put(struct pipe *pipe, buffer_t from, size_t a
 				      size_t least)
 {
 	mutex_lock(&pipe->lock);
-	uint64_t used = pipe->head - pipe->tail;
+	uint64_t used = pipe->used;
 	ssize_t done = -EAGAIN;
 
 	len = MIN(len, pipe_capacity(pipe) - used);

@@ -12,7 +12,9 @@
 #include "fs/pipe_ring.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+#include "kernel/credentials.h"
 #include "kernel/panic.h"
+#include "kernel/upcall.h"
 #include "mm/slab.h"
 
 enum { PAGES_MAX = 256 };
@@ -36,10 +38,10 @@ long pipe_get_size(struct file *file)
  * frees what is there. */
 static int pipe_copy_ring(struct pipe *pipe, uint8_t **pages)
 {
-	for (uint64_t from = pipe->tail, to = 0; from != pipe->head;) {
+	for (uint64_t from = pipe->tail, to = 0; to < pipe->used;) {
 		uint8_t **page = &pages[to / PAGE_SIZE];
 		uint64_t run = PAGE_SIZE - MAX(from % PAGE_SIZE, to % PAGE_SIZE);
-		uint64_t chunk = MIN(run, pipe->head - from);
+		uint64_t chunk = MIN(run, pipe->used - to);
 
 		if (!*page && !(*page = kmalloc(PAGE_SIZE)))
 			return -ENOMEM;
@@ -56,14 +58,13 @@ static void pipe_replace_ring(struct pipe *pipe, uint8_t **pages, uint32_t count
 	pages_free(pipe->pages, pipe->page_count);
 	if (pipe->pages != pipe->near_pages)
 		kfree(pipe->pages);
-	pipe->head -= pipe->tail;
 	pipe->tail = 0;
 	pipe->pages = pages;
 	pipe->page_count = count;
-	pipe->pages_present = (uint32_t)page_count(pipe->head);
+	pipe->pages_present = (uint32_t)page_count(pipe->used);
 }
 
-static int pipe_resize(struct pipe *pipe, uint32_t count)
+static int pipe_move_ring(struct pipe *pipe, uint32_t count)
 {
 	uint8_t **pages;
 
@@ -79,6 +80,24 @@ static int pipe_resize(struct pipe *pipe, uint32_t count)
 	}
 	pipe_replace_ring(pipe, pages, count);
 	return 0;
+}
+
+static bool pipe_user_has_enough(const struct pipe *pipe)
+{
+	return pipe_user_is_over(pipe->user, &pipe_limits.soft) ||
+	       pipe_user_is_over(pipe->user, &pipe_limits.hard);
+}
+
+static int pipe_resize(struct pipe *pipe, uint32_t count) REQUIRES(pipe->lock)
+{
+	int64_t more = (int64_t)count - pipe->page_count;
+	int err;
+
+	pipe_user_charge(pipe->user, more);
+	err = more > 0 && pipe_user_has_enough(pipe) ? -EPERM : pipe_move_ring(pipe, count);
+	if (err)
+		pipe_user_charge(pipe->user, -more);
+	return err;
 }
 
 long pipe_set_size(struct file *file, uint64_t size)
@@ -105,23 +124,44 @@ long pipe_set_size(struct file *file, uint64_t size)
 
 /* ---- opening and closing ---- */
 
-static struct pipe *pipe_alloc(void)
+/* Count a new pipe to its user, small if need be.  False: there may be no more. */
+static bool pipe_count(struct pipe *pipe)
+{
+	pipe->user = upcall_credentials()->uid;
+	pipe->page_count = PIPE_PAGES_DEFAULT;
+	pipe_user_charge(pipe->user, PIPE_PAGES_DEFAULT);
+	if (pipe_user_is_over(pipe->user, &pipe_limits.soft)) {
+		pipe->page_count = PIPE_PAGES_LEAST;
+		pipe_user_charge(pipe->user, PIPE_PAGES_LEAST - PIPE_PAGES_DEFAULT);
+	}
+	if (!pipe_user_is_over(pipe->user, &pipe_limits.hard))
+		return true;
+	pipe_user_charge(pipe->user, -(int64_t)pipe->page_count);
+	return false;
+}
+
+static int pipe_alloc(struct pipe **out)
 {
 	struct pipe *pipe = kzalloc(sizeof(*pipe));
 
 	if (!pipe)
-		return NULL;
+		return -ENOMEM;
 	mutex_init(&pipe->lock, RANK_PIPE);
 	wait_queue_init(&pipe->read_wait);
 	wait_queue_init(&pipe->write_wait);
 	pipe->pages = pipe->near_pages;
-	pipe->page_count = PIPE_PAGES_DEFAULT;
-	return pipe;
+	if (!pipe_count(pipe)) {
+		kfree(pipe);
+		return -ENFILE;
+	}
+	*out = pipe;
+	return 0;
 }
 
 static void pipe_free(struct pipe *pipe)
 {
 	assert(pipe->readers == 0 && pipe->writers == 0);
+	pipe_user_charge(pipe->user, -(int64_t)pipe->page_count);
 	pages_free(pipe->pages, pipe->page_count);
 	if (pipe->pages != pipe->near_pages)
 		kfree(pipe->pages);
@@ -176,17 +216,19 @@ static void pipe_release(struct file *file)
 static int fifo_attach(struct file *file, uint32_t *peers)
 {
 	struct inode *inode = file->inode;
-	struct pipe *pipe;
+	int err = 0;
 
 	mutex_lock(&inode->lock);
-	pipe = inode->pipe ? inode->pipe : pipe_alloc();
-	if (pipe) {
+	if (!inode->pipe)
+		err = pipe_alloc(&inode->pipe);
+	if (!err) {
+		struct pipe *pipe = inode->pipe;
+
 		*peers = file_can_read(file) ? pipe->writers_ever : pipe->readers_ever;
-		inode->pipe = pipe;
 		pipe_attach(pipe, file);
 	}
 	mutex_unlock(&inode->lock);
-	return pipe ? 0 : -ENOMEM;
+	return err;
 }
 
 /* Wait in open(2) until the other side is there, too, or came and went meanwhile. */
@@ -213,8 +255,10 @@ static int fifo_open(struct file *file)
 	uint32_t peers = 0;
 	int err = fifo_attach(file, &peers);
 
-	if (err || file->inode->fs == &pipefs)
-		return err;
+	if (err)
+		return -ENOMEM;         /* too many, too, is said so here */
+	if (file->inode->fs == &pipefs)
+		return 0;
 	err = fifo_meet(file, peers);
 	if (err)
 		pipe_release(file);
@@ -239,31 +283,36 @@ void pipes_start(void)
 	file_system_init(&pipefs, "pipefs", PIPEFS_MAGIC);
 }
 
-static struct file *pipe_open_end(struct inode *inode, uint32_t flags)
+static int pipe_open_end(struct inode *inode, uint32_t flags, struct file **end)
 {
-	struct file *file = file_create(inode, NULL, &pipe_file_ops, flags);
 	uint32_t peers;
 
-	if (file && fifo_attach(file, &peers)) {
-		file_put(file);
-		return NULL;
-	}
-	return file;
+	*end = file_create(inode, NULL, &pipe_file_ops, flags);
+	if (!*end)
+		return -ENOMEM;
+	int err = fifo_attach(*end, &peers);
+
+	if (err)
+		file_put(*end);
+	return err;
 }
 
 int pipe_create(uint32_t flags, struct file **reader, struct file **writer)
 {
 	struct inode *inode =
 		inode_create(&pipefs, S_IFIFO | 0600, &pipe_inode_ops, &pipe_file_ops);
+	int err;
 
 	if (!inode)
 		return -ENOMEM;
-	*reader = pipe_open_end(inode, (flags & O_NONBLOCK) | O_RDONLY);
-	*writer = *reader ? pipe_open_end(inode, (flags & O_NONBLOCK) | O_WRONLY) : NULL;
+	inode->uid = upcall_credentials()->fsuid;
+	inode->gid = upcall_credentials()->fsgid;
+	err = pipe_open_end(inode, (flags & O_NONBLOCK) | O_RDONLY, reader);
+	if (!err) {
+		err = pipe_open_end(inode, (flags & O_NONBLOCK) | O_WRONLY, writer);
+		if (err)
+			file_put(*reader);
+	}
 	inode_put(inode);
-	if (*writer)
-		return 0;
-	if (*reader)
-		file_put(*reader);
-	return -ENOMEM;
+	return err;
 }

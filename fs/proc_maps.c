@@ -5,7 +5,7 @@
  * The ranges are read from the counted array that was current at the beginning; it never changes
  * while we hold it.  The leaves of one range after the other are read under the space's lock for
  * writing: a fault of the process, which holds it for reading, could replace a table under our
- * eyes.
+ * eyes.  Long texts come in parts, each of which begins with an address (fs/text.h).
  *
  * How many see a page, which is what Pss, Shared_* and Private_* are about, is counted beforehand
  * for the whole system (mm/census.h): exact while nothing moves.
@@ -170,7 +170,9 @@ static int show_ranges(
 
 	if (space && name) {
 		vmas = space_vmas(space);
-		for (uint32_t i = 0; i < vmas->count && !text->err; i++) {
+		for (uint32_t i = vmas_search(vmas, text->from); i < vmas->count; i++) {
+			if (text->err || text_pause(text, vmas->at[i].start))
+				break;
 			print_range(text, &vmas->at[i], name);
 			if (census)
 				print_smaps(text, space, &vmas->at[i], census);
@@ -387,6 +389,9 @@ static uint32_t table_count(const struct leaf_visit *leaf, int level)
 static void print_leaf(const struct leaf_visit *leaf, void *argument)
 {
 	const struct tree_sweep *sweep = argument;
+
+	if (sweep->text->next || text_pause(sweep->text, leaf->addr))
+		return;
 	struct proc_page page = proc_page_look(sweep->vma, leaf);
 	pfn_t pfn = pte_pfn(leaf->leaf);
 	bool is_present = pte_is_present(leaf->leaf);
@@ -417,10 +422,13 @@ int proc_show_tree(struct text *text, const struct text_node *node)
 	if (!space)
 		return -ESRCH;
 	vmas = space_vmas(space);
-	for (uint32_t i = 0; i < vmas->count && !text->err; i++) {
+	for (uint32_t i = vmas_search(vmas, text->from); i < vmas->count; i++) {
+		if (text->err || text->next)
+			break;
 		sweep.vma = &vmas->at[i];
 		write_lock(&space->lock);
-		cursor_for_each(space, sweep.vma->start, sweep.vma->end, print_leaf, &sweep);
+		cursor_for_each(space, MAX(sweep.vma->start, text->from), sweep.vma->end,
+				print_leaf, &sweep);
 		write_unlock(&space->lock);
 	}
 	vmas_put(vmas);

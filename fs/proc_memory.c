@@ -10,6 +10,7 @@
  * See: proc(5).
  */
 
+#include "fs/pipe.h"
 #include "fs/procfs.h"
 #include "lib/string.h"
 #include "kernel/oom.h"
@@ -228,7 +229,7 @@ static int store_fork_share(const struct text_node *node, char *name)
 	return err;
 }
 
-/* Numbers that are only written and read, by their files' names. */
+/* Numbers that are only written and read, by their files' names, here and in fs/proc_sys.c. */
 static const struct setting {
 	const char *name;
 	int64_t *value;
@@ -242,6 +243,8 @@ static const struct setting {
 	{ "user_reserve_kbytes", &commit_settings.user_reserve_kbytes, INT64_MAX, NULL },
 	{ "max_map_count", &vmas_limit, INT32_MAX, NULL },
 	{ "fault_ahead", &options.fault_ahead, FAULT_AHEAD_MAX, NULL },
+	{ "pipe-user-pages-soft", &pipe_limits.soft, INT64_MAX, NULL },
+	{ "pipe-user-pages-hard", &pipe_limits.hard, INT64_MAX, NULL },
 };
 
 static const struct setting *setting_of(const struct text_node *node)
@@ -253,13 +256,13 @@ static const struct setting *setting_of(const struct text_node *node)
 	return setting;
 }
 
-static int show_setting(struct text *text, const struct text_node *node)
+int proc_show_setting(struct text *text, const struct text_node *node)
 {
 	text_print(text, "%ld\n", READ_ONCE(*setting_of(node)->value));
 	return 0;
 }
 
-static int store_setting(const struct text_node *node, char *text)
+int proc_store_setting(const struct text_node *node, char *text)
 {
 	const struct setting *setting = setting_of(node);
 	int64_t value;
@@ -327,7 +330,7 @@ static int store_huge_overcommit(const struct text_node *node, char *text)
 
 #define SETTING(name_, show_, store_) \
 	{ .name = name_, .mode = S_IFREG | 0644, .show = show_, .store = store_ }
-#define NUMBER(name_) SETTING(name_, show_setting, store_setting)
+#define NUMBER(name_) SETTING(name_, proc_show_setting, proc_store_setting)
 #define CONSTANT(name_) { .name = name_, .mode = S_IFREG | 0444, .show = proc_show_constant }
 
 const struct text_entry proc_vm_children[] = {

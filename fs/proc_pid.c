@@ -291,7 +291,8 @@ static int show_memory(struct text *text, struct space *space, virt_t from, virt
 	if (!page)
 		return -ENOMEM;
 	to = MIN(to, from + ARGUMENTS_MAX);
-	while (from < to) {
+	from = MAX(from, text->from);
+	while (from < to && !text_pause(text, from)) {
 		size_t chunk = MIN((size_t)PAGE_SIZE, to - from);
 
 		if (space_read(space, from, page, chunk))

@@ -339,6 +339,8 @@ static const struct text_entry kernel_children[] = {
 
 static const struct text_entry fs_children[] = {
 	CONSTANT("pipe-max-size"),
+	SETTING("pipe-user-pages-soft", proc_show_setting, proc_store_setting),
+	SETTING("pipe-user-pages-hard", proc_show_setting, proc_store_setting),
 	CONSTANT("nr_open"),
 	CONSTANT("file-max"),
 	{ 0 }

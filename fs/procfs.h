@@ -78,6 +78,8 @@ int proc_show_tree(struct text *text, const struct text_node *node);
 
 /* fs/proc_memory.c: memory of the system, /proc/sys/vm. */
 extern const struct text_entry proc_vm_children[];
+int proc_show_setting(struct text *text, const struct text_node *node);
+int proc_store_setting(const struct text_node *node, char *text);
 int proc_show_meminfo(struct text *text, const struct text_node *node);
 int proc_show_vmstat(struct text *text, const struct text_node *node);
 int proc_show_slabinfo(struct text *text, const struct text_node *node);

@@ -14,10 +14,12 @@
 
 enum { STORE_MAX = 4096, NUMBERED_FROM = 1 << 16, NUMBERED_NAME_MAX = 32, ROOT_NUMBER = 1 };
 
-/* What an open file keeps. */
+/* What an open file keeps: the part of its text that is being read. */
 struct snapshot {
 	struct mutex lock;              /* RANK_SNAPSHOT */
 	struct text text;               /* [lock] */
+	uint64_t at;                    /* [lock] where in the file it stands */
+	bool is_begun;                  /* [lock] the text was made from its beginning up to here */
 	struct text_node node;          /* what it is about; the inode counts its process */
 };
 
@@ -73,30 +75,89 @@ static void text_release(struct file *file)
 	kfree(snapshot);
 }
 
-static int snapshot_make(struct text *text, const struct text_node *node)
+/* Make the part that begins with `from` and stands at `at`. */
+static int part_make(struct snapshot *snapshot, uint64_t from, uint64_t at)
+	REQUIRES(snapshot->lock)
 {
-	int err;
+	struct text *text = &snapshot->text;
 
 	text_clear(text);
-	err = node->entry->show(text, node);
-	return err ? err : text->err;
+	text->from = from;
+	snapshot->at = at;
+	int err = snapshot->node.entry->show(text, &snapshot->node);
+
+	if (!err)
+		err = text->err;
+	snapshot->is_begun = !err;
+	return err;
+}
+
+/* Stand behind the part, without its text. */
+static void part_drop(struct snapshot *snapshot) REQUIRES(snapshot->lock)
+{
+	uint64_t next = snapshot->text.next;
+
+	snapshot->at += snapshot->text.len;
+	text_clear(&snapshot->text);
+	snapshot->text.next = next;
+}
+
+/* Have the part with the byte at `offset`, or stand at the end. */
+static int part_find(struct snapshot *snapshot, uint64_t offset) REQUIRES(snapshot->lock)
+{
+	const struct text *text = &snapshot->text;
+	int err = 0;
+
+	if (offset == 0 || offset < snapshot->at || !snapshot->is_begun)
+		err = part_make(snapshot, 0, 0);
+	while (!err && text->next && offset >= snapshot->at + text->len)
+		err = part_make(snapshot, text->next, snapshot->at + text->len);
+	return err;
+}
+
+/* What the part has of it. */
+static ssize_t part_read(struct snapshot *snapshot, buffer_t to, size_t len, uint64_t *offset)
+	REQUIRES(snapshot->lock)
+{
+	ssize_t done = part_find(snapshot, *offset);
+
+	if (done)
+		return done;
+	uint64_t in_part = *offset - snapshot->at;
+
+	done = text_read(&snapshot->text, to, len, &in_part);
+	if (done > 0)
+		*offset += (uint64_t)done;
+	if (done >= 0 && in_part >= snapshot->text.len)
+		part_drop(snapshot);
+	return done;
+}
+
+static ssize_t snapshot_read(struct snapshot *snapshot, buffer_t to, size_t len, uint64_t *offset)
+	REQUIRES(snapshot->lock)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	do {
+		n = part_read(snapshot, buffer_advance(to, done), len - done, offset);
+		done += (size_t)MAX(n, (ssize_t)0);
+	} while (n > 0 && done < len);
+	return done ? (ssize_t)done : n;
 }
 
 static ssize_t text_file_read(struct file *file, buffer_t to, size_t len, uint64_t *offset)
 {
 	struct snapshot *snapshot = file->data;
 	const struct text_node *node = &snapshot->node;
-	ssize_t done = 0;
 
 	if (node->entry->read)
 		return node->entry->read(node, to, len, offset);
 	if (!node->entry->show)
 		return -EINVAL;
 	mutex_lock(&snapshot->lock);
-	if (*offset == 0)
-		done = snapshot_make(&snapshot->text, node);
-	if (done == 0)
-		done = text_read(&snapshot->text, to, len, offset);
+	ssize_t done = snapshot_read(snapshot, to, len, offset);
+
 	mutex_unlock(&snapshot->lock);
 	return done;
 }
@@ -290,13 +351,14 @@ static int tree_setattr(struct inode *inode, const struct attr_change *change)
 	return -EPERM;
 }
 
-static void tree_destroy(struct inode *inode)
+static struct inode *tree_destroy(struct inode *inode)
 {
 	struct text_node *node = inode->data;
 
 	if (node->process)
 		process_put(node->process);
 	kfree(node);
+	return NULL;
 }
 
 static const struct inode_ops directory_ops = {

@@ -4,7 +4,8 @@
  *
  * What is there is said by tables of struct text_entry; a node is one place in the tree, made when
  * somebody looks it up.  A file's text is generated when it is read from its beginning and stays as
- * it is for that open file, so that a program that reads in pieces sees one moment.
+ * it is for that open file until all of it has been read, so that a program that reads in pieces
+ * sees one moment.  Of a long text (fs/text.h) that is so for each part.
  */
 #pragma once
 

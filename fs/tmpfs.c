@@ -301,9 +301,9 @@ static int tmpfs_rename(struct inode *from, const char *name, size_t len, struct
 	struct tmpfs_name *new = index_find(dir_index(to), new_name, new_len);
 	int err = 0;
 
-	assert(old);
+	if (!old || (!new && (flags & RENAME_EXCHANGE)))
+		return -ENOENT;
 	if (flags & RENAME_EXCHANGE) {
-		assert(new);
 		rename_exchange(from, old, to, new);
 	} else if (!new) {
 		err = rename_to_free(from, old, to, new_name, new_len);
@@ -368,13 +368,14 @@ static int tmpfs_setattr(struct inode *inode, const struct attr_change *change)
 	return err ? err : object_resize(inode->object, change->size);
 }
 
-static void tmpfs_destroy_inode(struct inode *inode)
+static struct inode *tmpfs_destroy_inode(struct inode *inode)
 {
 	if (inode_is(inode, S_IFDIR) && inode->data)
 		index_destroy(inode->data);
 	else if (inode_is(inode, S_IFLNK) && inode->data)
 		link_target_destroy(inode->fs, inode->data);
 	budget_return(&tmpfs_of(inode->fs)->files, 1);
+	return NULL;
 }
 
 /* ---- listing ---- */

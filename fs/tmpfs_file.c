@@ -9,9 +9,7 @@
  */
 #include "fs/tmpfs_file.h"
 #include "lib/bits.h"
-#include "kernel/credentials.h"
 #include "kernel/sched.h"
-#include "kernel/upcall.h"
 #include "fs/seal.h"
 #include "mm/mmap.h"
 
@@ -32,20 +30,9 @@ static ssize_t read_bytes(struct file *file, buffer_t to, size_t len, uint64_t *
 	return done;
 }
 
-/* Whoever writes to a program takes its set-id bits away. */
-static void drop_privilege(struct inode *inode) REQUIRES(inode->lock)
-{
-	if (!(inode->mode & (S_ISUID | S_ISGID)) ||
-	    credentials_are_privileged(upcall_credentials()))
-		return;
-	inode->mode &= ~(uint32_t)S_ISUID;
-	if (inode->mode & S_IXGRP)
-		inode->mode &= ~(uint32_t)S_ISGID;
-}
-
 void tmpfs_written(struct inode *inode)
 {
-	drop_privilege(inode);
+	inode_drop_set_ids(inode);
 	inode_touch_modified(inode);
 }
 
@@ -163,7 +150,7 @@ static int allocate_range(struct inode *inode, int mode, uint64_t offset, uint64
 	if (err && object_size(object) > old_size && object_resize(object, old_size) == 0)
 		return err;             /* as it was, but for pages that read as zeros */
 	if (!err)
-		inode_touch_modified(inode);
+		tmpfs_written(inode);
 	return err;
 }
 

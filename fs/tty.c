@@ -34,7 +34,10 @@ static struct tty serial_tty;
 
 static uint8_t arrivals[ARRIVALS];
 static uint32_t arrivals_head, arrivals_tail;   /* atomic: stored, processed */
-static struct wait_queue arrivals_wait;
+/* Ready from the first byte on, which comes when it likes: perhaps before tty_start(). */
+static struct wait_queue arrivals_wait = {
+	SPINLOCK_INIT(RANK_WAIT), LIST_INIT(arrivals_wait.waiters)
+};
 
 /* ---- input ---- */
 
@@ -523,7 +526,6 @@ void tty_start(void)
 	struct task *task;
 
 	tty_init(&serial_tty);
-	wait_queue_init(&arrivals_wait);
 	device_register(S_IFCHR, MAJOR_SERIAL, MINOR_SERIAL, &serial_ops);
 	device_register(S_IFCHR, MAJOR_CONSOLE, MINOR_TTY, &controlling_ops);
 	device_register(S_IFCHR, MAJOR_CONSOLE, MINOR_CONSOLE, &console_ops);

@@ -47,16 +47,21 @@ uint64_t clock_realtime_ns(void)
 	return cycles_now_ns() + atomic_load_relaxed(&realtime_offset_ns);
 }
 
-void clock_set_realtime_ns(uint64_t now_ns)
+int clock_set_realtime_ns(uint64_t now_ns)
 {
-	atomic_store_relaxed(&realtime_offset_ns, now_ns - cycles_now_ns());
+	uint64_t uptime_ns = cycles_now_ns();
+
+	if (now_ns < uptime_ns)
+		return -EINVAL;
+	atomic_store_relaxed(&realtime_offset_ns, now_ns - uptime_ns);
+	return 0;
 }
 
 void clock_start(void)
 {
 	cycles_start();
 	log_set_clock(cycles_now_ns);
-	clock_set_realtime_ns(cmos_realtime_ns());
+	(void)clock_set_realtime_ns(cmos_realtime_ns());
 	clock_start_cpu();
 }
 

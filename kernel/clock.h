@@ -14,7 +14,7 @@
 
 uint64_t clock_now_ns(void);
 uint64_t clock_realtime_ns(void);
-void clock_set_realtime_ns(uint64_t now_ns);
+int clock_set_realtime_ns(uint64_t now_ns);     /* -EINVAL: less than it is since boot */
 
 /* A function to be called once, at or after a monotonic deadline, in interrupt context on the CPU
  * that set it. */

@@ -278,17 +278,17 @@ static void exec_choose_ids(struct exec *exec)
 {
 	const struct process *self = current_process();
 	struct credentials *ids = &exec->credentials;
-	struct abi_stat file;           /* as its layer says it is, in an overlay */
+	struct inode_rights file;
 	bool may_gain = !self->no_new_privs && !is_led_by_others() &&
-			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID) &&
-			inode_stat(path_inode(&exec->path), &file) == 0;
+			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID);
 
 	const struct credentials old = self->credentials;
 	*ids = old;
-	if (may_gain && file.st_mode & S_ISUID)
-		ids->euid = file.st_uid;
-	if (may_gain && file.st_mode & S_ISGID && file.st_mode & S_IXGRP)
-		ids->egid = file.st_gid;
+	inode_rights(path_inode(&exec->path), &file);
+	if (may_gain && file.mode & S_ISUID)
+		ids->euid = file.uid;
+	if (may_gain && file.mode & S_ISGID && file.mode & S_IXGRP)
+		ids->egid = file.gid;
 	exec->gains_rights = ids->euid != old.euid || ids->egid != old.egid;
 	exec->has_secrets = ids->euid != ids->uid || ids->egid != ids->gid ||
 			    inode_permission(path_inode(&exec->path), MAY_READ);
@@ -388,8 +388,7 @@ static int exec_build(struct exec *exec, const char *name)
 	exec->space = space_create();
 	if (!exec->executable || !exec->space)
 		return -ENOMEM;
-	space_layout(exec->space, aslr);
-	exec->space->stack_limit = upcall_rlimit(RLIMIT_STACK);
+	space_layout(exec->space, aslr, upcall_rlimit(RLIMIT_STACK));
 	exec->space->is_exact = current->space && READ_ONCE(current->space->is_exact);
 	exec_choose_ids(exec);
 

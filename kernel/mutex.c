@@ -25,6 +25,16 @@ void mutex_init(struct mutex *mutex, enum lock_rank rank)
 	wait_queue_init(&mutex->waiters);
 }
 
+/* A wake-up may have come together with the signal; then it is the next one's.  If somebody was
+ * quicker than both, it is up to him to wake. */
+static void mutex_leave_to_next(struct mutex *mutex)
+{
+	uint32_t seen = MUTEX_HELD;
+
+	if (!atomic_cmpxchg(&mutex->state, &seen, MUTEX_AWAITED) && seen == MUTEX_FREE)
+		wake_one(&mutex->waiters);
+}
+
 /* 0, or -ERESTARTSYS if the state is INTERRUPTIBLE and a signal came first. */
 static int mutex_wait(struct mutex *mutex, enum task_state state)
 {
@@ -49,9 +59,8 @@ static int mutex_wait(struct mutex *mutex, enum task_state state)
 	task_prepare_sleep(TASK_RUNNABLE);
 	wait_dequeue(&waiter);
 
-	/* A wake-up may have come together with the signal; then it is the next one's. */
-	if (err && atomic_load_relaxed(&mutex->state) == MUTEX_FREE)
-		wake_one(&mutex->waiters);
+	if (err)
+		mutex_leave_to_next(mutex);
 	return err;
 }
 

@@ -75,9 +75,11 @@ static uint64_t kills;                  /* atomic */
 
 int oom_relieve(void)
 {
+	if (current_process() && READ_ONCE(current_thread()->must_die))
+		return -ENOMEM;                 /* even if there is some: it may be of no use */
 	if (caches_trim())
 		return 0;
-	if (!current_process() || READ_ONCE(current_thread()->must_die))
+	if (!current_process())
 		return -ENOMEM;
 	if (atomic_xchg(&is_choosing, 1)) {
 		(void)wait_for_memory();        /* somebody else is at it */

@@ -2,7 +2,8 @@
 /*
  * kernel/pidfd.c - a descriptor that stands for a process.
  *
- * Owns:       the nameless files behind such descriptors; each counts its process.
+ * Owns:       the nameless files behind such descriptors; each inode counts its process, so that
+ *             whoever opens it again (/proc/PID/fd) has the same.
  * Invariants: a process that somebody holds so stays in memory after it was reaped, without a
  *             number.
  * Locks:      none: process->state only ever goes forward.  Pollers wait in the process's
@@ -20,7 +21,7 @@ static struct file_system pidfs;
 
 static unsigned pidfd_poll(struct file *file, struct poll_table *table)
 {
-	struct process *process = file->data;
+	struct process *process = file->inode->data;
 
 	poll_wait(table, &process->child_wait);
 	switch (READ_ONCE(process->state)) {
@@ -33,36 +34,31 @@ static unsigned pidfd_poll(struct file *file, struct poll_table *table)
 	}
 }
 
-static void pidfd_release(struct file *file)
+static struct inode *pidfd_destroy_inode(struct inode *inode)
 {
-	if (file->data)
-		process_put(file->data);
+	process_put(inode->data);
+	return NULL;
 }
 
-static const struct inode_ops pidfd_inode_ops;
-static const struct file_ops pidfd_file_ops = {
-	.poll = pidfd_poll,
-	.release = pidfd_release,
-};
+static const struct inode_ops pidfd_inode_ops = { .destroy = pidfd_destroy_inode };
+static const struct file_ops pidfd_file_ops = { .poll = pidfd_poll };
 
 static struct file *pidfd_create(struct process *process, uint32_t flags)
 {
 	struct path place;
-	struct inode *inode = inode_create(&pidfs, S_IFREG | 0600, &pidfd_inode_ops,
+	struct inode *inode = inode_create(&pidfs, S_IFREG | 0700, &pidfd_inode_ops,
 					   &pidfd_file_ops);
 
 	if (!inode)
 		return NULL;
+	process_get(process);
+	inode->data = process;
 	struct file *file = NULL;
 	if (path_make_nameless(inode, "anon_inode:[pidfd]", &place) == 0) {
 		file = file_create(inode, &place, &pidfd_file_ops, O_RDWR | flags);
 		path_put(&place);
 	}
 	inode_put(inode);
-	if (!file)
-		return NULL;
-	process_get(process);
-	file->data = process;
 	return file;
 }
 
@@ -80,7 +76,7 @@ int pidfd_install(struct process *process, uint32_t flags)
 
 struct process *pidfd_process(const struct file *file)
 {
-	return file->ops == &pidfd_file_ops ? file->data : NULL;
+	return file->ops == &pidfd_file_ops ? file->inode->data : NULL;
 }
 
 void pidfds_start(void)

@@ -49,12 +49,15 @@ NO_LOCK_ANALYSIS static uint64_t printk_lock(struct spinlock *lock)
 	return locks_are_broken ? irq_save() : spin_lock_irq(lock);
 }
 
+/* The lock may have been taken before all were broken, and others may wait for it. */
 NO_LOCK_ANALYSIS static void printk_unlock(struct spinlock *lock, uint64_t flags)
 {
-	if (locks_are_broken)
+	if (locks_are_broken) {
+		spin_unlock_irqs_off(lock);
 		irq_restore(flags);
-	else
+	} else {
 		spin_unlock_irq(lock, flags);
+	}
 }
 
 void log_line(enum log_level level, const char *fmt, ...)

@@ -6,6 +6,7 @@
 
 #include "lib/list.h"
 #include "kernel/spinlock.h"
+#include "kernel/task.h"
 
 struct ALIGNED(64) run_queue {
 	struct spinlock lock;
@@ -18,3 +19,29 @@ struct ALIGNED(64) run_queue {
 	struct task *parting;           /* [own] whom the switch under way leaves for good */
 	uint64_t switches;              /* [own] */
 };
+
+extern struct run_queue run_queues[CPU_MAX];    /* by CPU number */
+
+/* Lock the queue that decides about a task.  Interrupts off. */
+NO_LOCK_ANALYSIS static inline struct run_queue *task_lock_queue(const struct task *task)
+{
+	for (;;) {
+		uint32_t id = READ_ONCE(task->cpu);
+		struct run_queue *queue = &run_queues[id];
+		spin_lock_irqs_off(&queue->lock);
+		if (likely(id == READ_ONCE(task->cpu)))
+			return queue;
+		spin_unlock_irqs_off(&queue->lock);
+	}
+}
+
+/* Queued, neither running nor in a queue before.  Lock held. */
+static inline void queue_add(struct run_queue *queue, struct task *task)
+{
+	list_push_back(task->slice_left_ns > 0 ? &queue->woken : &queue->in_turn, &task->run_node);
+	queue->waiting++;
+}
+
+/* If nobody waits here, have one that may run here, from the longest queue that has one.
+ * Interrupts off. */
+void queue_pull(struct cpu *cpu);

@@ -39,7 +39,7 @@
 
 enum switch_reason { SWITCH_VOLUNTARY, SWITCH_FORCED };
 
-static struct run_queue queues[CPU_MAX];
+struct run_queue run_queues[CPU_MAX];
 static uint64_t idle_cpus;              /* atomic: CPUs with nothing to do and nobody sent yet */
 
 /* For arch/x86_64/switch.asm. */
@@ -47,12 +47,12 @@ void sched_begin(struct task *leaving);
 
 static void reschedule(enum switch_reason reason);
 static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason);
+static void work_begin(struct task *task, const struct cpu *cpu, enum switch_reason reason);
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason);
-static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
-					struct task *task, enum switch_reason reason);
+static ALWAYS_INLINE struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
+					       struct task *task, enum switch_reason reason);
 static inline struct task *queue_take_first(struct run_queue *queue);
-static void queue_pull(struct cpu *cpu);
 static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
 			     struct task *next, enum switch_reason reason);
 static inline void slice_watch(struct run_queue *queue, const struct task *task);
@@ -60,18 +60,16 @@ static inline void canary_switch(struct cpu *cpu, struct task *task, const struc
 static ALWAYS_INLINE struct task *switch_stacks(struct task *leaving, const struct task *next);
 static inline void switch_finish(struct task *leaving);
 static void task_part(struct run_queue *queue);
-static inline struct run_queue *task_lock_queue(const struct task *task);
-static inline void queue_add(struct run_queue *queue, struct task *task);
 static ALWAYS_INLINE void task_place(struct task *task, struct run_queue *queue);
 static uint32_t cpu_choose(const struct task *task, uint64_t idle);
 static inline void cpu_notify(uint32_t id);
-static void idle_notify(uint64_t cpu_mask);
+static inline void idle_notify(uint64_t cpu_mask);
 
 /* ---- a CPU's life --------------------------------------------------------------------------- */
 
 static void cpu_adopt_idle(struct cpu *cpu, struct task *idle)
 {
-	struct run_queue *queue = &queues[cpu->id];
+	struct run_queue *queue = &run_queues[cpu->id];
 
 	spin_init(&queue->lock, RANK_RUN_QUEUE);
 	list_init(&queue->woken);
@@ -171,7 +169,7 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason)
 	struct task *task = cpu->task;
 
 	if (unlikely(atomic_load_relaxed(&task->work) & WORK_RESCHEDULE))
-		task_remove_work(task, WORK_RESCHEDULE);
+		work_begin(task, cpu, reason);
 	if (READ_ONCE(queue->waiting) == 0) {
 		if (task_may_stay(task, cpu, reason)) {
 			cpu->need_resched = false;
@@ -185,6 +183,15 @@ static ALWAYS_INLINE void choose_and_switch(enum switch_reason reason)
 		switch_to(queue, cpu, task, next, reason);
 }
 
+/* We shall do what was asked for; but a forced switch does not move a task that must, so that is
+ * still to do.  In this order: the mask changes before the bit is set. */
+static void work_begin(struct task *task, const struct cpu *cpu, enum switch_reason reason)
+{
+	task_remove_work(task, WORK_RESCHEDULE);
+	if (reason == SWITCH_FORCED && !(READ_ONCE(task->allowed_cpus) & BIT(cpu->id)))
+		atomic_or(&task->work, WORK_RESCHEDULE);
+}
+
 static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 				 enum switch_reason reason)
 {
@@ -195,17 +202,16 @@ static inline bool task_may_stay(const struct task *task, const struct cpu *cpu,
 }
 
 /* The running task back to the queue, if it wants to run on; then who runs next. */
-static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
-					struct task *task, enum switch_reason reason)
+static ALWAYS_INLINE struct task *queue_choose(struct run_queue *queue, struct cpu *cpu,
+					       struct task *task, enum switch_reason reason)
 {
 	struct task *next = cpu->idle;
-	uint64_t now = cycles_now_ns();
 
 	spin_lock_irqs_off(&queue->lock);
+	uint64_t now = cycles_now_ns();         /* locked: not before a reader's */
 	cpu->need_resched = false;
 	task->run_time_ns += now - task->run_start_ns;
 	task->slice_left_ns -= (int64_t)(now - task->run_start_ns);
-	task->run_start_ns = now;
 	if ((task->state == TASK_RUNNABLE || reason == SWITCH_FORCED) && task != cpu->idle) {
 		task->slice_left_ns = 0;        /* given up, if not used up */
 		if (likely(task->allowed_cpus & BIT(cpu->id)) || reason == SWITCH_FORCED)
@@ -221,6 +227,7 @@ static inline struct task *queue_choose(struct run_queue *queue, struct cpu *cpu
 		atomic_or(&idle_cpus, BIT(cpu->id));
 	}
 	queue->running = next;
+	next->run_start_ns = now;
 	spin_unlock_irqs_off(&queue->lock);
 	return next;
 }
@@ -241,63 +248,12 @@ static inline struct task *queue_take_first(struct run_queue *queue)
 	return task;
 }
 
-/* The other CPU with the most waiting tasks, or NULL. */
-static struct run_queue *queue_longest(const struct cpu *cpu)
-{
-	struct run_queue *longest = NULL;
-	uint32_t most = 0;
-
-	for (uint32_t id = 0; id < cpu_count; id++) {
-		uint32_t waiting = READ_ONCE(queues[id].waiting);
-		if (id == cpu->id || waiting <= most)
-			continue;
-		most = waiting;
-		longest = &queues[id];
-	}
-	return longest;
-}
-
-/* The first of a list that may run on a CPU, or NULL. */
-static struct task *list_first_for(const struct list *list, const struct cpu *cpu)
-{
-	struct task *task;
-
-	list_for_each_entry(task, list, run_node) {
-		if (task->allowed_cpus & BIT(cpu->id))
-			return task;
-	}
-	return NULL;
-}
-
-/* Take one task that may run here from the longest queue of another CPU.  Interrupts off. */
-NO_LOCK_ANALYSIS static void queue_pull(struct cpu *cpu)
-{
-	struct run_queue *mine = cpu->queue, *other = queue_longest(cpu);
-	struct task *task;
-
-	if (!other)
-		return;
-	spin_lock_irqs_off(mine < other ? &mine->lock : &other->lock);
-	spin_lock_irqs_off(mine < other ? &other->lock : &mine->lock);
-	task = list_first_for(&other->woken, cpu);
-	if (!task)
-		task = list_first_for(&other->in_turn, cpu);
-	if (task) {
-		list_remove(&task->run_node);
-		other->waiting--;
-		task->cpu = cpu->id;
-		queue_add(mine, task);
-	}
-	spin_unlock_irqs_off(&other->lock);
-	spin_unlock_irqs_off(&mine->lock);
-}
-
 /* ---- switching ------------------------------------------------------------------------------ */
 
 static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct task *task,
 			     struct task *next, enum switch_reason reason)
 {
-	uint64_t now = task->run_start_ns;      /* until when it is accounted for */
+	uint64_t now = next->run_start_ns;
 
 	if (reason == SWITCH_FORCED)
 		task->switches_forced++;
@@ -309,7 +265,8 @@ static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct ta
 	 * adds work and sees us not running yet, whose work we shall see. */
 	while (unlikely(atomic_xchg(&next->on_cpu, true)))
 		pause();
-	next->run_start_ns = now;
+	if (unlikely(READ_ONCE(task->run_node.next) != &task->run_node))        /* it waits now */
+		idle_notify(task->allowed_cpus);
 	if (READ_ONCE(queue->waiting) > 0)
 		slice_watch(queue, next);
 	if (unlikely(!queue->is_sampling) && next->thread) {
@@ -417,25 +374,6 @@ void task_set_context(struct mmu_context *context)
 
 /* ---- waking --------------------------------------------------------------------------------- */
 
-/* Lock the queue that decides about a task.  Interrupts off. */
-NO_LOCK_ANALYSIS static inline struct run_queue *task_lock_queue(const struct task *task)
-{
-	for (;;) {
-		uint32_t id = READ_ONCE(task->cpu);
-		struct run_queue *queue = &queues[id];
-		spin_lock_irqs_off(&queue->lock);
-		if (likely(id == READ_ONCE(task->cpu)))
-			return queue;
-		spin_unlock_irqs_off(&queue->lock);
-	}
-}
-
-static inline void queue_add(struct run_queue *queue, struct task *task)
-{
-	list_push_back(task->slice_left_ns > 0 ? &queue->woken : &queue->in_turn, &task->run_node);
-	queue->waiting++;
-}
-
 bool task_wake_from(struct task *task, unsigned mask)
 {
 	uint64_t flags = irq_save();
@@ -476,23 +414,26 @@ NO_LOCK_ANALYSIS static ALWAYS_INLINE void task_place(struct task *task, struct 
 	if (id != task->cpu) {
 		WRITE_ONCE(task->cpu, id);
 		spin_unlock_irqs_off(&queue->lock);
-		queue = &queues[id];
+		queue = &run_queues[id];
 		spin_lock_irqs_off(&queue->lock);
 	}
 	queue_add(queue, task);
 	bool is_first = queue->waiting == 1;
+	bool is_next = is_first && queue->running == cpus[id]->idle;
 	uint64_t others = task->allowed_cpus & ~BIT(id);
 	spin_unlock_irqs_off(&queue->lock);     /* from here on it may run, and be gone */
 	if (is_first)
 		cpu_notify(id);
-	if (cpu_count > 1)
+	if (cpu_count > 1 && !is_next) {
+		memory_barrier();
 		idle_notify(others);
+	}
 }
 
-/* A CPU that went idle while the task was on its way to a busy one may have it. */
-static void idle_notify(uint64_t cpu_mask)
+/* A task waits at a busy CPU: one that is idle, perhaps only since we chose, may have it.  After a
+ * full barrier. */
+static inline void idle_notify(uint64_t cpu_mask)
 {
-	memory_barrier();
 	uint64_t idle = atomic_load_relaxed(&idle_cpus) & cpu_mask;
 	if (unlikely(idle != 0))
 		apic_send(cpus[bit_lowest(idle)]->apic_id, VECTOR_RESCHEDULE);
@@ -572,7 +513,8 @@ NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask
 	uint64_t flags = irq_save();
 	struct run_queue *queue = task_lock_queue(task);
 	bool must_move = !(cpu_mask & BIT(task->cpu));
-	bool is_queued = list_node_is_linked(&task->run_node) && task->state == TASK_RUNNABLE;
+	bool is_waiting = list_node_is_linked(&task->run_node);
+	bool is_queued = is_waiting && task->state == TASK_RUNNABLE;
 
 	assert(cpu_mask != 0);
 	task->allowed_cpus = cpu_mask;
@@ -582,6 +524,9 @@ NO_LOCK_ANALYSIS void task_set_allowed_cpus(struct task *task, uint64_t cpu_mask
 		task_place(task, queue);
 	} else {
 		spin_unlock_irqs_off(&queue->lock);
+		memory_barrier();
+		if (is_waiting)
+			idle_notify(cpu_mask);
 	}
 	irq_restore(flags);
 	if (must_move && task == current)

@@ -4,19 +4,24 @@
  *
  * Owns:        task.sampled_ns and kernel_ns: whether a program's time was its own or the kernel's
  *              is found out by looking now and then.
- * Locks:       none; readers of another task's or CPU's numbers may be late by what is running now.
+ * Locks:       a task's run queue for its time, so that it never goes back; none for totals.
  */
 #include "kernel/sched.h"
 
 #include "arch/x86_64/timer.h"
 #include "kernel/run_queue.h"
 
-uint64_t task_run_time_ns(const struct task *task)
+/* The clock of the CPU where it was chosen may be a little ahead of ours. */
+NO_LOCK_ANALYSIS uint64_t task_run_time_ns(const struct task *task)
 {
-	uint64_t total = READ_ONCE(task->run_time_ns);
+	uint64_t flags = irq_save();
+	struct run_queue *queue = task_lock_queue(task);
+	uint64_t total = task->run_time_ns, now = cycles_now_ns();
 
-	if (READ_ONCE(task->on_cpu))
-		total += cycles_now_ns() - READ_ONCE(task->run_start_ns);
+	if (queue->running == task && now > task->run_start_ns)
+		total += now - task->run_start_ns;
+	spin_unlock_irqs_off(&queue->lock);
+	irq_restore(flags);
 	return total;
 }
 
@@ -38,12 +43,7 @@ bool sched_sample(bool is_in_program)
 
 uint64_t sched_idle_ns(uint32_t cpu)
 {
-	const struct task *idle = cpus[cpu]->idle;
-	uint64_t total = READ_ONCE(idle->run_time_ns);
-
-	if (READ_ONCE(cpus[cpu]->queue->running) == idle)
-		total += cycles_now_ns() - READ_ONCE(idle->run_start_ns);
-	return total;
+	return task_run_time_ns(cpus[cpu]->idle);
 }
 
 void sched_totals_get(struct sched_totals *out)

@@ -64,14 +64,7 @@ static int limit_exchange(int32_t pid, unsigned which, struct abi_rlimit *old,
 		if (new)
 			process->limits[which] = *new;
 	}
-	bool concerns_us = process == current_process();
 	spin_unlock(&process_tree_lock);
-
-	if (!err && new && which == RLIMIT_STACK && concerns_us) {
-		write_lock(&current->space->lock);
-		current->space->stack_limit = new->rlim_cur;
-		write_unlock(&current->space->lock);
-	}
 	return err;
 }
 

@@ -25,14 +25,6 @@ enum {
 		    | MAP_STACK | MAP_HUGETLB | 31 << 26,
 };
 
-/* RLIMIT_AS: may the address space grow by `len` bytes? */
-static bool may_grow(uint64_t len)
-{
-	uint64_t limit = upcall_rlimit(RLIMIT_AS);
-	return limit == RLIM_INFINITY ||
-	       (current->space->mapped_pages << PAGE_SHIFT) + len <= limit;
-}
-
 static int map_open(struct file *file, struct map_request *request, virt_t *addr)
 {
 	bool is_validated = (request->flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
@@ -73,8 +65,6 @@ long sys_mmap(const struct syscall_args *args)
 	virt_t addr = 0;
 	if (!is_aligned(args->r9, PAGE_SIZE) || !request.len)
 		return -EINVAL;
-	if (!may_grow(request.len))
-		return -ENOMEM;
 
 	long err;
 	if (request.flags & MAP_ANONYMOUS) {
@@ -99,8 +89,6 @@ long sys_mprotect(const struct syscall_args *args)
 long sys_mremap(const struct syscall_args *args)
 {
 	virt_t addr = args->r8;
-	if (args->rdx > args->rsi && !may_grow(args->rdx - args->rsi))
-		return -ENOMEM;
 	int err = space_remap(current->space, args->rdi, args->rsi, args->rdx, args->r10, &addr);
 	return err ? err : (long)addr;
 }
@@ -109,11 +97,9 @@ long sys_brk(const struct syscall_args *args)
 {
 	struct space *space = current->space;
 	uint64_t limit = upcall_rlimit(RLIMIT_DATA);
-	if (args->rdi > space->brk) {
-		bool is_too_much = limit != RLIM_INFINITY && args->rdi - space->brk_start > limit;
-		if (is_too_much || !may_grow(args->rdi - space->brk))
-			return space->brk;
-	}
+	if (args->rdi > space->brk && limit != RLIM_INFINITY
+	    && args->rdi - space->brk_start > limit)
+		return space->brk;
 	return space_brk(space, args->rdi);
 }
 

@@ -16,6 +16,9 @@
 
 #define NS_PER_TICK (NS_PER_SECOND / USER_HZ)
 
+/* The time of day may be set to what leaves 30 years of nanoseconds in 63 bits. */
+#define SETTABLE_NS ((INT64_MAX / NS_PER_SECOND - 30ull * 365 * 24 * 3600) * NS_PER_SECOND)
+
 /* ---- reading and setting clocks ---- */
 
 static struct process_times own_times(void)
@@ -77,6 +80,13 @@ long sys_clock_getres(const struct syscall_args *args)
 	return timespec_put_user(args->rsi, 1);
 }
 
+static int time_of_day_set(uint64_t ns)
+{
+	if (ns >= SETTABLE_NS)
+		return -EINVAL;
+	return process_is_privileged() ? clock_set_realtime_ns(ns) : -EPERM;
+}
+
 long sys_clock_settime(const struct syscall_args *args)
 {
 	uint64_t ns;
@@ -85,12 +95,7 @@ long sys_clock_settime(const struct syscall_args *args)
 	if ((int32_t)args->rdi != CLOCK_REALTIME)
 		return -EINVAL;
 	err = timespec_get_user(args->rsi, &ns);
-	if (err)
-		return err;
-	if (!process_is_privileged())
-		return -EPERM;
-	clock_set_realtime_ns(ns);
-	return 0;
+	return err ? err : time_of_day_set(ns);
 }
 
 /* The time zone is a matter for programs: always zero, and setting it does nothing. */
@@ -115,11 +120,9 @@ long sys_settimeofday(const struct syscall_args *args)
 		err = copy_from_user(&zone, args->rsi, sizeof(zone));
 	if (err)
 		return err;
-	if (!process_is_privileged())
-		return -EPERM;
 	if (args->rdi)
-		clock_set_realtime_ns(ns);
-	return 0;
+		return time_of_day_set(ns);
+	return process_is_privileged() ? 0 : -EPERM;
 }
 
 long sys_time(const struct syscall_args *args)

@@ -78,11 +78,15 @@ static bool is_within_limit(uint64_t space_pages)
 	return (int64_t)committed_total() < allowed;
 }
 
+/* More than a space can show, so nobody wants it; a thousand times a thousand of them still have a
+ * sum. */
+#define PROMISE_MAX (1ull << 40)
+
 int commit_charge(uint64_t pages, uint64_t space_pages)
 {
 	if (!pages)
 		return 0;
-	if (FAULT_POINT("promise"))
+	if (pages > PROMISE_MAX || FAULT_POINT("promise"))
 		return -ENOMEM;
 
 	bool is_kept = true;

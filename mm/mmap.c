@@ -9,6 +9,7 @@
  */
 #include "mm/mmap.h"
 #include "lib/abi/errno.h"
+#include "lib/abi/sched.h"
 #include "lib/bits.h"
 #include "kernel/event.h"
 #include "kernel/panic.h"
@@ -16,8 +17,6 @@
 #include "mm/detach.h"
 #include "mm/fault.h"
 #include "mm/hugetlb_range.h"
-
-enum { MMAP_MIN_ADDR = 65536, STACK_GAP_PAGES = 256 };
 
 /* Mappings below this size live in the compact window of space_layout(). */
 #define LARGE_MAPPING (16 * MIB)
@@ -29,6 +28,8 @@ static int map_insert(struct space *space, const struct map_request *request, st
 	REQUIRES(space->lock);
 static int map_place(struct space *space, const struct map_request *request, uint64_t len,
 		     uint64_t unit, struct vma_place *place) REQUIRES(space->lock);
+static struct vma_place find_below_2_gib(struct space *space, virt_t hint, uint64_t len,
+					 uint64_t unit) REQUIRES(space->lock);
 
 void mmap_start(void)
 {
@@ -113,6 +114,34 @@ static int map_reserve(struct vma *vma)
 	return err;
 }
 
+bool space_may_grow(const struct space *space, uint64_t pages)
+{
+	uint64_t limit = upcall_rlimit(RLIMIT_AS);
+
+	return limit == RLIM_INFINITY || space->mapped_pages + pages <= limit >> PAGE_SHIFT;
+}
+
+/* Pages of [start, end) that are mapped. */
+static uint64_t mapped_in(const struct space *space, virt_t start, virt_t end)
+{
+	const struct vmas *vmas = space->vmas;
+	uint64_t pages = 0;
+
+	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++)
+		pages += (MIN(vmas->at[i].end, end) - MAX(vmas->at[i].start, start)) >> PAGE_SHIFT;
+	return pages;
+}
+
+/* What is replaced makes room. */
+static bool map_may_grow(const struct space *space, const struct map_request *request,
+			 const struct vma *vma) REQUIRES_SHARED(space->lock)
+{
+	if (likely(space_may_grow(space, vma_pages(vma))))
+		return true;
+	return request->flags & MAP_FIXED
+	       && space_may_grow(space, vma_pages(vma) - mapped_in(space, vma->start, vma->end));
+}
+
 /* Pages that were promised for ranges which [start, end) takes away. */
 static uint64_t promised_in(const struct space *space, virt_t start, virt_t end)
 {
@@ -164,6 +193,8 @@ static int map_insert(struct space *space, const struct map_request *request, st
 	vma->flags |= space->lock_future;
 	if (vma->flags & VMA_LOCKED && !space_may_lock(space, len >> PAGE_SHIFT))
 		return -EAGAIN;
+	if (!map_may_grow(space, request, vma))
+		return -ENOMEM;
 	int err = vmas_own(&space->vmas, 2);    /* a hole takes one, the new range another */
 	if (!err)
 		err = space_charge(space, more);
@@ -232,7 +263,8 @@ static int map_place(struct space *space, const struct map_request *request, uin
 	virt_t start = request->addr;
 
 	if (!(request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
-		*place = space_find_place(space, start, len, unit);
+		*place = request->flags & MAP_32BIT ? find_below_2_gib(space, start, len, unit)
+						    : space_find_place(space, start, len, unit);
 		return !place->start || space->vmas->count >= vmas_max() ? -ENOMEM : 0;
 	}
 
@@ -264,14 +296,33 @@ static struct vma_place find_outside_window(struct space *space, uint64_t len, u
 	return place;
 }
 
+/* Just where the program would like it, if that is free and ends at or below `end`. */
+static struct vma_place find_at_hint(struct space *space, virt_t hint, uint64_t len, virt_t end)
+	REQUIRES(space->lock)
+{
+	if (hint < MMAP_MIN_ADDR || len > end || hint > end - len)
+		return (struct vma_place){ 0 };
+	return vmas_find_gap(space->vmas, len, PAGE_SIZE, hint, hint + len);
+}
+
+/* MAP_32BIT: where addresses have 31 bits, or nowhere. */
+static struct vma_place find_below_2_gib(struct space *space, virt_t hint, uint64_t len,
+					 uint64_t unit)
+{
+	struct vma_place place = find_at_hint(space, align_down(hint, unit), len, 2 * GIB);
+
+	if (!place.start)
+		place = vmas_find_gap(space->vmas, len, unit, space->mmap_low, space->mmap_high);
+	if (!place.start)
+		place = vmas_find_gap(space->vmas, len, unit, GIB, 2 * GIB);
+	return place;
+}
+
 /* Small mappings share the program's GiB, as long as it has room. */
 struct vma_place space_find_place(struct space *space, virt_t hint, uint64_t len, uint64_t unit)
 {
-	struct vma_place place = { 0 };
+	struct vma_place place = find_at_hint(space, align_down(hint, unit), len, USER_END);
 
-	hint = align_down(hint, unit);
-	if (hint >= MMAP_MIN_ADDR && len <= USER_END && hint <= USER_END - len)
-		place = vmas_find_gap(space->vmas, len, PAGE_SIZE, hint, hint + len);
 	if (!place.start && len < LARGE_MAPPING)
 		place = vmas_find_gap(space->vmas, len, unit, space->mmap_low, space->mmap_high);
 	return place.start ? place : find_outside_window(space, len, unit);
@@ -402,6 +453,8 @@ static bool heap_grow(struct space *space, virt_t start, virt_t end) REQUIRES(sp
 		return false;
 	if (heap.flags & VMA_LOCKED && !space_may_lock(space, vma_pages(&heap)))
 		return false;
+	if (!space_may_grow(space, vma_pages(&heap)))
+		return false;
 	if (space_charge(space, vma_pages(&heap)))
 		return false;
 	space_account(space, heap.flags, (int64_t)vma_pages(&heap));
@@ -438,8 +491,9 @@ static bool may_grow_down(const struct space *space, uint32_t i, virt_t start)
 	virt_t below = i ? space->vmas->at[i - 1].end : 0;
 
 	return stack->flags & VMA_GROWSDOWN && vma_is_anonymous(stack) && start >= MMAP_MIN_ADDR
-	       && start >= below + STACK_GAP_PAGES * PAGE_SIZE
-	       && stack->end - start <= space->stack_limit;
+	       && start >= below + STACK_GAP
+	       && stack->end - start <= space->stack_room
+	       && stack->end - start <= upcall_rlimit(RLIMIT_STACK);
 }
 
 /* The stack's range begins at `start` from now on. */
@@ -448,6 +502,8 @@ static int stack_extend(struct space *space, struct vma *stack, virt_t start) RE
 	uint64_t more = (stack->start - start) >> PAGE_SHIFT;
 
 	if (stack->flags & VMA_LOCKED && !space_may_lock(space, more))
+		return -EFAULT;
+	if (!space_may_grow(space, more))
 		return -EFAULT;
 	if (stack->flags & VMA_ACCOUNTED && space_charge(space, more))
 		return -EFAULT;
@@ -472,6 +528,8 @@ int space_grow_stack(struct space *space, virt_t addr)
 	if (!may_grow_down(space, i, start))
 		goto out;
 	err = vmas_own(&space->vmas, 0);
+	if (err && vmas_bytes(space->vmas->count) > PAGE_SIZE)
+		err = -EFAULT;                  /* for frames side by side one may wait for ever */
 	if (!err)
 		err = stack_extend(space, &space->vmas->at[i], start);
 out:

@@ -13,6 +13,9 @@
 #include "kernel/upcall.h"
 #include "mm/space.h"
 
+/* What /proc/sys/vm/mmap_min_addr says: nothing is mapped below, by whatever call. */
+enum { MMAP_MIN_ADDR = 65536 };
+
 struct map_request {
 	virt_t addr;                    /* hint, or exact with MAP_FIXED */
 	uint64_t len;
@@ -66,6 +69,9 @@ virt_t space_brk(struct space *space, virt_t brk);
 /* Let the stack below `addr` grow to contain it, within limit and guard gap.  -EFAULT if it may
  * not, -ENOMEM if there is no memory to note it. */
 MUST_CHECK int space_grow_stack(struct space *space, virt_t addr);
+
+/* May the running program map so many pages more (RLIMIT_AS)? */
+bool space_may_grow(const struct space *space, uint64_t pages) REQUIRES_SHARED(space->lock);
 
 /* For the files of this family: the parts that assume the lock. */
 MUST_CHECK int space_unmap_locked(struct space *space, virt_t start, virt_t end)

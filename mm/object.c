@@ -344,11 +344,7 @@ ssize_t object_read(struct object *object, uint64_t offset, struct object_io to,
 			return done || err == -ENXIO ? (ssize_t)done : err;
 
 		const char *from = (char *)frame_bytes(frame) + at % PAGE_SIZE;
-		size_t copied = piece;
-		if (to.is_user)
-			copied = copy_to_user_partial(to.user + done, from, piece);
-		else
-			memcpy((char *)to.kernel + done, from, piece);
+		size_t copied = buffer_put_partial(to, done, from, piece);
 		if (frame != zero_frame)
 			frame_put(frame);
 		done += copied;
@@ -367,6 +363,15 @@ static void object_extend(struct object *object, uint64_t size)
 	write_unlock(&object->lock);
 }
 
+/* A page made for bytes that did not come: it must not stay beyond the end, where nobody would find
+ * it. */
+static void object_forget_beyond(struct object *object)
+{
+	write_lock(&object->lock);
+	(void)!object_drop(object, div_round_up(object->size, PAGE_SIZE), OBJECT_PAGES_MAX);
+	write_unlock(&object->lock);
+}
+
 ssize_t object_write(struct object *object, uint64_t offset, struct object_io from, size_t len)
 {
 	size_t done = 0;
@@ -380,15 +385,13 @@ ssize_t object_write(struct object *object, uint64_t offset, struct object_io fr
 			return done ? (ssize_t)done : err;
 
 		char *to = (char *)frame_bytes(frame) + at % PAGE_SIZE;
-		size_t copied = piece;
-		if (from.is_user)
-			copied = copy_from_user_partial(to, from.user + done, piece);
-		else
-			memcpy(to, (const char *)from.kernel + done, piece);
+		size_t copied = buffer_get_partial(from, done, to, piece);
 		frame_put(frame);
 		done += copied;
 		if (copied && at + copied > object_size(object))
 			object_extend(object, at + copied);
+		if (!copied)
+			object_forget_beyond(object);
 		if (copied < piece)
 			return done ? (ssize_t)done : -EFAULT;
 	}

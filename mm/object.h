@@ -93,8 +93,8 @@ enum object_use { OBJECT_READ, OBJECT_VIEW, OBJECT_WRITE, OBJECT_EXTEND };
 MUST_CHECK int object_page(
 	struct object *object, uint64_t index, enum object_use use, pfn_t *frame);
 
-/* Bytes between an object and kernel memory or the running program's (is_user).  May sleep, fault
- * and be cut short: bytes done, or a negative errno if none.  Writing extends the size; the caller
+/* Bytes between an object and kernel memory or the running program's.  May sleep, fault and be cut
+ * short: bytes done, or a negative errno if none.  Writing extends the size; the caller
  * keeps writers and resizers of one object apart (the inode's lock). */
 ssize_t object_read(struct object *object, uint64_t offset, struct object_io to, size_t len);
 ssize_t object_write(struct object *object, uint64_t offset, struct object_io from, size_t len);

@@ -123,7 +123,7 @@ static void move_commit(struct move *move)
 	}
 }
 
-/* What can be said without a look at what is there: -EINVAL. */
+/* What can be said without a look at what is there: -EINVAL, -EFAULT, -EPERM. */
 static int remap_check_numbers(
 	virt_t old, uint64_t old_len, uint64_t new_len, uint32_t flags, virt_t addr)
 {
@@ -136,10 +136,13 @@ static int remap_check_numbers(
 		return -EINVAL;
 	if (!is_aligned(old, PAGE_SIZE))
 		return -EINVAL;
-	if (flags & MREMAP_FIXED && (range_check(addr, new_len, &end)
-	                             || (addr < old + old_len && old < end)))
+	if (!(flags & MREMAP_FIXED))
+		return 0;
+	if (range_check(addr, new_len, &end) || (addr < old + old_len && old < end))
 		return -EINVAL;
-	return 0;
+	if (addr == old)                        /* of length 0: it would be unmapped first */
+		return -EFAULT;
+	return addr < MMAP_MIN_ADDR ? -EPERM : 0;
 }
 
 static int remap_check(
@@ -175,6 +178,9 @@ static int remap_allow(struct space *space, const struct vma *vma, uint64_t old_
 	if (vma->flags & VMA_LOCKED && new_len > old_len
 	    && !space_may_lock(space, (new_len - old_len) >> PAGE_SHIFT))
 		return -EAGAIN;
+	uint64_t kept = flags & MREMAP_DONTUNMAP ? 0 : old_len;
+	if (new_len > kept && !space_may_grow(space, (new_len - kept) >> PAGE_SHIFT))
+		return -ENOMEM;
 	return space_charge(space, remap_promise(vma, old_len, new_len, flags));
 }
 
@@ -280,9 +286,10 @@ static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_
 		      uint32_t flags, virt_t *addr)
 {
 	int err = remap_place(space, new_len, flags, addr);
-	if (!err && space->vmas->count + 3 > vmas_max())
+	/* A tail or a hole, the new range, two cuts to unlock the old one. */
+	if (!err && space->vmas->count + 4 > vmas_max())
 		err = -ENOMEM;
-	if (!err)               /* room for all that follows: a tail, a hole, the new range */
+	if (!err)
 		err = vmas_own(&space->vmas, 6);
 	if (!err && new_len < old_len)
 		err = space_unmap_locked(space, old + new_len, old + old_len);
@@ -308,7 +315,7 @@ static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_
 	vmas_insert(space->vmas, &moved);
 	if (!(flags & MREMAP_DONTUNMAP) && old_len)
 		space_remove_ranges(space, vmas_search(space->vmas, old), old, old + old_len);
-	else if (moved.flags & VMA_LOCKED)
+	else if (flags & MREMAP_DONTUNMAP && moved.flags & VMA_LOCKED)
 		err = space_set_locked(space, old, old + old_len, 0);
 	assert(!err);                           /* there is room */
 	return 0;

@@ -169,7 +169,7 @@ static void space_inherit(struct space *child, struct space *parent)
 	child->brk_start = parent->brk_start;
 	child->brk = parent->brk;
 	child->stack_top = parent->stack_top;
-	child->stack_limit = parent->stack_limit;
+	child->stack_room = parent->stack_room;
 	child->mmap_low = parent->mmap_low;
 	child->mmap_high = parent->mmap_high;
 	child->program = parent->program;
@@ -343,15 +343,22 @@ void space_gather_finish(struct space *space, struct gather *gather, virt_t star
  *
  *   0      4 MiB          128 MiB+        512 MiB                          1 GiB        128 TiB
  *   | none | ET_EXEC, heap | PIE, heap ...| mappings, downward ... | gap | stack | large ones |
+ *
+ * The gap is what the stack may grow to by its limit when the program starts, within bounds.
  */
-void space_layout(struct space *space, uint64_t aslr)
+#define STACK_ROOM_MIN ((uint64_t)(128 * MIB))
+#define STACK_ROOM_MAX ((uint64_t)(256 * MIB))
+
+void space_layout(struct space *space, uint64_t aslr, uint64_t stack_limit)
 {
 	uint64_t stack_shift = (aslr & 0x7ff) << PAGE_SHIFT;            /* up to 8 MiB */
 	uint64_t mmap_shift = (aslr >> 11 & 0x3fff) << PAGE_SHIFT;      /* up to 64 MiB */
+	uint64_t room = align_down(MIN(stack_limit, STACK_ROOM_MAX), PAGE_SIZE);
 
+	space->stack_room = MAX(room, STACK_ROOM_MIN);
 	space->stack_top = GIB - stack_shift;
 	space->mmap_low = 512 * MIB;
-	space->mmap_high = align_down(GIB - 24 * MIB - mmap_shift, PAGE_SIZE);
+	space->mmap_high = GIB - 8 * MIB - STACK_GAP - space->stack_room - mmap_shift;
 }
 
 /* One user more, unless the last one has already left. */

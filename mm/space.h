@@ -50,7 +50,7 @@ struct space {
 	/* constant after exec: the compact window, see space_layout() */
 	virt_t mmap_low, mmap_high;
 	struct program program;         /* constant after exec */
-	uint64_t stack_limit;           /* [lock] bytes the stack may grow to */
+	uint64_t stack_room;            /* [lock] bytes its place has; RLIMIT_STACK may be less */
 	struct work_counts work;
 	bool is_doomed;                 /* atomic: see space_doom() */
 	bool is_exact;                  /* atomic: PR_SET_THP_DISABLE, one page for one touch */
@@ -76,8 +76,11 @@ void space_put(struct space *space);
 void space_doom(struct space *space);
 uint32_t spaces_doomed(void);
 
+/* What a stack that grows leaves free below it. */
+#define STACK_GAP (256 * PAGE_SIZE)
+
 /* Choose where stack, heap and mappings of a new program go; aslr is random bits, 0 for none. */
-void space_layout(struct space *space, uint64_t aslr);
+void space_layout(struct space *space, uint64_t aslr, uint64_t stack_limit);
 
 static inline void space_count_resident(struct space *space, int64_t pages)
 {

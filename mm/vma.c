@@ -57,7 +57,7 @@ static void vma_put(const struct vma *vma)
 struct vmas *vmas_create(uint32_t capacity)
 {
 	capacity = MAX(capacity, (uint32_t)VMAS_MIN_CAPACITY);
-	struct vmas *vmas = kmalloc(sizeof(*vmas) + capacity * sizeof(struct vma));
+	struct vmas *vmas = kmalloc(vmas_bytes(capacity));
 	if (!vmas)
 		return NULL;
 	vmas->refs = 1;

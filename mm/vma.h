@@ -114,6 +114,12 @@ static inline int vma_leaf_level(const struct vma *vma)
 
 static inline bool vma_is_anonymous(const struct vma *vma) { return !vma->object; }
 
+/* What an array for so many ranges takes. */
+static inline size_t vmas_bytes(uint32_t capacity)
+{
+	return sizeof(struct vmas) + capacity * sizeof(struct vma);
+}
+
 /* The slow half of vmas_own(): a copy, or a larger array. */
 MUST_CHECK int vmas_replace(struct vmas **vmas, uint32_t room);
 

@@ -25,7 +25,7 @@ class Settings:
         self.fork_share = environment.get("FORK_SHARE", "")
         self.san = environment.get("SAN", "")
         self.is_counting = bool(environment.get("COVERAGE"))
-        self.patience = 4 if self.san or self.is_counting else 1        # such builds are slower
+        self.patience = 8 if self.san or self.is_counting else 1        # such builds are slower
         self.verbose = bool(environment.get("V", ""))
 
     def smps(self, default):
@@ -61,6 +61,8 @@ class Settings:
             words.append(f"fork_share={fork_share}")
         if self.seed:
             words.append(f"seed={self.seed}")
+        if self.san:
+            words.append(f"SAN={self.san}")     # in the environment of programs
         return words
 
     def replay(self, ring, test, smp=None, fork_share=None):

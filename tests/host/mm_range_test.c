@@ -219,7 +219,7 @@ UNIT(kernel_finds_a_place_that_is_free)
 	};
 	virt_t first, second;
 
-	space_layout(space, 0);
+	space_layout(space, 0, 0);
 	HOLDS(space_map(space, &request, &first) == 0);
 	HOLDS(space_map(space, &request, &second) == 0);
 	HOLDS(first + 4 * PAGE_SIZE <= second || second + 4 * PAGE_SIZE <= first);
@@ -292,7 +292,7 @@ UNIT(mremap_grows_in_place_or_elsewhere_and_shrinks)
 	struct space *space = unit_space(2);
 	virt_t addr = 0;
 
-	space_layout(space, 0);
+	space_layout(space, 0, 0);
 	unit_put(space, PAGE(1), 4);
 	HOLDS(space_remap(space, BASE, 2 * PAGE_SIZE, 4 * PAGE_SIZE, 0, &addr) == 0);
 	HOLDS(addr == BASE);
@@ -386,11 +386,11 @@ UNIT(stack_grows_to_its_limit_and_keeps_its_distance)
 	};
 	virt_t addr;
 
-	space->stack_limit = 64 * PAGE_SIZE;
+	space->stack_room = 64 * PAGE_SIZE;
 	HOLDS(space_map(space, &request, &addr) == 0);
 	unit_put(space, PAGE(1990), 1);
 	HOLDS(unit_access(space, PAGE(1900), ACCESS_WRITE) == -EFAULT);
-	space->stack_limit = 4000 * PAGE_SIZE;
+	space->stack_room = 4000 * PAGE_SIZE;
 	unit_put(space, PAGE(1900), 1);
 	HOLDS(unit_access(space, PAGE(100), ACCESS_WRITE) == -EFAULT);  /* too near to BASE */
 	unit_exit(space);
@@ -406,7 +406,7 @@ UNIT(stack_that_finds_no_memory_to_grow_asks_again)
 	virt_t addr;
 
 	HOLDS(space_map(space, &request, &addr) == 0);
-	space->stack_limit = 64 * PAGE_SIZE;
+	space->stack_room = 64 * PAGE_SIZE;
 	child = unit_fork(space, FORK_SHARE_ROOT);
 	world_fail_nth(1);              /* the child needs ranges of its own */
 	HOLDS(unit_access(child, PAGE(1990), ACCESS_WRITE) == -ENOMEM);

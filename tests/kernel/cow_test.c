@@ -187,7 +187,7 @@ KTEST(cow, unmapping_a_part_of_a_shared_table_keeps_the_neighbours)
 KTEST(cow, shared_memory_is_not_copied)
 {
 	struct space *parent = OBTAIN(space_create());
-	space_layout(parent, 0);
+	space_layout(parent, 0, 0);
 	struct map_request request = {
 		.addr = TEST_BASE, .len = 2 * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
 		.flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED,
@@ -211,7 +211,7 @@ KTEST(cow, private_mapping_of_an_object_leaves_it_alone)
 	char text[] = "file";
 	EXPECT_EQ(object_write(object, 0, (struct object_io){ .kernel = text }, 4), 4);
 	struct space *space = OBTAIN(space_create());
-	space_layout(space, 0);
+	space_layout(space, 0, 0);
 	struct map_request request = {
 		.addr = TEST_BASE, .len = 2 * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
 		.flags = MAP_PRIVATE | MAP_FIXED, .object = object,
@@ -232,7 +232,7 @@ KTEST(cow, truncation_takes_views_away_everywhere)
 {
 	struct object *object = OBTAIN(object_create(2 * PAGE_SIZE, false));
 	struct space *space = OBTAIN(space_create());
-	space_layout(space, 0);
+	space_layout(space, 0, 0);
 	struct map_request request = {
 		.addr = TEST_BASE, .len = 2 * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
 		.flags = MAP_SHARED | MAP_FIXED, .vma_flags = VMA_MAYWRITE, .object = object,
@@ -307,8 +307,8 @@ KTEST(cow, fork_under_root_shares_one_entry)
 KTEST(cow, stack_grows_within_its_limit_only)
 {
 	struct space *space = OBTAIN(space_create());
-	space_layout(space, 0);
-	space->stack_limit = 64 * PAGE_SIZE;
+	space_layout(space, 0, 0);
+	space->stack_room = 64 * PAGE_SIZE;
 	struct map_request request = {
 		.addr = TEST_BASE, .len = PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
 		.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,

@@ -205,7 +205,7 @@ KTEST(san, values_that_no_bool_has_are_reported)
 }
 
 /* Looks for the canary from a variable on, and changes it. */
-__attribute__((noinline, no_sanitize_address, no_sanitize_undefined))
+__attribute__((noinline, no_sanitize("address"), no_sanitize("undefined")))
 static void canary_smash(void)
 {
 	volatile uint64_t words[4];

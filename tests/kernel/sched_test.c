@@ -116,6 +116,117 @@ KTEST(sched, a_running_task_moves_when_it_must)
 	task_set_allowed_cpus(current, UINT64_MAX);
 }
 
+static uint32_t stage;                  /* atomic: how far a test has come */
+
+static void note_stage(void *unused)
+{
+	atomic_inc(&stage);
+}
+
+/* Stopped in the kernel's midst, a task stays for the time being; it does not forget to go.  We
+ * keep the CPU where it must go, so that this does not come and take it. */
+KTEST(sched, a_task_that_must_move_does_so_after_a_forced_switch_too)
+{
+	if (cpu_count < 2)
+		return;
+	is_over = false;
+	stage = 0;
+	task_set_allowed_cpus(current, BIT(1));
+	struct task *task = test_task_start(BIT(0), spin_until_over, NULL);
+	EXPECT(TEST_WAIT(READ_ONCE(task->on_cpu)));
+	task_set_allowed_cpus(task, BIT(1));
+	test_task_start(BIT(0), note_stage, NULL);
+	uint64_t deadline = clock_now_ns() + TEST_PATIENCE_NS;
+	while (atomic_load_relaxed(&stage) == 0 && clock_now_ns() < deadline)
+		pause();
+	EXPECT(atomic_load_relaxed(&stage) == 1);
+	EXPECT(atomic_load_relaxed(&task->work) & WORK_RESCHEDULE);
+	is_over = true;
+	test_tasks_join();
+	task_set_allowed_cpus(current, UINT64_MAX);
+}
+
+/* ---- who may come and take a task ----------------------------------------------------------- */
+
+static uint64_t busy_cpus;              /* atomic: kept busy until their bit is cleared */
+
+static void keep_busy(void *cpu)
+{
+	while (atomic_load_relaxed(&busy_cpus) & BIT((uintptr_t)cpu))
+		pause();
+}
+
+static void keep_for_oneself(void *cpu)
+{
+	preempt_disable();
+	atomic_inc(&stage);
+	keep_busy(cpu);
+	preempt_enable();
+}
+
+/* A task that waits behind one that does not let go of CPU 1.  We run on the last CPU. */
+static struct task *start_waiting_task(void)
+{
+	stage = 0;
+	task_set_allowed_cpus(current, BIT(cpu_count - 1));
+	test_task_start(BIT(1), keep_for_oneself, (void *)1);
+	EXPECT(TEST_WAIT(atomic_load_relaxed(&stage) == 1));
+	return test_task_start(BIT(1), note_stage, NULL);
+}
+
+static void let_all_end(void)
+{
+	busy_cpus = 0;
+	test_tasks_join();
+	task_set_allowed_cpus(current, UINT64_MAX);
+}
+
+KTEST(sched, an_idle_cpu_takes_a_task_that_may_run_there_now)
+{
+	if (cpu_count < 4)
+		return;
+	busy_cpus = BIT(1);
+	task_set_allowed_cpus(start_waiting_task(), BIT(1) | BIT(2));
+	EXPECT(TEST_WAIT(atomic_load_relaxed(&stage) == 2));
+	let_all_end();
+}
+
+KTEST(sched, a_cpu_about_to_idle_looks_into_all_queues)
+{
+	if (cpu_count < 4)
+		return;
+	busy_cpus = BIT(0) | BIT(1) | BIT(2);
+	for (int i = 0; i < 4; i++)
+		test_task_start(BIT(0), keep_busy, (void *)0);
+	struct task *other = test_task_start(BIT(2), keep_busy, (void *)2);
+	EXPECT(TEST_WAIT(READ_ONCE(other->on_cpu)));
+	task_set_allowed_cpus(start_waiting_task(), BIT(1) | BIT(2));
+	atomic_and(&busy_cpus, ~BIT(2));
+	EXPECT(TEST_WAIT(atomic_load_relaxed(&stage) == 2));
+	let_all_end();
+}
+
+static void spin_until_elsewhere(void *unused)
+{
+	task_set_allowed_cpus(current, BIT(1) | BIT(2));
+	while (READ_ONCE(this_cpu()->id) == 1 && atomic_load_relaxed(&busy_cpus))
+		pause();
+	atomic_inc(&stage);
+}
+
+KTEST(sched, an_idle_cpu_takes_a_task_whose_slice_is_over)
+{
+	if (cpu_count < 4)
+		return;
+	busy_cpus = BIT(1);
+	stage = 0;
+	task_set_allowed_cpus(current, BIT(cpu_count - 1));
+	test_task_start(BIT(1), keep_busy, (void *)1);
+	test_task_start(BIT(1), spin_until_elsewhere, NULL);
+	EXPECT(TEST_WAIT(atomic_load_relaxed(&stage) == 1));
+	let_all_end();
+}
+
 /* ---- sleep ---------------------------------------------------------------------------------- */
 
 static struct wait_queue queue;

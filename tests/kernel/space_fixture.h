@@ -21,7 +21,7 @@ static inline struct space *test_space(uint64_t pages)
 {
 	struct space *space = OBTAIN(space_create());
 	space->is_exact = true;         /* the work is counted */
-	space_layout(space, 0);
+	space_layout(space, 0, 0);
 	struct map_request request = {
 		.addr = TEST_BASE, .len = pages * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
 		.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+// needs: threads
 /* Clocks, sleeping, alarms. */
 #include "utest.h"
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -182,6 +185,25 @@ TEST(bad_arguments)
 	CHECK_ERRNO(syscall(SYS_nanosleep, 1, NULL), EFAULT);
 }
 
+/* A container may not set it at all. */
+static bool is_refused(int result)
+{
+	return result == -1 && (errno == EINVAL || errno == EPERM);
+}
+
+TEST(it_is_never_earlier_than_the_machine_started)
+{
+	struct timespec start = {0}, never = {.tv_sec = INT64_MAX / 1000000000};
+	struct timeval start_us = {0}, never_us = {.tv_sec = INT64_MAX / 1000000000};
+	long long before = now_ns(CLOCK_REALTIME);
+
+	CHECK(is_refused(clock_settime(CLOCK_REALTIME, &start)));
+	CHECK(is_refused(syscall(SYS_settimeofday, &start_us, NULL)));
+	CHECK_ERRNO(clock_settime(CLOCK_REALTIME, &never), EINVAL);
+	CHECK_ERRNO(syscall(SYS_settimeofday, &never_us, NULL), EINVAL);
+	CHECK(now_ns(CLOCK_REALTIME) >= before);
+}
+
 TEST(computing_takes_processor_time)
 {
 	struct tms tms;
@@ -194,6 +216,59 @@ TEST(computing_takes_processor_time)
 	CHECK(now_ns(CLOCK_THREAD_CPUTIME_ID) > 0);
 	CHECK(times(&tms) != (clock_t)-1);
 	CHECK(tms.tms_utime >= 0 && tms.tms_stime >= 0);
+}
+
+/* Somebody else runs where we do, and each of us is stopped now and then, wherever it is. */
+TEST(processor_time_never_goes_back)
+{
+	enum { STOPS = 200 };
+	struct rusage usage;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	CHECK_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
+	pid_t pid = fork();
+	for (volatile int i = 0; pid == 0; i++)
+		;
+	long long last = now_ns(CLOCK_THREAD_CPUTIME_ID), start = now_ns(CLOCK_MONOTONIC);
+	do {
+		for (int i = 0; i < 1000; i++) {
+			long long now = now_ns(CLOCK_THREAD_CPUTIME_ID);
+			CHECK(now >= last);
+			last = now;
+		}
+		CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+	} while (usage.ru_nivcsw < STOPS && now_ns(CLOCK_MONOTONIC) - start < 5000000000);
+	kill(pid, SIGKILL);
+	CHECK_KILLED(pid, SIGKILL);
+}
+
+static void *sleep_often(void *is_over)
+{
+	struct timespec moment = {.tv_nsec = 100000};
+
+	while (!*(volatile bool *)is_over)
+		nanosleep(&moment, NULL);
+	return NULL;
+}
+
+/* What it has slept is not taken for work when it begins to run, not even for a moment. */
+TEST(processor_time_of_a_sleeper_never_goes_back)
+{
+	enum { LOOKS = 50000 };
+	long long last = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+	volatile bool is_over = false;
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, sleep_often, (void *)&is_over), 0);
+	for (int i = 0; i < LOOKS; i++) {
+		long long now = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+		CHECK(now >= last);
+		last = now;
+	}
+	is_over = true;
+	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
 /* ---- where the time went ---- */

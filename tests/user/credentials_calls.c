@@ -94,6 +94,32 @@ TEST(ids_for_files)
 	CHECK_EQ(unlink(path), 0);
 }
 
+/* A pipe is its maker's: he opens it again by its number, others do not. */
+TEST(pipes_belong_to_somebody)
+{
+	int ends[2];
+	char number[32];
+	char byte;
+
+	AS(SOMEBODY, {
+		struct stat status;
+
+		CHECK_EQ(pipe(ends), 0);
+		CHECK_EQ(fstat(ends[0], &status), 0);
+		CHECK_EQ(status.st_uid, SOMEBODY);
+		CHECK_EQ(status.st_gid, SOMEBODY);
+		CHECK_EQ(status.st_mode, S_IFIFO | 0600);
+		snprintf(number, sizeof(number), "/proc/self/fd/%d", ends[0]);
+		int again = open(number, O_RDONLY);
+		CHECK(again >= 0);
+		CHECK_EQ(write(ends[1], "x", 1), 1);
+		CHECK_EQ(read(again, &byte, 1), 1);
+	});
+	CHECK_EQ(pipe(ends), 0);
+	snprintf(number, sizeof(number), "/proc/self/fd/%d", ends[0]);
+	AS(SOMEBODY, CHECK_ERRNO(open(number, O_RDONLY), EACCES));
+}
+
 TEST(groups_open_files)
 {
 	SUPERUSER_ONLY();
@@ -233,6 +259,128 @@ TEST(rights_of_programs_end_with_a_change)
 	CHECK_EQ(chown(file_name, SOMEBODY, SOMEBODY), 0);
 	CHECK_EQ(stat(file_name, &status), 0);
 	CHECK_EQ(status.st_mode & 07777, 0755);
+	place_end();
+}
+
+static void size_change(int how)
+{
+	int fd = open(file_name, how == 0 ? O_WRONLY | O_TRUNC : O_WRONLY);
+
+	CHECK(fd >= 0);
+	if (how == 1)
+		CHECK_EQ(ftruncate(fd, 1), 0);
+	if (how == 2)
+		CHECK_EQ(truncate(file_name, 1), 0);
+	if (how == 3)
+		CHECK_EQ(fallocate(fd, 0, 0, 4096), 0);
+}
+
+TEST(rights_of_programs_end_with_another_size)
+{
+	struct stat status;
+
+	place_make(0777, 06777);
+	for (int how = 0; how < 4; how++) {
+		CHECK_EQ(chmod(file_name, 06777), 0);
+		AS(0, size_change(how));
+		CHECK_EQ(stat(file_name, &status), 0);
+		CHECK_EQ(status.st_mode & 07777, 06777);
+		AS(SOMEBODY, size_change(how));
+		CHECK_EQ(stat(file_name, &status), 0);
+		CHECK_EQ(status.st_mode & 07777, 0777);
+	}
+	place_end();
+}
+
+static mode_t mode_of_new(unsigned maker, mode_t mode, bool is_node)
+{
+	struct stat status;
+
+	AS(maker, {
+		umask(0);
+		if (is_node)
+			CHECK_EQ(mknod(new_name, S_IFREG | mode, 0), 0);
+		else
+			CHECK(open(new_name, O_CREAT | O_WRONLY, mode) >= 0);
+	});
+	CHECK_EQ(stat(new_name, &status), 0);
+	CHECK_EQ(status.st_gid, OTHER);
+	CHECK_EQ(unlink(new_name), 0);
+	return status.st_mode & 07777;
+}
+
+/* The directory gives its group; whoever is not in it makes no program with its rights. */
+TEST(programs_for_the_group_of_a_directory)
+{
+	place_make(02777, 0600);
+	CHECK_EQ(chown(place, 0, OTHER), 0);
+	CHECK_EQ(chmod(place, 02777), 0);
+	for (int is_node = 0; is_node < 2; is_node++) {
+		CHECK_EQ(mode_of_new(SOMEBODY, 02770, is_node), 0770);
+		CHECK_EQ(mode_of_new(SOMEBODY, 06770, is_node), 04770);
+		CHECK_EQ(mode_of_new(SOMEBODY, 02760, is_node), 02760);
+		CHECK_EQ(mode_of_new(OTHER, 02770, is_node), 02770);
+		CHECK_EQ(mode_of_new(0, 02770, is_node), 02770);
+	}
+	place_end();
+}
+
+static pid_t loop_start(unsigned id, void (*step)(void))
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid > 0)
+		return pid;
+	become(id);
+	CHECK_EQ(prctl(PR_SET_PDEATHSIG, SIGKILL), 0);
+	for (;;)
+		step();
+}
+
+static void loop_end(pid_t pid)
+{
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_KILLED(pid, SIGKILL);
+}
+
+static void give_bits(void)
+{
+	if (chmod(file_name, 04755) != 0)
+		CHECK_EQ(errno, EPERM);
+}
+
+/* Who changes attributes waits until the bytes are there. */
+static void write_much(void)
+{
+	static char bytes[1 << 20];
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open(file_name, O_WRONLY);
+	CHECK_EQ(pwrite(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	usleep(100);                    /* their turn */
+}
+
+/* Who gives bits to a program of his does not give them to what is another's by then. */
+TEST(bits_given_while_the_owner_changes)
+{
+	struct stat status;
+
+	place_make(0777, 0755);
+	pid_t writer = loop_start(0, write_much);
+	pid_t giver = loop_start(SOMEBODY, give_bits);
+
+	for (int i = 0; i < 100; i++) {
+		CHECK_EQ(chown(file_name, SOMEBODY, SOMEBODY), 0);
+		usleep(1000);
+		CHECK_EQ(chown(file_name, OTHER, OTHER), 0);
+		usleep(1000);
+		CHECK_EQ(stat(file_name, &status), 0);
+		CHECK_EQ(status.st_mode & 07777, 0755);
+	}
+	loop_end(giver);
+	loop_end(writer);
 	place_end();
 }
 

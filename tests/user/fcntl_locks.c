@@ -134,6 +134,37 @@ DIR_TEST(deadlock_is_noticed)
 	CHECK_EXIT(pid, 0);
 }
 
+/* Whose lock was waited for does not stand in the way any more once it has given it up, even if the
+ * waiter has not run since. */
+DIR_TEST(who_has_let_go_may_wait)
+{
+	enum { ROUNDS = 100 };
+	int fd = file_with("f", "0123456789");
+
+	for (int i = 0; i < ROUNDS; i++) {
+		CHECK_EQ(lock(fd, F_SETLKW, F_WRLCK, 1, 1), 0);
+		int fds[2];
+		char byte;
+
+		CHECK_EQ(pipe(fds), 0);
+		pid_t pid = fork();
+		if (pid == 0) {
+			CHECK_EQ(lock(fd, F_SETLK, F_WRLCK, 0, 1), 0);
+			CHECK_EQ(write(fds[1], "x", 1), 1);
+			CHECK_EQ(lock(fd, F_SETLKW, F_WRLCK, 1, 1), 0);
+			_exit(0);
+		}
+		CHECK_EQ(read(fds[0], &byte, 1), 1);
+		usleep(1000);
+		CHECK_EQ(lock(fd, F_SETLK, F_UNLCK, 1, 1), 0);
+		CHECK_EQ(lock(fd, F_SETLKW, F_WRLCK, 0, 1), 0);
+		CHECK_EXIT(pid, 0);
+		CHECK_EQ(lock(fd, F_SETLK, F_UNLCK, 0, 0), 0);
+		CHECK_EQ(close(fds[0]), 0);
+		CHECK_EQ(close(fds[1]), 0);
+	}
+}
+
 DIR_TEST(mode_must_fit)
 {
 	file_make("f", "text");
@@ -163,4 +194,43 @@ DIR_TEST(flock_belongs_to_the_open_file)
 	CHECK_EQ(close(copy), 0);
 	CHECK_EQ(flock(other, LOCK_EX | LOCK_NB), 0);
 	CHECK_ERRNO(flock(other, LOCK_SH | LOCK_EX), EINVAL);
+}
+
+/* Another kind of lock is not got in one step: the old one goes first, so of two who share and both
+ * want it alone, one waits for the other. */
+DIR_TEST(flock_is_given_up_before_it_is_changed)
+{
+	file_make("f", "text");
+	int fd = open("f", O_RDONLY), fds[2];
+	char byte;
+
+	CHECK_EQ(pipe(fds), 0);
+	CHECK_EQ(flock(fd, LOCK_SH), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int other = open("f", O_RDONLY);
+
+		CHECK_EQ(close(fd), 0);
+		CHECK_EQ(flock(other, LOCK_SH), 0);
+		CHECK_EQ(write(fds[1], "x", 1), 1);
+		CHECK_EQ(flock(other, LOCK_EX), 0);
+		_exit(0);
+	}
+	CHECK_EQ(read(fds[0], &byte, 1), 1);
+	CHECK_EQ(flock(fd, LOCK_EX), 0);
+	CHECK_EQ(flock(fd, LOCK_UN), 0);
+	CHECK_EXIT(pid, 0);
+}
+
+/* So does who will not wait for what he cannot have. */
+DIR_TEST(flock_is_lost_when_its_change_fails)
+{
+	file_make("f", "text");
+	int fd = open("f", O_RDONLY), other = open("f", O_RDONLY), third = open("f", O_RDONLY);
+
+	CHECK_EQ(flock(fd, LOCK_SH), 0);
+	CHECK_EQ(flock(other, LOCK_SH), 0);
+	CHECK_ERRNO(flock(fd, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+	CHECK_EQ(flock(other, LOCK_UN), 0);
+	CHECK_EQ(flock(third, LOCK_EX | LOCK_NB), 0);
 }

@@ -36,6 +36,18 @@ static volatile char *map(int fd, size_t pages, int flags)
 	return memory;
 }
 
+TEST(bytes_that_cannot_be_read_leave_nothing_behind)
+{
+	int fd = memory_file();
+	struct stat stat;
+
+	for (int i = 0; i < 64; i++)
+		CHECK_ERRNO(pwrite(fd, (void *)8, 1, i * PAGE), EFAULT);
+	CHECK_EQ(ftruncate(fd, 0), 0);          /* some kernels have made it longer */
+	CHECK_EQ(fstat(fd, &stat), 0);
+	CHECK_EQ(stat.st_blocks, 0);
+}
+
 TEST(data_and_holes_are_found)
 {
 	int fd = memory_file();

@@ -230,6 +230,26 @@ TEST(mremap_efault)
 	CHECK_ERRNO(remap(NOWHERE, PAGE, 2 * PAGE, MREMAP_MAYMOVE, NULL), EFAULT);
 }
 
+/* A second view, just over what it is to be a view of. */
+TEST(mremap_onto_itself)
+{
+	volatile char *shared = memory_map(2 * PAGE, READ_WRITE, MAP_SHARED);
+
+	CHECK_ERRNO(remap(shared, 0, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, shared), EFAULT);
+	shared[PAGE] = 's';
+	CHECK(remap(shared + PAGE, 0, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, shared) != -1);
+	CHECK_EQ(shared[0], 's');
+}
+
+TEST(mremap_eperm)
+{
+	volatile char *memory = pages_new(1);
+
+	if (geteuid() == 0)
+		CHECK_EQ(setresuid(65534, 65534, 65534), 0);
+	CHECK_ERRNO(remap(memory, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, NULL), EPERM);
+}
+
 TEST(mremap_enomem)
 {
 	volatile char *memory = pages_new(8);

@@ -8,6 +8,7 @@
 #include "memory.h"
 
 #include <sys/resource.h>
+#include <sys/shm.h>
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -256,6 +257,45 @@ TEST(the_address_space_has_a_limit)
 	CHECK(map_at(NULL, 4, PROT_NONE, ANONYMOUS) != MAP_FAILED);
 }
 
+/* Whatever makes it larger is asked, and what takes another's place makes it no larger. */
+TEST(the_address_space_has_a_limit_for_all_who_grow_it)
+{
+	enum { PAGES = 32, LEAVE_BEHIND = 4 };
+	volatile char *memory = pages_new(PAGES);
+	int segment = shmget(IPC_PRIVATE, PAGES * PAGE, 0600), moves = 0;
+	struct rlimit limit;
+
+	CHECK_EQ(getrlimit(RLIMIT_AS, &limit), 0);
+	limit.rlim_cur = proc_number("/proc/self/status", "VmSize:") * KIB + PAGES * PAGE / 2;
+	CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+	CHECK(map_at(memory, PAGES, READ_WRITE, ANONYMOUS | MAP_FIXED) == memory);
+	CHECK(shmat(segment, NULL, 0) == (void *)-1 && errno == ENOMEM);
+	CHECK_EQ(shmctl(segment, IPC_RMID, NULL), 0);
+	while (moves < 100 && mremap((void *)memory, 8 * PAGE, 8 * PAGE,
+				     MREMAP_MAYMOVE | LEAVE_BEHIND) != MAP_FAILED)
+		moves++;
+	CHECK_EQ(errno, ENOMEM);
+	CHECK_EQ(moves, 2);
+}
+
+/* ---- addresses ---- */
+
+TEST(addresses_of_31_bits_are_had_or_refused)
+{
+	const uintptr_t end = 2 * GIB;
+	const size_t pages = 64 * MIB / PAGE;
+	int flags = ANONYMOUS | MAP_32BIT | MAP_NORESERVE, got = 0;
+	char *at = map_at((void *)0x90000000, 1, PROT_NONE, flags);
+
+	CHECK(at != MAP_FAILED && (uintptr_t)at + PAGE <= end);
+	while ((at = map_at(NULL, pages, PROT_NONE, flags)) != MAP_FAILED) {
+		CHECK((uintptr_t)at + pages * PAGE <= end);
+		got++;
+	}
+	CHECK_EQ(errno, ENOMEM);
+	CHECK(got >= 8);
+}
+
 /* ---- how many ranges ---- */
 
 static bool set_limit(long limit)
@@ -323,6 +363,29 @@ TEST(the_limit_of_ranges_is_exact)
 		SKIP("vm.max_map_count is large here");
 	CHECK(limit > 0);
 	fill_up_to_the_limit(limit);
+}
+
+/* Which takes a hole, a range, and two cuts to unlock what stays behind. */
+TEST(a_locked_piece_moves_below_the_limit_or_not_at_all)
+{
+	enum { LEAVE_BEHIND = 4 };
+
+	if (!is_cowbell())
+		SKIP("the limit is everybody's");
+	volatile char *from = pages_new(3), *to = memory_map(3 * PAGE, PROT_NONE, MAP_PRIVATE);
+	void *moved = MAP_FAILED;
+	long old = proc_number("/proc/sys/vm/max_map_count", ""), room = 0;
+
+	CHECK_EQ(protect(from, 3, READ_WRITE), 0);
+	CHECK_EQ(mlock((void *)from, 3 * PAGE), 0);
+	for (; moved == MAP_FAILED && room < 8; room++) {
+		CHECK(set_limit(ranges_now() + room));
+		moved = mremap((void *)(from + PAGE), PAGE, PAGE,
+			       MREMAP_MAYMOVE | MREMAP_FIXED | LEAVE_BEHIND, to + PAGE);
+		CHECK(moved == to + PAGE || errno == ENOMEM);
+	}
+	CHECK(set_limit(old));
+	CHECK(moved == to + PAGE && room > 3);
 }
 
 TEST(the_limit_of_ranges_can_be_set)

@@ -9,6 +9,7 @@
  */
 #include "memory.h"
 
+#include <sys/shm.h>
 #include <sys/syscall.h>
 
 #define VM "/proc/sys/vm/"
@@ -219,6 +220,19 @@ static void map_anything(void)
 TEST(always_refuses_nothing)
 {
 	check_in_mode(1, 0, map_anything);
+}
+
+/* More than there are numbers for, if all are added up. */
+static void share_without_end(void)
+{
+	for (int i = 0; i < 2100; i++)
+		CHECK(shmget(IPC_PRIVATE, -(1ul << 24), 0600) < 0);
+	CHECK(kib("Committed_AS:") > 0);
+}
+
+TEST(what_nobody_could_see_is_refused_always)
+{
+	check_in_mode(1, 0, share_without_end);
 }
 
 /* In mode 2, with a little room left: whatever asks for more is refused, and changes nothing. */

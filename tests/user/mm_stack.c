@@ -55,6 +55,38 @@ TEST(four_mebibytes_deep)
 	CHECK_EQ(recurse(4 * MIB), 4 * MIB / FRAME);
 }
 
+/* A page in each of so many frames. */
+static __attribute__((noinline)) size_t descend(size_t frames)
+{
+	volatile char frame[16 * PAGE];
+
+	frame[0] = 'd';
+	return (frames > 1 ? descend(frames - 1) : 0) + (frame[0] == 'd');
+}
+
+/* What libraries and mappings leave free below it is enough. */
+TEST(a_hundred_mebibytes_deep)
+{
+	const size_t frames = 100 * MIB / (16 * PAGE);
+
+	pages_new(1);
+	limit_stack(120 * MIB);
+	CHECK_EQ(descend(frames), frames);
+}
+
+/* It lives in its parent's memory, but not under its limits. */
+TEST(limit_of_a_vfork_child_is_its_own)
+{
+	limit_stack(8 * MIB);
+	pid_t pid = vfork();
+	if (pid == 0) {
+		limit_stack(64 * KIB);
+		_exit(0);
+	}
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(recurse(2 * MIB), 2 * MIB / FRAME);
+}
+
 TEST(parent_and_child_grow_each_their_own)
 {
 	struct gate gate = gate_new();

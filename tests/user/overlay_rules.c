@@ -8,15 +8,8 @@
 #include "overlay_tree.h"
 #include "memory.h"
 
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
-
-enum { NOREPLACE = 1, EXCHANGE = 2 };
-
-static long rename_how(const char *old, const char *new, unsigned flags)
-{
-	return syscall(SYS_renameat2, AT_FDCWD, old, AT_FDCWD, new, flags);
-}
+#include <sys/vfs.h>
 
 static void mount_again(void)
 {
@@ -170,6 +163,41 @@ OVERLAY_TEST(renaming_onto_what_is_below)
 	CHECK_ERRNO(rename("empty", "file"), ENOTDIR);
 	CHECK_ERRNO(rename("empty", "full"), ENOTEMPTY);
 	CHECK_ERRNO(rename("empty", "empty/inside"), EINVAL);
+}
+
+static unsigned long free_files(void)
+{
+	struct statfs stat;
+
+	CHECK_EQ(statfs("..", &stat), 0);
+	return stat.f_ffree;
+}
+
+/* A row of directories, each made in the one before it and moved out: what is removed is gone,
+ * whoever stands in the next. */
+OVERLAY_TEST(a_moved_directory_does_not_keep_where_it_was)
+{
+	enum { ROW = 500 };
+	char name[16], inner[32], old[16] = "0";
+
+	make_dir("0");
+	int fd = open("0", O_PATH);
+	unsigned long before = free_files();
+
+	for (int i = 1; i < ROW; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		snprintf(inner, sizeof(inner), "%s/%s", old, name);
+		make_dir(inner);
+		int next = open(inner, O_PATH);
+		CHECK_EQ(rename(inner, name), 0);
+		CHECK_EQ(close(fd), 0);
+		CHECK_EQ(rmdir(old), 0);
+		strcpy(old, name);
+		fd = next;
+	}
+	CHECK_EQ(free_files(), before);
+	CHECK_EQ(rmdir(old), 0);
+	CHECK_EQ(close(fd), 0);
 }
 
 /* ---- the costs ---- */

@@ -12,6 +12,9 @@
 
 #include <dirent.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
+
+enum { NOREPLACE = 1, EXCHANGE = 2 };
 
 static inline void make_dir(const char *name)
 {
@@ -87,6 +90,11 @@ static inline void overlay_end(void)
 		overlay_end(); \
 	} \
 	static void in_overlay_##name_(void)
+
+static inline long rename_how(const char *old, const char *new, unsigned flags)
+{
+	return syscall(SYS_renameat2, AT_FDCWD, old, AT_FDCWD, new, flags);
+}
 
 /* Sorted names, each followed by a space. */
 static inline const char *listing(const char *name)

@@ -74,6 +74,27 @@ TEST(becomes_readable_when_the_process_ends)
 	CHECK_ERRNO(pidfd_send(fd, 0, NULL, 0), ESRCH);
 }
 
+/* Since Linux 6.9; before, it could not be opened. */
+TEST(opened_again_it_is_the_same_process)
+{
+	pid_t pid = start_sleeper();
+	int fd = pidfd_open(pid, 0);
+	char name[64];
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	int again = open(name, O_RDWR);
+
+	if (again < 0 && (errno == ENXIO || errno == EACCES))
+		SKIP("not to be opened again");
+	CHECK(again >= 0);
+	CHECK_EQ(close(fd), 0);
+	CHECK_EQ(events_of(again, 0), 0);
+	CHECK_EQ(pidfd_send(again, SIGTERM, NULL, 0), 0);
+	CHECK_EQ(events_of(again, -1), POLLIN);
+	wait_by_pidfd(again, CLD_KILLED, SIGTERM);
+	CHECK(events_of(again, -1) & POLLHUP);
+}
+
 TEST(clone_gives_one)
 {
 	struct arguments arguments = {.flags = CLONE_PIDFD, .exit_signal = SIGCHLD};

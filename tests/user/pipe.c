@@ -240,6 +240,60 @@ TEST(writev_and_readv)
 	CHECK(memcmp(a, "abcd", 4) == 0 && memcmp(b, "ef", 2) == 0);
 }
 
+/* A reader waits for the first byte only, however many pieces it has room in. */
+TEST(readv_takes_what_is_there)
+{
+	char head[8], body[PAGE];
+	struct iovec in[] = {{head, 8}, {body, PAGE}};
+
+	alarm(20);
+	open_pipe(0);
+	CHECK(write(writer, "request.", 8) == 8);
+	CHECK_EQ(readv(reader, in, 2), 8);
+	CHECK(memcmp(head, "request.", 8) == 0);
+	CHECK(write(writer, "request.body", 12) == 12);
+	CHECK_EQ(readv(reader, in, 2), 12);
+	CHECK(memcmp(body, "body", 4) == 0);
+	CHECK(write(writer, "req", 3) == 3);
+	close(writer);
+	CHECK_EQ(readv(reader, in, 2), 3);
+	CHECK_EQ(readv(reader, in, 2), 0);
+}
+
+TEST(readv_takes_all_that_is_there)
+{
+	enum { PIECES = 64, PIECE = CAPACITY / PIECES };
+	static char out[CAPACITY], in[CAPACITY + PIECES];
+	struct iovec pieces[PIECES];
+
+	for (int i = 0; i < CAPACITY; i++)
+		out[i] = (char)(i * 31 >> 3);
+	for (int i = 0; i < PIECES; i++)
+		pieces[i] = (struct iovec){in + i * (PIECE + 1), PIECE};
+	open_pipe(0);
+	CHECK_EQ(write(writer, out, CAPACITY), CAPACITY);
+	CHECK_EQ(readv(reader, pieces, PIECES), CAPACITY);
+	for (int i = 0; i < PIECES; i++) {
+		CHECK(memcmp(pieces[i].iov_base, out + i * PIECE, PIECE) == 0);
+		CHECK_EQ(in[i * (PIECE + 1) + PIECE], 0);
+	}
+}
+
+TEST(vectors_to_bad_memory_lose_nothing)
+{
+	char *memory = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char text[8] = "";
+	struct iovec pieces[] = {{memory, 4}, {text, 4}};
+
+	open_pipe(O_NONBLOCK);
+	CHECK_EQ(write(writer, "abcdef", 6), 6);
+	CHECK_ERRNO(readv(reader, pieces, 2), EFAULT);
+	CHECK_EQ(read(reader, text, 8), 6);
+	CHECK(memcmp(text, "abcdef", 6) == 0);
+	CHECK_ERRNO(writev(writer, pieces, 2), EFAULT);
+	CHECK_ERRNO(read(reader, text, 1), EAGAIN);
+}
+
 TEST(a_pipe_cannot_be_seeked_or_mapped)
 {
 	struct stat status;

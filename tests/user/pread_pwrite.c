@@ -2,6 +2,7 @@
 /* Reading and writing at positions, in several pieces, and from file to file. */
 #include "temp_dir.h"
 
+#include <limits.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
@@ -78,6 +79,94 @@ DIR_TEST(vectors_gather_and_scatter)
 	CHECK(file_holds("f", "onetwothreeone"));
 	CHECK_EQ(writev(fd, out, 0), 0);
 	CHECK_ERRNO(writev(fd, out, -1), EINVAL);
+	CHECK_EQ(close(fd), 0);
+}
+
+/* As many pieces as there may be, of all lengths, to the file and back. */
+DIR_TEST(vectors_of_many_pieces)
+{
+	enum { SIZE = IOV_MAX * (IOV_MAX - 1) / 2 };
+	static char out[SIZE], in[SIZE];
+	struct iovec to[IOV_MAX], from[IOV_MAX];
+	int fd = file_with("f", "");
+
+	for (size_t i = 0, at = 0; i < IOV_MAX; at += i++) {
+		to[i] = (struct iovec){out + at, i};
+		from[IOV_MAX - 1 - i] = (struct iovec){in + SIZE - at - i, i};
+	}
+	for (int i = 0; i < SIZE; i++)
+		out[i] = (char)(i * 31 >> 5);
+	CHECK_EQ(pwritev(fd, to, IOV_MAX, 1000), SIZE);
+	CHECK_EQ(preadv(fd, from, IOV_MAX, 1000), SIZE);
+	CHECK(memcmp(in, out, SIZE) == 0);
+	CHECK_EQ(close(fd), 0);
+}
+
+DIR_TEST(vectors_end_before_bad_memory)
+{
+	static char byte;
+	struct iovec pieces[] = {{"one", 3}, {(void *)16, 3}, {"two", 3}};
+	int fd = file_with("f", "");
+
+	CHECK_EQ(writev(fd, pieces, 3), 3);
+	CHECK_ERRNO(writev(fd, pieces + 1, 2), EFAULT);
+	CHECK(file_holds("f", "one"));
+	pieces[0] = (struct iovec){&byte, 1};
+	CHECK_EQ(preadv(fd, pieces, 2, 1), 1);
+	CHECK_EQ(byte, 'n');
+	CHECK_EQ(close(fd), 0);
+}
+
+DIR_TEST(vectors_reach_devices_and_memory)
+{
+	char target[16] = "................", a[4] = "aaaa", b[4] = "bbbb";
+	struct iovec out[] = {{"abc", 3}, {"defg", 4}}, in[] = {{a, 3}, {b, 3}};
+	int memory = open("/proc/self/mem", O_RDWR), zero = open("/dev/zero", O_RDWR);
+
+	CHECK_EQ(readv(zero, in, 2), 6);
+	CHECK(memcmp(a, "\0\0\0a", 4) == 0 && memcmp(b, "\0\0\0b", 4) == 0);
+	CHECK_EQ(writev(zero, out, 2), 7);
+	CHECK_EQ(pwritev(memory, out, 2, (off_t)(uintptr_t)(target + 4)), 7);
+	CHECK(memcmp(target, "....abcdefg.....", 16) == 0);
+	CHECK_EQ(preadv(memory, in, 2, (off_t)(uintptr_t)(target + 5)), 6);
+	CHECK(memcmp(a, "bcda", 4) == 0 && memcmp(b, "efgb", 4) == 0);
+}
+
+enum { WRITERS = 4, ROUNDS = 300, HEAD = 5, BODY = 3000, RECORD = HEAD + BODY };
+
+/* One record again and again, of two pieces. */
+static void append_records(char letter)
+{
+	int fd = open("log", O_WRONLY | O_APPEND);
+	char head[HEAD], body[BODY];
+	struct iovec pieces[] = {{head, HEAD}, {body, BODY}};
+
+	memset(head, letter, HEAD);
+	memset(body, letter, BODY);
+	for (int i = 0; i < ROUNDS; i++)
+		CHECK_EQ(writev(fd, pieces, 2), RECORD);
+	_exit(0);
+}
+
+/* By processes that share nothing but the file, as when several programs have one log. */
+DIR_TEST(vectors_are_appended_whole)
+{
+	int fd = file_with("log", "");
+	char record[RECORD];
+	pid_t pids[WRITERS];
+
+	for (int i = 0; i < WRITERS; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			append_records((char)('a' + i));
+	}
+	for (int i = 0; i < WRITERS; i++)
+		CHECK_EXIT(pids[i], 0);
+	for (int i = 0; i < WRITERS * ROUNDS; i++) {
+		CHECK_EQ(pread(fd, record, RECORD, i * RECORD), RECORD);
+		for (int at = 1; at < RECORD; at++)
+			CHECK_EQ(record[at], record[0]);
+	}
 	CHECK_EQ(close(fd), 0);
 }
 

@@ -56,6 +56,45 @@ static char *find_range(uintptr_t address)
 	return NULL;
 }
 
+/* Every other page may be read: so many ranges that nobody makes their lines at once. */
+static char *many_ranges(int count)
+{
+	char *memory = mmap(NULL, 2 * count * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(memory != MAP_FAILED);
+	for (int i = 0; i < count; i++)
+		CHECK_EQ(mprotect(memory + 2 * i * PAGE, PAGE, PROT_READ), 0);
+	return memory;
+}
+
+TEST(a_long_text_has_each_range_once)
+{
+	enum { RANGES = 1500, PIECE = 777 };
+	uintptr_t memory = (uintptr_t)many_ranges(RANGES), start, end, last = 0;
+	int fd = open("/proc/self/maps", O_RDONLY), in_memory = 0;
+	char piece[PIECE];
+	ssize_t n;
+	size_t len = 0;
+
+	while ((n = read(fd, text + len, PIECE)) > 0)
+		len += n;
+	CHECK_EQ(n, 0);
+	text[len] = '\0';
+	for (char *at = text; *at; at = strchr(at, '\n') + 1) {
+		CHECK_EQ(sscanf(at, "%" SCNxPTR "-%" SCNxPTR " ", &start, &end), 2);
+		CHECK(start >= last && end > start);
+		last = end;
+		in_memory += start >= memory && end <= memory + 2 * RANGES * PAGE;
+	}
+	CHECK(in_memory >= 2 * RANGES - 1);
+	for (size_t at = len - PIECE; at > 20000; at -= 20000) {
+		CHECK(pread(fd, piece, PIECE, (off_t)at) > 0);
+		CHECK(strncmp(piece, text + at, 100) == 0);
+	}
+	CHECK_EQ(pread(fd, piece, PIECE, (off_t)len), 0);
+	close(fd);
+}
+
 TEST(status_tells_who_we_are)
 {
 	slurp("/proc/self/status");

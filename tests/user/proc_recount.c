@@ -9,6 +9,13 @@
  */
 #include "meminfo.h"
 
+/* With SAN=1 small objects that were freed stay where they are for a while, and come and go while
+ * they are counted. */
+static bool has_quarantine(void)
+{
+	return getenv("SAN") != NULL;
+}
+
 /* What the kernel has that is in no line of its own. */
 static long long rest_kib(const struct meminfo *info)
 {
@@ -221,7 +228,8 @@ static void check_frames(void)
 	CHECK_EQ(kib(&after, "Mapped:"), flagged_kib(count, KPF_MMAP, KPF_ANON));
 	CHECK_EQ(kib(&after, "\nCached:"), flagged_kib(count, KPF_LRU, KPF_ANON));
 	CHECK_EQ(kib(&after, "Shmem:"), kib(&after, "\nCached:"));
-	CHECK_EQ(kib(&after, "Slab:"), flagged_kib(count, KPF_SLAB, 0));
+	if (!has_quarantine())
+		CHECK_EQ(kib(&after, "Slab:"), flagged_kib(count, KPF_SLAB, 0));
 	CHECK_EQ(kib(&after, "PageTables:"), flagged_kib(count, KPF_PGTABLE, 0));
 }
 
@@ -290,6 +298,34 @@ TEST(promises_are_counted_by_the_page)
 	CHECK_EQ(growth("Committed_AS:"), 0);
 }
 
+/* Nobody holds much of a text that he made long: not in the middle of it, and nothing behind it. */
+TEST(open_texts_hold_little)
+{
+	enum { RANGES = 300, FILES = 20, KIB_EACH = 48 };
+	char *memory = mmap(NULL, 2 * RANGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static char text[64 * 1024];
+	int fds[FILES];
+
+	CHECK(memory != MAP_FAILED);
+	for (int i = 0; i < RANGES; i++)
+		CHECK_EQ(mprotect(memory + 2 * i * PAGE, PAGE, PROT_READ), 0);
+	for (int i = 0; i < FILES; i++)
+		CHECK((fds[i] = open("/proc/self/smaps", O_RDONLY)) >= 0);
+	text[sizeof(text) - 1] = 1;
+	meminfo_read(&before);
+	meminfo_read(&before);
+	for (int i = 0; i < FILES; i++)
+		CHECK_EQ(pread(fds[i], text, 1, RANGES * 1000), 1);
+	meminfo_read(&after);
+	CHECK(-growth("MemFree:") > FILES * 4 && -growth("MemFree:") < FILES * KIB_EACH);
+	while (read(fds[0], text, sizeof(text)) > 0)
+		;
+	for (int i = 0; i < FILES; i++)
+		CHECK_EQ(pread(fds[i], text, sizeof(text), 1 << 30), 0);
+	meminfo_read(&after);
+	CHECK(-growth("MemFree:") < FILES * KIB_EACH / 8);
+}
+
 /* Reading it makes no slab that was not there the first time. */
 TEST(slabs_add_up)
 {
@@ -319,5 +355,6 @@ TEST(slabs_add_up)
 			|| per_slab * size > per * PAGE;
 	}
 	CHECK_EQ(wrong, 0);
-	CHECK_EQ(kib(&after, "Slab:"), pages * 4);
+	if (!has_quarantine())
+		CHECK_EQ(kib(&after, "Slab:"), pages * 4);
 }

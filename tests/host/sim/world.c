@@ -305,6 +305,11 @@ size_t user_copy(void *to, const void *from, size_t len)
 	return len;
 }
 
+int clear_user(virt_t to, size_t len)
+{
+	return -EFAULT;
+}
+
 /* ---- the end ---- */
 
 void world_exit(struct world_space *at)
