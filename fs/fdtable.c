@@ -108,11 +108,25 @@ void fdtable_put(struct fdtable *table)
 	kfree(table);
 }
 
+/* Nobody else knows it any more. */
+static void table_empty(struct fdtable *table) NO_LOCK_ANALYSIS
+{
+	for (uint32_t fd = 0; fd < table->end; fd++) {
+		if (table->files[fd])
+			file_leave(table, table->files[fd]);
+	}
+	table->end = 0;
+}
+
+/* Who does not look yet does not find it any more. */
 void fdtable_leave(struct fdtable *table)
 {
 	if (!atomic_dec_and_test(&table->holders))
 		return;
-	fdtable_close_range(table, 0, UINT32_MAX, false);
+	if (atomic_load_acquire(&table->refs) == 1)
+		table_empty(table);
+	else
+		fdtable_close_range(table, 0, UINT32_MAX, false);
 	fdtable_put(table);
 }
 
