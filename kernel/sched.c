@@ -265,7 +265,7 @@ static inline void switch_to(struct run_queue *queue, struct cpu *cpu, struct ta
 	 * adds work and sees us not running yet, whose work we shall see. */
 	while (unlikely(atomic_xchg(&next->on_cpu, true)))
 		pause();
-	if (unlikely(READ_ONCE(task->run_node.next) != &task->run_node))        /* it waits now */
+	if (cpu_count > 1 && READ_ONCE(task->run_node.next) != &task->run_node) /* it waits now */
 		idle_notify(task->allowed_cpus);
 	if (READ_ONCE(queue->waiting) > 0)
 		slice_watch(queue, next);

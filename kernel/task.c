@@ -13,7 +13,7 @@
  *
  * Invariants:  a program sets its FS and GS bases by system call only: they are in task.fs_base and
  *              gs_base.  But it can zero one by loading a selector, and so lose it.  Kernel tasks
- *              leave those registers alone; what is in them is in cpu.fs_base and gs_base, or zero.
+ *              leave those registers alone; what is in that of GS is in cpu.gs_base, or zero.
  * Locks:       tasks_lock for the list.  Everything else belongs to the creator until the first
  *              wake.
  */
@@ -140,7 +140,6 @@ void task_set_fs_base(uint64_t base)
 	uint64_t flags = irq_save();
 
 	current->fs_base = base;
-	this_cpu()->fs_base = base;
 	wrmsr(MSR_FS_BASE, base);
 	irq_restore(flags);
 }
@@ -156,7 +155,7 @@ void task_set_gs_base(uint64_t base)
 }
 
 /* A task has a program's registers exactly when it has an fpu area.  A base that should be there
- * already may have been lost by another program: only a zero is certain. */
+ * already may have been lost by another program: only a zero is certain, which for FS is rare. */
 void task_switch_registers(struct task *leaving, const struct task *next)
 {
 	struct cpu *cpu = this_cpu();
@@ -166,10 +165,7 @@ void task_switch_registers(struct task *leaving, const struct task *next)
 	if (unlikely(next->fpu == NULL))
 		return;
 	fpu_restore(next->fpu);
-	if (likely((cpu->fs_base | next->fs_base) != 0)) {
-		cpu->fs_base = next->fs_base;
-		wrmsr(MSR_FS_BASE, next->fs_base);
-	}
+	wrmsr(MSR_FS_BASE, next->fs_base);
 	if (unlikely((cpu->gs_base | next->gs_base) != 0)) {
 		cpu->gs_base = next->gs_base;
 		wrmsr(MSR_KERNEL_GS_BASE, next->gs_base);
