@@ -92,7 +92,8 @@ def with_cpus(settings, count):
 def test_direct(settings):
     outcome = boot(settings, smp=2)
     return problems(outcome, not_off(outcome), differs("pid", facts(outcome, "pid"), ["1"]),
-                    differs("machine", facts(outcome, "machine"), ["x86_64"]))
+                    differs("machine", facts(outcome, "machine"), ["x86_64"]),
+                    differs("signal", facts(outcome, "signal to its group"), ["heard"]))
 
 
 def test_grub_on_bios(settings):

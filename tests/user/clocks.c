@@ -392,13 +392,3 @@ TEST(an_interval_begins_when_the_signal_is_taken)
 	CHECK_EQ(getitimer(ITIMER_REAL, &left), 0);
 	CHECK(left.it_value.tv_sec > 3000);
 }
-
-TEST(a_short_interval_comes_again_and_again)
-{
-	struct itimerval timer = {{0, 500}, {0, 1}};
-
-	catch_alarm(SA_RESTART);
-	CHECK_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
-	while (alarms < 100)
-		pause();
-}

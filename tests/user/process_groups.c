@@ -139,21 +139,6 @@ TEST(zero_means_the_own_group)
 	CHECK_EXIT(pid, 0);
 }
 
-static volatile sig_atomic_t heard;
-
-static void hear(int number)
-{
-	heard = number;
-}
-
-/* In whatever group this test was started.  Others there do not mind this signal. */
-TEST(who_signals_the_own_group_is_of_it)
-{
-	signal(SIGURG, hear);
-	CHECK_EQ(kill(0, SIGURG), 0);
-	CHECK_EQ(heard, SIGURG);
-}
-
 TEST(orphaned_stopped_group_is_hung_up)
 {
 	int fds[2];

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 
 /* One that is to control our session: a new one, or the only one that there is. */
@@ -35,11 +36,15 @@ static void *read_terminal(void *fd)
 	_exit(7);
 }
 
-/* The first thread is the one that takes the signal. */
+/* The first thread is the one that takes the signal, but the second goes on first. */
 static void read_in_background(int fd)
 {
 	pthread_t thread;
+	cpu_set_t one;
 
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	CHECK_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
 	setpgid(0, 0);
 	CHECK_EQ(pthread_create(&thread, NULL, read_terminal, (void *)(intptr_t)fd), 0);
 	for (;;)

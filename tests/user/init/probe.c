@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,20 @@ static const char *use_huge_page(void)
 	return munmap((void *)memory, size) == 0 ? "used" : "stuck";
 }
 
+static volatile sig_atomic_t heard;
+
+static void hear(int number)
+{
+	heard = number;
+}
+
+/* It is the first of the group that it signals. */
+static const char *signal_own_group(void)
+{
+	signal(SIGUSR1, hear);
+	return kill(0, SIGUSR1) == 0 && heard ? "heard" : "lost";
+}
+
 int main(int argc, char **argv)
 {
 	struct utsname name;
@@ -71,6 +86,7 @@ int main(int argc, char **argv)
 	if (uname(&name) == 0)
 		printf("probe: machine %s\n", name.machine);
 	printf("probe: cpus %d\n", cpu_count());
+	printf("probe: signal to its group %s\n", signal_own_group());
 	printf("probe: memory %ld\n", memory_mib());
 	if (task && strcmp(task, "huge") == 0)
 		printf("probe: huge page %s\n", use_huge_page());
