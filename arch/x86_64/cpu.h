@@ -30,7 +30,7 @@ struct cpu {
 	bool need_resched;              /* someone better may run; set by any CPU */
 	bool online;
 	struct mmu_context *loaded;     /* [own] the address space in CR3 */
-	uint64_t gs_base;               /* [own] the program's, as it is in the register, or zero is */
+	uint64_t gs_base;               /* [own] the program's: in the register, or that is 0 */
 	struct task *idle;
 	struct run_queue *queue;
 	void *arch;                     /* struct cpu_arch: descriptor tables, exception stacks */
