@@ -279,12 +279,13 @@ static void exec_choose_ids(struct exec *exec)
 	const struct process *self = current_process();
 	struct credentials *ids = &exec->credentials;
 	struct inode_rights file;
-	bool may_gain = !self->no_new_privs && !is_led_by_others() &&
-			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID);
 
+	inode_rights(path_inode(&exec->path), &file);
+	bool may_gain = file.mode & (S_ISUID | S_ISGID) && !self->no_new_privs &&
+			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID) &&
+			!is_led_by_others();
 	const struct credentials old = self->credentials;
 	*ids = old;
-	inode_rights(path_inode(&exec->path), &file);
 	if (may_gain && file.mode & S_ISUID)
 		ids->euid = file.uid;
 	if (may_gain && file.mode & S_ISGID && file.mode & S_IXGRP)

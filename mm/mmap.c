@@ -121,14 +121,16 @@ bool space_may_grow(const struct space *space, uint64_t pages)
 	return limit == RLIM_INFINITY || space->mapped_pages + pages <= limit >> PAGE_SHIFT;
 }
 
-/* Pages of [start, end) that are mapped. */
-static uint64_t mapped_in(const struct space *space, virt_t start, virt_t end)
+/* Pages of [start, end) in ranges with all of these flags; 0: in any. */
+static uint64_t pages_in(const struct space *space, virt_t start, virt_t end, uint32_t flags)
 {
 	const struct vmas *vmas = space->vmas;
 	uint64_t pages = 0;
 
 	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++)
-		pages += (MIN(vmas->at[i].end, end) - MAX(vmas->at[i].start, start)) >> PAGE_SHIFT;
+		if ((vmas->at[i].flags & flags) == flags)
+			pages += (MIN(vmas->at[i].end, end) - MAX(vmas->at[i].start, start))
+				 >> PAGE_SHIFT;
 	return pages;
 }
 
@@ -139,20 +141,7 @@ static bool map_may_grow(const struct space *space, const struct map_request *re
 	if (likely(space_may_grow(space, vma_pages(vma))))
 		return true;
 	return request->flags & MAP_FIXED
-	       && space_may_grow(space, vma_pages(vma) - mapped_in(space, vma->start, vma->end));
-}
-
-/* Pages that were promised for ranges which [start, end) takes away. */
-static uint64_t promised_in(const struct space *space, virt_t start, virt_t end)
-{
-	const struct vmas *vmas = space->vmas;
-	uint64_t pages = 0;
-
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++)
-		if (vmas->at[i].flags & VMA_ACCOUNTED)
-			pages += (MIN(vmas->at[i].end, end) - MAX(vmas->at[i].start, start))
-				 >> PAGE_SHIFT;
-	return pages;
+	       && space_may_grow(space, vma_pages(vma) - pages_in(space, vma->start, vma->end, 0));
 }
 
 /* The ranges that have a part of [start, end), by their indexes first..past-1, and whether the
@@ -187,7 +176,7 @@ static int map_insert(struct space *space, const struct map_request *request, st
 	uint64_t len = vma->end - vma->start;
 	uint64_t promise = vma_promise(vma);
 	bool replaces = request->flags & MAP_FIXED;
-	uint64_t replaced = replaces ? promised_in(space, vma->start, vma->end) : 0;
+	uint64_t replaced = replaces ? pages_in(space, vma->start, vma->end, VMA_ACCOUNTED) : 0;
 	uint64_t more = promise > replaced ? promise - replaced : 0;
 
 	vma->flags |= space->lock_future;

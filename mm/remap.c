@@ -162,13 +162,19 @@ static int remap_check(
 	return !vma_is_anonymous(vma) && offset + new_len < offset ? -EINVAL : 0;
 }
 
-/* Pages that the space has promised more of when all is done. */
-static uint64_t remap_promise(
-	const struct vma *vma, uint64_t old_len, uint64_t new_len, uint32_t flags)
+/* Pages that the space has more when all is done. */
+static uint64_t remap_growth(uint64_t old_len, uint64_t new_len, uint32_t flags)
 {
 	uint64_t kept = flags & MREMAP_DONTUNMAP ? 0 : old_len;
 
-	return vma->flags & VMA_ACCOUNTED && new_len > kept ? (new_len - kept) >> PAGE_SHIFT : 0;
+	return new_len > kept ? (new_len - kept) >> PAGE_SHIFT : 0;
+}
+
+/* And those that are promised, of them. */
+static uint64_t remap_promise(
+	const struct vma *vma, uint64_t old_len, uint64_t new_len, uint32_t flags)
+{
+	return vma->flags & VMA_ACCOUNTED ? remap_growth(old_len, new_len, flags) : 0;
 }
 
 /* May it?  Then what it takes is promised.  -EAGAIN: so much cannot be locked.  -ENOMEM. */
@@ -178,8 +184,8 @@ static int remap_allow(struct space *space, const struct vma *vma, uint64_t old_
 	if (vma->flags & VMA_LOCKED && new_len > old_len
 	    && !space_may_lock(space, (new_len - old_len) >> PAGE_SHIFT))
 		return -EAGAIN;
-	uint64_t kept = flags & MREMAP_DONTUNMAP ? 0 : old_len;
-	if (new_len > kept && !space_may_grow(space, (new_len - kept) >> PAGE_SHIFT))
+	uint64_t growth = remap_growth(old_len, new_len, flags);
+	if (growth && !space_may_grow(space, growth))
 		return -ENOMEM;
 	return space_charge(space, remap_promise(vma, old_len, new_len, flags));
 }
