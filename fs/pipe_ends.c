@@ -211,55 +211,65 @@ static void pipe_release(struct file *file)
 		pipe_free(pipe);
 }
 
-/* Join the pipe that flows at a FIFO, or begin one.  *peers: how many of the other side were ever
- * there, before us. */
-static int fifo_attach(struct file *file, uint32_t *peers)
+static struct file_system pipefs;
+
+/* Writing without waiting, where nobody reads?  A nameless pipe says so later.  The inode's lock is
+ * held. */
+static bool fifo_is_unread(const struct file *file)
+{
+	const struct inode *inode = file->inode;
+
+	return (file->flags & O_NONBLOCK) && !file_can_read(file) && inode->fs != &pipefs &&
+	       (!inode->pipe || inode->pipe->readers == 0);
+}
+
+/* Join the pipe that flows at a FIFO, or begin one.  *gone: how many of the other side were there
+ * and left before. */
+static int fifo_attach(struct file *file, uint32_t *gone)
 {
 	struct inode *inode = file->inode;
 	int err = 0;
 
 	mutex_lock(&inode->lock);
-	if (!inode->pipe)
+	if (fifo_is_unread(file))
+		err = -ENXIO;
+	else if (!inode->pipe)
 		err = pipe_alloc(&inode->pipe);
 	if (!err) {
 		struct pipe *pipe = inode->pipe;
 
-		*peers = file_can_read(file) ? pipe->writers_ever : pipe->readers_ever;
+		*gone = file_can_read(file) ? pipe->writers_ever - pipe->writers
+			: pipe->readers_ever - pipe->readers;
 		pipe_attach(pipe, file);
 	}
 	mutex_unlock(&inode->lock);
 	return err;
 }
 
-/* Wait in open(2) until the other side is there, too, or came and went meanwhile. */
-static int fifo_meet(struct file *file, uint32_t peers)
+/* Wait in open(2) until the other side is there, too.  Who was there when we came, or came since,
+ * has seen us and may be gone by now: what counts is that somebody was there. */
+static int fifo_meet(struct file *file, uint32_t gone)
 {
 	struct pipe *pipe = file->data;
 	bool is_reader = file_can_read(file);
-	uint32_t *present = is_reader ? &pipe->writers : &pipe->readers;
-	uint32_t *ever = is_reader ? &pipe->writers_ever : &pipe->readers_ever;
+	const uint32_t *ever = is_reader ? &pipe->writers_ever : &pipe->readers_ever;
 
-	if (READ_ONCE(*present) > 0)
-		return 0;
-	if (file->flags & O_NONBLOCK)
-		return is_reader ? 0 : -ENXIO;
+	jitter();
 	return wait_event_interruptible(is_reader ? &pipe->read_wait : &pipe->write_wait,
-		READ_ONCE(*ever) != peers);
+					READ_ONCE(*ever) != gone);
 }
-
-static struct file_system pipefs;
 
 /* A nameless pipe, reached through /proc/PID/fd, had both its ends from the start. */
 static int fifo_open(struct file *file)
 {
-	uint32_t peers = 0;
-	int err = fifo_attach(file, &peers);
+	uint32_t gone = 0;
+	int err = fifo_attach(file, &gone);
 
 	if (err)
-		return -ENOMEM;         /* too many, too, is said so here */
-	if (file->inode->fs == &pipefs)
+		return err == -ENFILE ? -ENOMEM : err;
+	if (file->inode->fs == &pipefs || (file->flags & O_NONBLOCK))
 		return 0;
-	err = fifo_meet(file, peers);
+	err = fifo_meet(file, gone);
 	if (err)
 		pipe_release(file);
 	return err;
@@ -285,12 +295,12 @@ void pipes_start(void)
 
 static int pipe_open_end(struct inode *inode, uint32_t flags, struct file **end)
 {
-	uint32_t peers;
+	uint32_t gone;
 
 	*end = file_create(inode, NULL, &pipe_file_ops, flags);
 	if (!*end)
 		return -ENOMEM;
-	int err = fifo_attach(*end, &peers);
+	int err = fifo_attach(*end, &gone);
 
 	if (err)
 		file_put(*end);

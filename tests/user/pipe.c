@@ -330,3 +330,71 @@ TEST(fifo_meets_by_name)
 	CHECK(read(fd, text, 1) == 0);
 	unlink("fifo");
 }
+
+/* Read all of the FIFO, and then have the writer go on: only one of each is ever there. */
+static void read_one_message(int go_on)
+{
+	char text[8];
+	int fd = open("fifo", O_RDONLY);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(read(fd, text, sizeof(text)), 2);
+	CHECK_EQ(read(fd, text, sizeof(text)), 0);
+	close(fd);
+	CHECK_EQ(write(go_on, "", 1), 1);
+}
+
+static void write_one_message(int may_go_on)
+{
+	char byte;
+	int fd = open("fifo", O_WRONLY);
+
+	if (fd < 0 || write(fd, "hi", 2) != 2 || close(fd) != 0 || read(may_go_on, &byte, 1) != 1)
+		_exit(1);
+}
+
+/* Each side may find the other waiting in open(2), and be gone before that has looked. */
+TEST(fifo_meets_who_leaves_at_once)
+{
+	enum { ROUNDS = 4000 };
+
+	CHECK(mkfifo("fifo", 0600) == 0);
+	open_pipe(0);
+	pid_t pid = fork();
+	for (int i = 0; i < ROUNDS; i++) {
+		if (pid == 0)
+			write_one_message(reader);
+		else
+			read_one_message(writer);
+	}
+	if (pid == 0)
+		_exit(0);
+	CHECK_EXIT(pid, 0);
+	unlink("fifo");
+}
+
+static void read_a_byte(void)
+{
+	char byte;
+	int fd = open("fifo", O_RDONLY);
+
+	_exit(fd >= 0 && read(fd, &byte, 1) == 1 ? 0 : 1);
+}
+
+/* Who found no reader and would not wait was never there, for a reader that comes just then. */
+TEST(fifo_does_not_meet_who_will_not_wait)
+{
+	CHECK(mkfifo("fifo", 0600) == 0);
+	for (int round = 0; round < 200; round++) {
+		int fd;
+		pid_t pid = fork();
+		if (pid == 0)
+			read_a_byte();
+		while ((fd = open("fifo", O_WRONLY | O_NONBLOCK)) < 0)
+			CHECK(errno == ENXIO);
+		CHECK_EQ(write(fd, "x", 1), 1);
+		close(fd);
+		CHECK_EXIT(pid, 0);
+	}
+	unlink("fifo");
+}
