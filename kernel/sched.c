@@ -122,7 +122,8 @@ void schedule(void)
 	task_yield();
 }
 
-/* Nearly all switches go this way, so it has a copy of its own of what reschedule() does. */
+/* Also the way into a sleep: what the task's state says, choose_and_switch() does.  Nearly all
+ * switches go this way, so it has a copy of its own of what reschedule() does. */
 void task_yield(void)
 {
 	cli();

@@ -5,7 +5,8 @@
  * Each CPU has its queue and its idle task.  Round robin with a slice of SLICE_NS; a task that
  * sleeps keeps what is left of its slice, and when it wakes goes ahead of those who wait for a new
  * one, to the CPU where it ran last, or to an idle one; a CPU about to idle takes from the longest
- * queue that has a task for it.  Without a second runnable task there is no timer tick.
+ * queue that has a task for it.  Without a second runnable task no
+ * slice is timed; a CPU in a program still looks at the clock each CLOCK_LOOK_NS.
  *
  * To sleep: set the state, check the condition, schedule().  Use kernel/wait.h, which does it
  * right.

@@ -85,10 +85,9 @@ const char *lock_rank_name(enum lock_rank rank)
 		[RANK_TRACE] = "trace",
 		[RANK_MOUNT] = "mount",
 		[RANK_DIRECTORY] = "directory",
-		[RANK_EXEC] = "exec",
 		[RANK_INODE] = "inode",
 		[RANK_PIPE] = "pipe",
-		[RANK_TTY_INPUT] = "tty_input",
+		[RANK_TTY_OUTPUT] = "tty_output",
 		[RANK_HOLD] = "hold",
 		[RANK_SPACE] = "space",
 		[RANK_OBJECT] = "object",
@@ -101,6 +100,8 @@ const char *lock_rank_name(enum lock_rank rank)
 		[RANK_RECORD] = "record",
 		[RANK_PROCESS_TREE] = "process_tree",
 		[RANK_FDTABLE] = "fdtable",
+		[RANK_CONTEXT] = "context",
+		[RANK_PID] = "pid",
 		[RANK_SIGNAL] = "signal",
 		[RANK_FUTEX] = "futex",
 		[RANK_TTY] = "tty",
@@ -112,7 +113,6 @@ const char *lock_rank_name(enum lock_rank rank)
 		[RANK_WAIT] = "wait",
 		[RANK_TIMER] = "timer",
 		[RANK_RUN_QUEUE] = "run_queue",
-		[RANK_CALL] = "call",
 		[RANK_ENTROPY] = "entropy",
 		[RANK_EVENT] = "event",
 		[RANK_LOG] = "log",
@@ -135,9 +135,7 @@ void assert_may_sleep(void)
 /* Ranks of which a task may hold several; the comment of each rank says in which order. */
 static bool rank_may_nest(unsigned rank)
 {
-	return rank == RANK_DIRECTORY || rank == RANK_INODE || rank == RANK_SPACE
-		|| rank == RANK_OBJECT || rank == RANK_FDTABLE || rank == RANK_FUTEX
-		|| rank == RANK_RUN_QUEUE;
+	return rank == RANK_DIRECTORY || rank == RANK_FUTEX || rank == RANK_RUN_QUEUE;
 }
 
 static unsigned interrupt_mark(void)

@@ -6,7 +6,7 @@
  * spinning or sleeping, gets its rank at birth, and debug builds check it on every acquire.
  *
  * spin_lock() turns preemption off but leaves interrupts on, so that whoever spins still answers
- * shootdowns (invariant L1).  Locks that interrupt handlers take use the _irq forms.
+ * shootdowns (rule 10 of docs/COW.md).  Locks that interrupt handlers take use the _irq forms.
  */
 #pragma once
 
@@ -23,11 +23,10 @@ enum lock_rank {
 	RANK_SNAPSHOT,          /* sleeping: the text of an open file in /proc or /sys */
 	RANK_TRACE,             /* sleeping: reading or choosing what is traced */
 	RANK_MOUNT,             /* sleeping: the table of mounts */
-	RANK_DIRECTORY,         /* sleeping: all names of one file system */
-	RANK_EXEC,              /* sleeping: a process replacing its program */
+	RANK_DIRECTORY,         /* sleeping: all names of one file system; an overlay's first */
 	RANK_INODE,             /* sleeping: one file's contents */
 	RANK_PIPE,              /* sleeping: one pipe */
-	RANK_TTY_INPUT,         /* sleeping: one write to a terminal */
+	RANK_TTY_OUTPUT,        /* sleeping: one write to a terminal */
 	RANK_HOLD,              /* sleeping: changing many pages of one object */
 	RANK_SPACE,             /* sleeping: ranges and root of one address space */
 	RANK_OBJECT,            /* sleeping: the pages of one object */
@@ -40,7 +39,9 @@ enum lock_rank {
 	RANK_RECORD,            /* locks on ranges of files */
 	RANK_PROCESS_TREE,      /* families, groups, sessions: fork, exit, wait, setpgid */
 	RANK_FDTABLE,           /* one descriptor table */
-	RANK_SIGNAL,            /* signal state of one process */
+	RANK_CONTEXT,           /* where one process is: root, working directory, umask */
+	RANK_PID,               /* numbers of processes and threads */
+	RANK_SIGNAL,            /* signal state of one process; the name of the machine */
 	RANK_FUTEX,             /* one bucket of sleepers; two of them by address */
 	RANK_TTY,               /* a terminal's buffers */
 	RANK_TABLE,             /* the entries of one table */
@@ -50,10 +51,9 @@ enum lock_rank {
 	RANK_FRAME,             /* free lists of frames */
 	RANK_WAIT,              /* one queue of sleepers */
 	RANK_TIMER,             /* one CPU's deadlines */
-	RANK_RUN_QUEUE,         /* one CPU's runnable tasks; two of them by CPU number */
-	RANK_CALL,              /* calls to other CPUs */
+	RANK_RUN_QUEUE,         /* one CPU's runnable tasks, two by CPU number; all tasks */
 	RANK_ENTROPY,           /* the random generator */
-	RANK_EVENT,
+	RANK_EVENT,             /* the histograms of traced events */
 	RANK_LOG,               /* the log ring */
 	RANK_CONSOLE,           /* last: anyone may print */
 	RANK_COUNT

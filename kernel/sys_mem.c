@@ -143,11 +143,10 @@ long sys_munlockall(const struct syscall_args *args)
 static bool has_locked(const struct space *space, virt_t start, virt_t end)
 	REQUIRES_SHARED(space->lock)
 {
-	const struct vmas *vmas = space->vmas;
-
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++)
-		if (vmas->at[i].flags & VMA_LOCKED)
+	vmas_for_each_in(vma, space->vmas, start, end) {
+		if (vma->flags & VMA_LOCKED)
 			return true;
+	}
 	return false;
 }
 
@@ -201,15 +200,12 @@ static void residency_mark_object(struct residency *residency, const struct vma 
 static int residency_look(struct space *space, struct residency *residency, virt_t end)
 	REQUIRES(space->lock)
 {
-	const struct vmas *vmas = space->vmas;
 	virt_t start = residency->start;
 
 	if (!space_range_is_mapped(space, start, end))
 		return -ENOMEM;
 	cursor_for_each(space, start, end, residency_mark, residency);
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end;
-	     i++) {
-		const struct vma *vma = &vmas->at[i];
+	vmas_for_each_in(vma, space->vmas, start, end) {
 		if (vma->object)
 			residency_mark_object(residency, vma, MAX(vma->start, start),
 					      MIN(vma->end, end));

@@ -3,7 +3,8 @@
  * kernel/upcall.h - what lower layers may ask of higher ones.
  *
  * Dependencies point down the map.  The few calls against the grain are declared here and all
- * defined in kernel/upcalls.c, and nowhere else.
+ * defined in kernel/upcalls.c.  Where a lower file must not know the name, the higher one leaves a
+ * pointer: vma_name_ops, object_views_remove, paging_set_allocator(), object->on_free.
  */
 #pragma once
 

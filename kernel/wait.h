@@ -31,9 +31,10 @@ struct waiter {
 
 void wait_queue_init(struct wait_queue *queue);
 static inline void waiter_init(struct waiter *waiter);  /* for the running task */
-void wait_enqueue(struct wait_queue *queue, struct waiter *waiter);
+void wait_enqueue(struct wait_queue *queue, struct waiter *waiter);     /* interrupts are on */
 static inline void wait_dequeue(struct waiter *waiter); /* also if it is not queued */
 
+/* Any context. */
 void wake_all(struct wait_queue *queue);
 void wake_one(struct wait_queue *queue);
 

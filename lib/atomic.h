@@ -39,6 +39,17 @@
 #define atomic_inc(p) ((void)__atomic_fetch_add((p), 1, __ATOMIC_RELAXED))
 #define atomic_dec(p) ((void)__atomic_fetch_sub((p), 1, __ATOMIC_RELAXED))
 
+/* A reference more to what is found in a list, unless the last one has been dropped. */
+static inline bool atomic_inc_unless_zero(uint32_t *count)
+{
+	uint32_t now = __atomic_load_n(count, __ATOMIC_RELAXED);
+
+	while (now != 0 && !__atomic_compare_exchange_n(count, &now, now + 1, true,
+							__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+	return now != 0;
+}
+
 /*
  * Drop a reference; true for whoever dropped the last.  Everybody's writes before their drop
  * are visible to that one: each drop releases, the last acquires.

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-
 /*
- * Splits the kernel command line.
+ * lib/cmdline.c - splits the kernel command line.
  *
  * Invariants: a word never grows while its quotes are taken out, so it is rewritten where it
  * stands; value, if any, begins one byte behind the key's end.

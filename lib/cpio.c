@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-
 /*
- * Reads newc archives.
+ * lib/cpio.c - reads newc archives.
  *
  * Invariants: offset <= len at all times; every sum is of a size_t and 32-bit fields and so
  * cannot overflow; a part of an entry is looked at only after reader_has() said it is there.

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-
 /*
- * Checks program files.  Whatever a file claims is compared with what is there before it is
- * believed; sums are formed only after a comparison has shown that they cannot overflow.
+ * lib/elf.c - checks program files.
+ *
+ * Whatever a file claims is compared with what is there before it is believed; sums are formed only
+ * after a comparison has shown that they cannot overflow.
  *
  * Invariants: table_size <= PAGE_SIZE; loads are sorted, disjoint by whole pages and below
  * ELF_ADDRESS_END.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-
 /*
- * The printf engine: splits the format into plain text and specifications, and writes each
- * through the sink.
+ * lib/format.c - the printf engine: splits the format into plain text and specifications, and
+ *   writes each through the sink.
  *
  * Invariants: a number's digits are made in a fixed buffer long enough for 64 bits in octal;
  * padding, which has no bound, is written piece by piece.  Width and precision beyond

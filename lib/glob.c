@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-
 /*
- * Shell patterns.  A star first matches nothing; whenever the text behind it does not fit, the
- * last star takes one character more.  Earlier stars need never be tried again, so the work is at
- * most the product of the two lengths.
+ * lib/glob.c - shell patterns.
+ *
+ * A star first matches nothing; whenever the text behind it does not fit, the last star takes one
+ * character more.  Earlier stars need never be tried again, so the work is at most the product of
+ * the two lengths.
  */
 
 #include "lib/glob.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-
 /*
- * Unpacks gzip: members of deflated blocks.
+ * lib/inflate.c - unpacks gzip: members of deflated blocks.
  *
  * Owns: the working space, one static struct inflate.
  * Invariants: next <= end, out_len <= out_cap.  The first error sticks; afterwards bits read as

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-
 /*
- * The two generators.
+ * lib/random.c - the two generators.
  *
  * Invariants: the state of a struct random is never all zero; the key of a struct csprng is
  * replaced before the bytes made with it reach the caller's buffer whole, and nothing of the old

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-
 /*
- * Memory and string functions.
+ * lib/string.c - memory and string functions.
  *
  * Invariants: only the bytes asked for are touched; long runs move eight bytes at a time.
  * The compiler knows these functions by the shape of their loops and would call them from within

@@ -54,11 +54,8 @@ static int advise_flags(
 {
 	if (!vmas_may_cut(space->vmas, start, end))
 		return -EAGAIN;
-	for (uint32_t i = vmas_search(space->vmas, start);
-		flags->anonymous_only && i < space->vmas->count && space->vmas->at[i].start < end;
-		i++) {
-		const struct vma *vma = &space->vmas->at[i];
-		if (!vma_is_private(vma) || !vma_is_anonymous(vma))
+	vmas_for_each_in(vma, space->vmas, start, end) {
+		if (flags->anonymous_only && (!vma_is_private(vma) || !vma_is_anonymous(vma)))
 			return -EINVAL;
 	}
 	if (vmas_own(&space->vmas, 2))
@@ -79,18 +76,13 @@ static int advise_flags(
 static int advise_drop(struct space *space, virt_t start, virt_t end, bool anonymous_only)
 	REQUIRES(space->lock)
 {
-	const struct vmas *vmas = space->vmas;
-	uint32_t first = vmas_search(vmas, start);
-
-	for (uint32_t i = first; i < vmas->count && vmas->at[i].start < end; i++) {
-		const struct vma *vma = &vmas->at[i];
+	vmas_for_each_in(vma, space->vmas, start, end) {
 		bool is_wrong = anonymous_only && (!vma_is_private(vma) || !vma_is_anonymous(vma));
 		if (vma->flags & VMA_LOCKED || is_wrong)
 			return -EINVAL;
 	}
-	for (uint32_t i = first; i < vmas->count && vmas->at[i].start < end; i++) {
-		int err = space_drop_pages(
-			space, MAX(vmas->at[i].start, start), MIN(vmas->at[i].end, end));
+	vmas_for_each_in(vma, space->vmas, start, end) {
+		int err = space_drop_pages(space, MAX(vma->start, start), MIN(vma->end, end));
 		if (err)
 			return err;
 	}
@@ -101,11 +93,8 @@ static int advise_drop(struct space *space, virt_t start, virt_t end, bool anony
  * for. */
 static int advise_aging(struct space *space, virt_t start, virt_t end) REQUIRES(space->lock)
 {
-	const struct vmas *vmas = space->vmas;
-
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end;
-	     i++) {
-		if (vmas->at[i].flags & VMA_LOCKED)
+	vmas_for_each_in(vma, space->vmas, start, end) {
+		if (vma->flags & VMA_LOCKED)
 			return -EINVAL;
 	}
 	return 0;

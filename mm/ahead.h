@@ -6,7 +6,7 @@
  * many pages write them in order, so a write fault that continues a run of such pages also makes
  * some pages behind it the program's own: an eighth of the run's length, and at most
  * /proc/sys/vm/fault_ahead.  So no more than an eighth of what was written can turn out to be
- * wasted, and the first seven pages have a fault each.
+ * wasted, and the first eight pages have a fault each.
  *
  *      | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 . | 10 . | 12 . | 14 . | 16 . . | 19 . . | ...
  *        | a fault                     . a page ahead

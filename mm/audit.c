@@ -28,11 +28,11 @@
 enum { AUDIT_TRIES = 8, MESSAGE_MAX = 320, OWNERS_MAX = 2 };
 
 /* Counts found, in chunks of one block each: 1 Mi frames, 4 GiB of RAM. */
-enum { CHUNK_BITS = 20, CHUNKS_MAX = 64 };
+enum { CHUNK_BITS = 20 };
 
 /* The audit under way; one at a time. */
 static struct {
-	uint32_t *chunks[CHUNKS_MAX];
+	uint32_t **chunks;
 	uint32_t *huge;                 /* huge leaves found, by the number of their 2 MiB */
 	char message[MESSAGE_MAX];      /* empty while all is well */
 	uint64_t owner_id;              /* of the tree walked now */
@@ -111,27 +111,25 @@ static size_t chunk_count(void)
 
 static bool counts_alloc(void)
 {
-	assert(chunk_count() <= CHUNKS_MAX);
 	run.huge = kmalloc(huge_bytes());
-	if (!run.huge)
-		return false;
-	for (size_t i = 0; i < MIN(chunk_count(), (size_t)CHUNKS_MAX); i++) {
+	run.chunks = kzalloc(chunk_count() * sizeof(*run.chunks));
+	bool is_whole = run.huge && run.chunks;
+
+	for (size_t i = 0; is_whole && i < chunk_count(); i++) {
 		run.chunks[i] = kmalloc(chunk_bytes(i));
-		if (!run.chunks[i]) {
-			counts_free();
-			return false;
-		}
+		is_whole = run.chunks[i] != NULL;
 	}
-	return true;
+	if (!is_whole)
+		counts_free();
+	return is_whole;
 }
 
 static void counts_free(void)
 {
-	kfree(run.huge);
-	for (size_t i = 0; i < CHUNKS_MAX; i++) {
+	for (size_t i = 0; run.chunks && i < chunk_count(); i++)
 		kfree(run.chunks[i]);
-		run.chunks[i] = NULL;
-	}
+	kfree(run.chunks);
+	kfree(run.huge);
 }
 
 static uint32_t *count_of(pfn_t pfn)

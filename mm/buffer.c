@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes between kernel memory and a buffer that is a program's or the kernel's.
+ * mm/buffer.c - bytes between kernel memory and a buffer that is a program's or the kernel's.
  *
  * Locks: none.  User copies fault and sleep.
  */

@@ -35,7 +35,7 @@
 	X(tables_regained)      /* the last owner took a table back */ \
 	X(tables_freed)         \
 	X(entries_shared)       /* counts taken by fork and table copies */ \
-	X(shootdowns)           /* flushes that had to ask another CPU or not */ \
+	X(shootdowns)           /* flushes, whether or not others were asked */ \
 	X(forks)
 
 enum work {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mm/cursor.c - a place in the tree; the only code that descends tables.
+ * mm/cursor.c - a place in the tree; how faults come to a leaf.
  *
  * Invariants:  I2  a table is stored to only when every entry on the path to it has the write bit.
- *                  The descent makes that so from the top down; there is no other way to reach a
- *                  slot.
+ *                  The descent makes that so from the top down.  Range operations own their
+ *                  tables first: mm/detach.c, mm/protect.c, mm/remap.c.
  *              T3  a present leaf that changes frame passes through "not present" until every CPU
  *                  has forgotten the old one: else a thread could read the old page after another
  *                  has written the new one.
@@ -160,7 +160,7 @@ pte_t cursor_peek(const struct space *space, virt_t addr)
 		if (level == 1 || pte_is_huge(entry)) {
 			while (level-- > 1)
 				entry = pte_part(entry, level + 1, pte_index(addr, level));
-			return is_writable ? entry : (pte_t){ entry.bits & ~PTE_WRITE };
+			return is_writable ? entry : pte_seen_read_only(entry);
 		}
 		if (pte_is_none(entry))
 			return PTE_NONE;
@@ -239,7 +239,7 @@ static void sweep_table(struct sweep *sweep, pfn_t table, int level, virt_t base
 		bool may_write = is_writable && pte_is_writable(entry);
 		bool is_leaf = level == 1 || pte_is_huge(entry);
 		if (is_leaf && !may_write)
-			entry.bits &= ~PTE_WRITE;
+			entry = pte_seen_read_only(entry);
 		if (pte_is_huge(entry)) {
 			sweep_huge(sweep, entry, level, at, is_exclusive);
 			continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mm/cursor.h - a place in the tree; the only code that descends tables.
+ * mm/cursor.h - a place in the tree; how faults come to a leaf.
  *
  * Opening a cursor owns the path from the root to the table that holds the leaf: after that a count
  * of one on the frame is the full answer to "is it mine alone?".  The leaf's table is locked until
@@ -90,8 +90,7 @@ void cursor_replace_huge(struct cursor *cursor, pte_t leaf);
 
 /*
  * The slot for addr in the table of `to_level`, with the whole path owned; no byte lock is taken.
- * NULL:
- * -ENOMEM.  What was replaced is in the caller's gather (at most three entries more).
+ * NULL: no memory.  What was replaced is in the caller's gather (at most three entries more).
  */
 pte_t *cursor_path(struct space *space, virt_t addr, int to_level, struct gather *gather)
 	REQUIRES(space->lock);

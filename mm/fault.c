@@ -10,7 +10,7 @@
  *   ------------------   -------------------------   -------------------------------------------
  *   none, anonymous      the zero frame              a zeroed frame
  *   none, private file   the object's frame          a copy of the object's frame
- *   none, shared         the object's frame, SHARED  the same, with the write bit
+ *   none, shared         the object's frame, SHARED, with the write bit if the range may write
  *   parked               unpark, then as below
  *   the zero frame       nothing to do               a zeroed frame             (replace)
  *   held by us alone     nothing to do               the write bit              (reuse)
@@ -94,7 +94,8 @@ int fault_resolve(struct space *space, virt_t addr, enum access access)
 	return err;
 }
 
-/* Nothing was there: may the stack grow?  Or somebody is in the way: who takes the snapshot. */
+/* Nothing was there: may the stack grow?  Or somebody holds the object: a snapshot, a hole, a
+ * truncation. */
 __attribute__((noinline))
 static int fault_again(struct space *space, virt_t addr, enum access access, int err)
 {

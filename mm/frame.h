@@ -3,9 +3,9 @@
  * mm/frame.h - physical frames: kinds, counts, and who hands them out.
  *
  * A frame is 4 KiB of RAM, named by its number (pfn).  frame_refs[pfn] counts who holds it: one per
- * table entry that names it, one for the object that keeps it, one per transient kernel hold.  The
- * counts lie in an array of their own, sixteen to a cache line, because copying a table touches 512
- * of them.  Twelve bytes of metadata per frame in all.
+ * table entry that names it, a space's or an object's; one for the space or object whose root it
+ * is; one per transient kernel hold.  The counts lie in an array of their own, sixteen to a cache
+ * line, because copying a table touches 512 of them.  Twelve bytes of metadata per frame in all.
  *
  * Blocks of 2^order frames, order 0..FRAME_ORDER_MAX (1 GiB), come from a buddy allocator; single
  * frames go through a small cache per CPU.  A block has one count, its first frame's.
@@ -145,14 +145,17 @@ static inline void frame_put_shared(pfn_t pfn);
 /* Is the caller the only holder?  Acquire: pairs with the release in put. */
 static inline bool frame_is_exclusive(pfn_t pfn);
 
-/* The same for an even number of frames side by side: two counts are one quadword. */
+/* frame_get and frame_is_exclusive for an even number of frames side by side: two counts are one
+ * quadword. */
 static inline void frames_get(pfn_t first, unsigned count);
 static inline bool frames_are_exclusive(pfn_t first, unsigned count);
 
-/* The same, and is it a single frame of kind DATA?  Then nobody else can come to it. */
+/* Is the caller the only holder, and is it a single frame of kind DATA?  Then nobody else can come
+ * to it. */
 static inline bool frame_is_mine_alone(pfn_t pfn);
 
-/* The same three for a huge block, which is counted apart from its frames. */
+/* frame_get, frame_put_is_last and frame_is_exclusive for a huge block, which is counted apart from
+ * its frames. */
 static inline void huge_get(pfn_t pfn);
 MUST_CHECK static inline bool huge_put_is_last(pfn_t pfn);
 static inline bool huge_is_exclusive(pfn_t pfn);

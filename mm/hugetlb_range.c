@@ -252,6 +252,25 @@ static bool slot_has_changed(struct hugetlb_touch *touch, int level)
 	return has_changed;
 }
 
+/* -EAGAIN: the last promise is in the hands of another thread, perhaps for this very place: if it
+ * gave it back after we had taken another page, there would be a promise too many. */
+static int page_take(struct hugetlb_touch *touch, int level, bool is_copy)
+{
+	struct space *space = touch->cursor.space;
+	bool is_due = !is_copy && is_promised(touch->vma);
+
+	touch->fresh = FRAME_NONE;
+	touch->was_promised = false;
+	if (is_due) {
+		atomic_inc(&space->huge_claims);
+		touch->was_promised = promise_claim(space, level);
+	}
+	if (is_due && !touch->was_promised && atomic_sub_return(&space->huge_claims, 1) > 0)
+		return -EAGAIN;
+	touch->fresh = hugetlb_take(level, touch->was_promised);
+	return 0;
+}
+
 /* A page from the pool, with zeros or a copy of the present one, which our hold keeps as it is. */
 static int page_bring(struct hugetlb_touch *touch)
 {
@@ -266,15 +285,15 @@ static int page_bring(struct hugetlb_touch *touch)
 	cursor_close(cursor);
 
 	atomic_inc(&space->huge_touches);
-	touch->was_promised = !is_copy && is_promised(touch->vma) && promise_claim(space, level);
-	touch->fresh = hugetlb_take(level, touch->was_promised);
-	int err = 0;
+	int err = page_take(touch, level, is_copy);
 	if (touch->fresh != FRAME_NONE) {
 		page_prepare(touch);
 		err = page_install(touch);
 	}
 	bool has_others = atomic_sub_return(&space->huge_touches, 1) > 0;
-	if (touch->fresh == FRAME_NONE)
+	if (touch->was_promised)
+		atomic_dec(&space->huge_claims);
+	if (!err && touch->fresh == FRAME_NONE)
 		err = has_others || slot_has_changed(touch, level) ? -EAGAIN : -ENXIO;
 	if (is_copy)
 		huge_put(pte_pfn(touch->old), level);

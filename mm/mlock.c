@@ -60,16 +60,20 @@ static virt_t mapped_until(const struct space *space, virt_t start, virt_t end, 
 	return start;
 }
 
-int space_set_locked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
+int space_set_mlocked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
 {
 	if (hugetlb_is_cut(space->vmas, start, end))
 		return -EINVAL;
 	if (!vmas_may_cut(space->vmas, start, end))
 		return -ENOMEM;
 	int err = vmas_own(&space->vmas, 2);
-	if (err)
-		return err;
+	if (!err)
+		space_mark_mlocked(space, start, end, vma_flags);
+	return err;
+}
 
+void space_mark_mlocked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
+{
 	struct vmas *vmas = space->vmas;
 	vmas_split(vmas, start);
 	vmas_split(vmas, end);
@@ -83,7 +87,6 @@ int space_set_locked(struct space *space, virt_t start, virt_t end, uint32_t vma
 			space->locked_pages += vma_pages(vma);
 	}
 	vmas_merge(vmas, first, i);
-	return 0;
 }
 
 /* As far as there are ranges; -ENOMEM tells of a hole, too. */
@@ -95,7 +98,7 @@ static int mlock_ranges(struct space *space, virt_t start, virt_t end, uint32_t 
 
 	if (vma_flags && !space_may_lock(space, ((end - start) >> PAGE_SHIFT) - locked))
 		return -ENOMEM;
-	int err = reached > start ? space_set_locked(space, start, reached, vma_flags) : 0;
+	int err = reached > start ? space_set_mlocked(space, start, reached, vma_flags) : 0;
 	return err ? err : reached < end ? -ENOMEM : 0;
 }
 
@@ -117,7 +120,7 @@ int space_mlock(struct space *space, virt_t addr, uint64_t len, uint32_t vma_fla
 	write_unlock(&space->lock);
 	if (err || !vma_flags)
 		return err;
-	err = space_populate_locked(space, start, end);
+	err = space_populate_mlocked(space, start, end);
 	if (err == -ENOMEM)
 		return -EAGAIN;
 	return err && err != -EINTR ? -ENOMEM : err;    /* the words of POSIX for what went wrong */
@@ -141,10 +144,10 @@ int space_mlock_all(struct space *space, uint32_t mcl_flags)
 		space->lock_future = is_future ? flags_of(mcl_flags) : 0;
 	/* MCL_FUTURE alone leaves what is there as it is; no flag at all unlocks it. */
 	if (!err && (is_current || !is_future))
-		err = space_set_locked(space, 0, USER_END, is_current ? flags_of(mcl_flags) : 0);
+		err = space_set_mlocked(space, 0, USER_END, is_current ? flags_of(mcl_flags) : 0);
 	write_unlock(&space->lock);
 	if (!err && is_current)
-		(void)!space_populate_locked(space, 0, USER_END);
+		(void)!space_populate_mlocked(space, 0, USER_END);
 	return err;
 }
 
@@ -172,7 +175,7 @@ static bool next_locked(struct space *space, virt_t *at, virt_t end, uint64_t *l
 	return is_found;
 }
 
-int space_populate_locked(struct space *space, virt_t start, virt_t end)
+int space_populate_mlocked(struct space *space, virt_t start, virt_t end)
 {
 	enum access access;
 	uint64_t len;

@@ -65,7 +65,7 @@ int space_map(struct space *space, const struct map_request *request, virt_t *ou
 
 	*out = vma.start;
 	if (vma.flags & VMA_LOCKED)
-		(void)!space_populate_locked(space, vma.start, vma.end);
+		(void)!space_populate_mlocked(space, vma.start, vma.end);
 	else if (request->flags & MAP_POPULATE && !(request->flags & MAP_NONBLOCK))
 		(void)!space_populate(space, vma.start, len,
 				      vma.prot & PROT_WRITE ? ACCESS_WRITE : ACCESS_READ);
@@ -124,13 +124,12 @@ bool space_may_grow(const struct space *space, uint64_t pages)
 /* Pages of [start, end) in ranges with all of these flags; 0: in any. */
 static uint64_t pages_in(const struct space *space, virt_t start, virt_t end, uint32_t flags)
 {
-	const struct vmas *vmas = space->vmas;
 	uint64_t pages = 0;
 
-	for (uint32_t i = vmas_search(vmas, start); i < vmas->count && vmas->at[i].start < end; i++)
-		if ((vmas->at[i].flags & flags) == flags)
-			pages += (MIN(vmas->at[i].end, end) - MAX(vmas->at[i].start, start))
-				 >> PAGE_SHIFT;
+	vmas_for_each_in(vma, space->vmas, start, end) {
+		if ((vma->flags & flags) == flags)
+			pages += (MIN(vma->end, end) - MAX(vma->start, start)) >> PAGE_SHIFT;
+	}
 	return pages;
 }
 
@@ -469,7 +468,7 @@ virt_t space_brk(struct space *space, virt_t brk)
 	write_unlock(&space->lock);
 
 	if (is_locked && old_end < new_end)
-		(void)!space_populate_locked(space, old_end, new_end);
+		(void)!space_populate_mlocked(space, old_end, new_end);
 	return brk;
 }
 

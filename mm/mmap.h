@@ -52,12 +52,16 @@ MUST_CHECK int mlock_permission(void);
 bool space_may_lock(const struct space *space, uint64_t pages) REQUIRES_SHARED(space->lock);
 
 /* Lock or unlock ranges from start to end, all mapped.  -ENOMEM: too many ranges. */
-MUST_CHECK int space_set_locked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
+MUST_CHECK int space_set_mlocked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
+	REQUIRES(space->lock);
+
+/* The same where it cannot fail: the array is owned and has room for two cuts. */
+void space_mark_mlocked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
 	REQUIRES(space->lock);
 
 /* Bring the pages of what is locked in [start, end), also after a change of rights.  The first
  * error, as of space_populate(). */
-MUST_CHECK int space_populate_locked(struct space *space, virt_t start, virt_t end);
+MUST_CHECK int space_populate_mlocked(struct space *space, virt_t start, virt_t end);
 
 /* Touch every page of the range as `access` would: MAP_POPULATE.  The first error a fault answers
  * (mm/fault.h) ends it; -EINTR: the running program is to die. */

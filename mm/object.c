@@ -4,12 +4,12 @@
  *
  * Owns:        every object, its tree and its size.
  * Invariants:  the tree has no pages at or beyond the size's last page; `resident` is their number.
- *              W4  a view in a space has the write bit only if the object's own entry has it.
+ *              W4  MAP_SHARED shows only pages that the object owns, from its root down.
  * Locks:       object->lock.  A frame found under it stays alive outside by the count given to the
- *              caller. Bytes are copied with no lock held: the copy may fault, also on a page of
+ *              caller.  Bytes are copied with no lock held: the copy may fault, also on a page of
  *              this very object.
- * See:         mm/tree.h: the same rule as for spaces, walked by software, so nothing is flushed
- * here.
+ * See:         mm/tree.h: the same rule as for spaces, walked by software, so nothing is
+ *              flushed here.
  */
 #include "mm/object.h"
 #include "arch/x86_64/usercopy.h"
@@ -99,11 +99,7 @@ void object_get(struct object *object)
 
 bool object_try_get(struct object *object)
 {
-	uint32_t refs = atomic_load_relaxed(&object->refs);
-
-	while (refs && !atomic_cmpxchg(&object->refs, &refs, refs + 1))
-		;
-	return refs != 0;
+	return atomic_inc_unless_zero(&object->refs);
 }
 
 void object_put(struct object *object)

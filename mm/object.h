@@ -6,15 +6,15 @@
  * size needs.  A leaf's write bit means: the object may be written in place here; private views
  * raise the frame's count and do not take that right away, because they never write.
  *
- * An object of kind FILE is the page cache of a tmpfs inode and its only home; absent pages are
- * holes and read as zeros.
+ * Of a file in tmpfs it is the page cache and the only home; absent pages are holes and read as
+ * zeros.
  *
  * A snapshot shares the object's root and costs the same for every size (mm/clone.c).  W4:
  * MAP_SHARED views exist only of pages that the object owns alone, so a snapshot takes them all
  * away first, and holds the object meanwhile: no page is given out to be seen.  Private views may
  * name a page that the object has replaced since; they are read-only and keep what they showed.
  *
- * Locks: `lock` guards tree, size and mapped.  Rank above the space's: a fault takes the space
+ * Locks: `lock` guards tree, size and is_held.  Rank above the space's: a fault takes the space
  * first.  With it for reading, holes of a table that the object owns are filled under the table's
  * lock, so that many faults fill one object side by side.
  */
@@ -41,9 +41,9 @@ struct object {
 	uint64_t size;                  /* [lock] bytes; beyond the last page: SIGBUS */
 	uint64_t resident;              /* [lock]; atomic under it for reading: pages present */
 	uint64_t reserved;              /* pages promised at birth; 0: each as it comes */
-	struct budget *budget;     /* constant once it is shown to others: its pages count
+	struct budget *budget;          /* constant once it is shown to others: its pages count
 	                                 * there, also those it shares; or NULL */
-	struct list_node all;           /* every object, for audit() */
+	struct list_node all;           /* [RANK_OBJECTS] every object */
 	struct mutex holder;            /* RANK_HOLD: who changes many pages at once */
 	bool is_held;                   /* [lock] while it grows no views: see object_page */
 	void (*on_free)(void *owner);   /* constant: nobody has it, its pages are gone; or NULL */
@@ -180,6 +180,6 @@ uint64_t object_resident_pages(struct object *object);
 const struct list *objects_freeze(void) NO_LOCK_ANALYSIS;
 void objects_thaw(void) NO_LOCK_ANALYSIS;
 
-/* Objects that exist: for audit() and the ledger. */
+/* Objects that exist: for audit() and the ledger.  `visit` runs under a spinlock. */
 void object_for_each(void (*visit)(struct object *object, void *argument), void *argument);
 uint64_t objects_count(void);

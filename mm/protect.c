@@ -243,6 +243,6 @@ int space_protect(struct space *space, virt_t addr, uint64_t len, uint32_t prot)
 	write_unlock(&space->lock);
 
 	if (unlikely(protect.bring_end))
-		(void)!space_populate_locked(space, protect.bring_start, protect.bring_end);
+		(void)!space_populate_mlocked(space, protect.bring_start, protect.bring_end);
 	return err;
 }

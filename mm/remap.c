@@ -257,7 +257,7 @@ int space_remap(struct space *space, virt_t old, uint64_t old_len, uint64_t new_
 	write_unlock(&space->lock);
 
 	if (!err && is_locked && new_len > old_len)
-		(void)!space_populate_locked(space, *addr + old_len, *addr + new_len);
+		(void)!space_populate_mlocked(space, *addr + old_len, *addr + new_len);
 	return err;
 }
 
@@ -322,7 +322,6 @@ static int remap_move(struct space *space, virt_t old, uint64_t old_len, uint64_
 	if (!(flags & MREMAP_DONTUNMAP) && old_len)
 		space_remove_ranges(space, vmas_search(space->vmas, old), old, old + old_len);
 	else if (flags & MREMAP_DONTUNMAP && moved.flags & VMA_LOCKED)
-		err = space_set_locked(space, old, old + old_len, 0);
-	assert(!err);                           /* there is room */
+		space_mark_mlocked(space, old, old + old_len, 0);
 	return 0;
 }

@@ -12,7 +12,7 @@
  *   exit:   nobody runs here any more, so nothing is shot down: put the root, then the ranges
  *           (views die before the objects they view).
  *
- * See:    mm/tree.c for what sharing is, DESIGN table of fork_share in docs/COW.md.
+ * See:    mm/tree.c for what sharing is, section 4 of docs/COW.md.
  */
 #include "mm/space.h"
 #include "lib/abi/errno.h"
@@ -189,8 +189,8 @@ static int space_share_tree(struct space *child, struct space *parent, enum fork
 			   share_levels[share], true, &child->work);
 }
 
-/* MADV_DONTFORK ranges are not there for the child, MADV_WIPEONFORK ranges are empty.  Nobody else
- * knows the child yet. */
+/* MADV_DONTFORK ranges are not there for the child, MADV_WIPEONFORK ranges are empty.  Nobody runs
+ * in the child yet; only who visits all spaces meets it. */
 static int space_forget_unforkable(struct space *child)
 {
 	for (uint32_t i = 0; i < child->vmas->count; i++) {
@@ -361,15 +361,6 @@ void space_layout(struct space *space, uint64_t aslr, uint64_t stack_limit)
 	space->mmap_high = GIB - 8 * MIB - STACK_GAP - space->stack_room - mmap_shift;
 }
 
-/* One user more, unless the last one has already left. */
-static bool space_try_get(struct space *space)
-{
-	uint32_t users = atomic_load_relaxed(&space->users);
-	while (users && !atomic_cmpxchg(&space->users, &users, users + 1))
-		;
-	return users;
-}
-
 void space_for_each(void (*visit)(struct space *space, void *argument), void *argument)
 {
 	struct space *held = NULL;
@@ -379,7 +370,7 @@ void space_for_each(void (*visit)(struct space *space, void *argument), void *ar
 	while (node != &spaces.head) {
 		struct space *space = list_entry(node, struct space, all);
 		node = node->next;
-		if (!space_try_get(space))
+		if (!atomic_inc_unless_zero(&space->users))
 			continue;               /* on its way out */
 		spin_unlock(&spaces_lock);
 		if (held)

@@ -42,6 +42,7 @@ struct space {
 	uint64_t promised_pages;        /* [lock] in accounted ranges, see mm/commit.h */
 	uint64_t promised_huge[2];      /* atomic: of 2 MiB, of 1 GiB; see mm/hugetlb_range.h */
 	uint32_t huge_touches;          /* atomic: faults that are about to bring such a page */
+	uint32_t huge_claims;           /* atomic: those of them that hold a promise of one */
 	uint64_t promised_tables;       /* constant: what the fork that made it may still copy */
 	uint64_t locked_pages;          /* [lock] in locked ranges */
 	uint32_t lock_future;           /* [lock] flags of new ranges: VMA_LOCKED... or 0 */
@@ -63,8 +64,9 @@ void spaces_start(void);
 /* An empty space with one user.  NULL: no memory. */
 struct space *space_create(void);
 
-/* A copy-on-write copy, with one user, unpublished.  Returns after the shootdown: the snapshot
- * instant. fork_share (options) says from which level on entries are shared.  -ENOMEM. */
+/* A copy-on-write copy, with one user, on the list of spaces, run by nobody.  Returns after the
+ * shootdown: the snapshot instant.  fork_share (options) says from which level on entries are
+ * shared.  -ENOMEM. */
 MUST_CHECK int space_fork(struct space *parent, struct space **child);
 
 void space_get(struct space *space);

@@ -74,7 +74,7 @@ static inline bool line_is_run(const pte_t *line)
 		return false;
 #pragma GCC unroll 8
 	for (unsigned i = 1; i < PTE_PER_LINE; i++) {
-		expected.bits += PAGE_SIZE;
+		expected = pte_next_frame(expected);
 		if (pte_load(&line[i]).bits != expected.bits)
 			return false;
 	}
@@ -90,7 +90,7 @@ static unsigned run_copy(pte_t *to, const pte_t *from)
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < PTE_PER_LINE; i++) {
 		pte_store(&to[i], entry);
-		entry.bits += PAGE_SIZE;
+		entry = pte_next_frame(entry);
 	}
 	return PTE_PER_LINE;
 }
@@ -361,8 +361,10 @@ int table_share(pfn_t to, pfn_t from, int share_level, bool edit_source, struct 
 		}
 
 		pfn_t child = table_alloc(level - 1, work);
-		if (child == FRAME_NONE)
-			return -ENOMEM;
+		if (child == FRAME_NONE) {
+			err = -ENOMEM;
+			break;
+		}
 		entry_store(&new[i], pte_to_table(child));
 		err = table_share(child, pte_pfn(entry), share_level, false, work);
 		atomic_store_relaxed(&frames[pte_pfn(entry)].stale, 1);
@@ -422,7 +424,7 @@ static unsigned leaves_alone(const pte_t *slots, unsigned left)
 
 	while (run < left && pte_load(&slots[run]).bits == expected.bits
 	       && frame_is_mine_alone(pfn + run)) {
-		expected.bits += PAGE_SIZE;
+		expected = pte_next_frame(expected);
 		run++;
 	}
 	return run;

@@ -119,11 +119,13 @@ int vmas_replace(struct vmas **vmas, uint32_t room)
 	uint32_t need = old->count + room;
 	bool is_mine = atomic_load_acquire(&old->refs) == 1;
 
-	/* A shared array is copied as it is; one that is full grows by half, but not beyond what
-	 * there can ever be: kmalloc() has an end, too. */
+	/* Half as much again as it needs, but not beyond what there can ever be: kmalloc() has an
+	 * end, too.  A shared array is copied at most as large as it is. */
 	uint32_t grown = MIN(need + need / 2, MAX(need, vmas_max()));
-	uint32_t capacity = need <= old->capacity ? old->capacity : grown;
+	uint32_t capacity = need <= old->capacity ? MIN(old->capacity, grown) : grown;
 	struct vmas *new = vmas_create(capacity);
+	if (!new && capacity > need)
+		new = vmas_create(need);
 	if (!new)
 		return -ENOMEM;
 	memcpy(new->at, old->at, old->count * sizeof(struct vma));

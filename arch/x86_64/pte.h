@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arch/x86_64/pte.h - the format of a table entry; the only file that knows its bits.
+ * arch/x86_64/pte.h - the format of a table entry; mm/ knows its bits only from here.
  *
- *   63 NX   52 VIEW   51..12 frame   11 PARKED   10 UNCOUNTED   9 SHARED   7 HUGE   6 D   5 A   2 U
- *   1 W   0 P
+ *   63 NX   52 VIEW   51..12 frame   11 PARKED   10 UNCOUNTED   9 SHARED   8 GLOBAL   7 HUGE   6 D
+ *   5 A   4 UNCACHED   2 U   1 W   0 P
  *
  * Entries that name tables are always P|U|A; their W bit means only "what I name is mine alone".
  * Rights live in the leaf.  A is preset, D comes and goes with W, so the CPU never writes a table
@@ -108,6 +108,10 @@ static inline pte_t pte_to_frame(pfn_t pfn, bool executable)
 
 static inline pte_t pte_with_write(pte_t leaf)    { return (pte_t){ leaf.bits | PTE_WRITTEN }; }
 static inline pte_t pte_without_write(pte_t e)    { return (pte_t){ e.bits & ~PTE_WRITTEN }; }
+/* Below an entry that forbids writing; whether it was written to stays known. */
+static inline pte_t pte_seen_read_only(pte_t e)   { return (pte_t){ e.bits & ~PTE_WRITE }; }
+/* The same for the frame behind it. */
+static inline pte_t pte_next_frame(pte_t e)       { return (pte_t){ e.bits + PAGE_SIZE }; }
 static inline pte_t pte_owned(pte_t table)        { return (pte_t){ table.bits | PTE_WRITE }; }
 static inline pte_t pte_as_shared(pte_t leaf)     { return (pte_t){ leaf.bits | PTE_SHARED }; }
 static inline pte_t pte_as_view(pte_t leaf)       { return (pte_t){ leaf.bits | PTE_VIEW }; }

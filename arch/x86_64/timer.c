@@ -172,10 +172,12 @@ static struct moment moment_catch(const struct reference *reference)
 			now = reference->read();
 			after = rdtsc();
 		} while (now == first);
-		if (after - before >= best_gap)
+		uint32_t ticks = apic_timer_left();
+		uint64_t gap = rdtsc() - before;
+		if (gap >= best_gap)
 			continue;
-		best_gap = after - before;
-		best = (struct moment){ after, now, apic_timer_left() };
+		best_gap = gap;
+		best = (struct moment){ after, now, ticks };
 	}
 	return best;
 }

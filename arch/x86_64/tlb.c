@@ -32,9 +32,6 @@
 #include "kernel/spinlock.h"
 #include "kernel/tail.h"
 
-/* Beyond so many pages dropping everything is cheaper. */
-enum { PAGES_ONE_BY_ONE = 32 };
-
 #define CR4_PGE (1ull << 7)
 
 struct ALIGNED(64) request {
@@ -141,7 +138,7 @@ static void flush_everything(void)
 
 static void flush_here(const struct mmu_context *context, virt_t start, virt_t end)
 {
-	if (end - start <= PAGES_ONE_BY_ONE * PAGE_SIZE) {
+	if (end - start <= TLB_RANGE_PAGES * PAGE_SIZE) {
 		for (virt_t addr = start; addr < end; addr += PAGE_SIZE)
 			invlpg(addr);
 	} else if (context) {

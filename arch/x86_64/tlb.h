@@ -14,7 +14,7 @@
  * page.
  *
  * Waiting for the others needs interrupts on and no lock that they may spin for with interrupts off
- * (invariant L1); asserted.
+ * (rule 10 of docs/COW.md).
  */
 #pragma once
 

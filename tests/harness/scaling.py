@@ -20,7 +20,7 @@ from .settings import BUILD
 IMAGE = BUILD / "tail/cowbell.elf"
 CPUS = 4
 LIMIT = 0.05                            # the share of spinning that is allowed with so many
-OWN = {"table", "wait", "timer", "signal", "call"}
+OWN = {"table", "wait", "timer", "signal"}
 HELD = re.compile(r"(spin_\w+?)_held_(\w+)")
 
 

@@ -17,6 +17,8 @@ void jitter(void);
 #define atomic_inc(p) (jitter(), (void)__atomic_fetch_add((p), 1, __ATOMIC_RELAXED))
 #define atomic_dec(p) (jitter(), (void)__atomic_fetch_sub((p), 1, __ATOMIC_RELAXED))
 
+#define atomic_inc_unless_zero(p) (jitter(), atomic_inc_unless_zero(p))
+
 #undef atomic_xchg
 #undef atomic_or
 #undef atomic_and
