@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes that two files share until one of them is written.
+ * fs/clone.c - bytes that two files share until one of them is written.
  *
  * See: ioctl_ficlonerange(2), copy_file_range(2); mm/clone.c, where it is done.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a process stands in the tree of names.
+ * fs/context.c - where a process stands in the tree of names.
  *
  * Owns: contexts.
  * Invariants: one that is not joint and has several holders is constant.
@@ -20,7 +20,7 @@ static struct fs_context *context_alloc(void)
 
 	if (context) {
 		context->refs = 1;
-		spin_init(&context->lock, RANK_FDTABLE);
+		spin_init(&context->lock, RANK_CONTEXT);
 	}
 	return context;
 }

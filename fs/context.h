@@ -12,7 +12,7 @@
 struct fs_context {
 	uint32_t refs;                  /* atomic */
 	bool is_joint;                  /* [changed by an only holder] */
-	struct spinlock lock;           /* RANK_FDTABLE */
+	struct spinlock lock;           /* RANK_CONTEXT */
 	struct path root, cwd;          /* [lock] */
 	uint32_t umask;                 /* [lock] */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names in use.
+ * fs/dentry.c - names in use.
  *
  * Owns: the table of dentries, found by (directory, name).
  * Invariants: at most one dentry in the table per (directory, name).  A dentry counts its parent

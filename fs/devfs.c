@@ -94,6 +94,8 @@ static int64_t memory_seek(struct file *file, int64_t offset, int whence)
 /* A mapping of zeros is anonymous memory. */
 static int zero_map(struct file *file, struct map_request *request)
 {
+	if ((request->flags & MAP_TYPE) == MAP_SHARED_VALIDATE)
+		request->flags = (request->flags & ~MAP_TYPE) | MAP_SHARED;
 	request->flags |= MAP_ANONYMOUS;
 	request->object = NULL;
 	request->offset = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors.
+ * fs/fdtable.c - descriptors.
  *
  * Owns: tables.
  * Invariants: each slot in use counts its file once.  All descriptors below lowest_free are in use;
@@ -440,7 +440,7 @@ struct file *fd_get_path(int fd)
 	return has_one_holder(table) ? slot_file(table, fd) : fdtable_file(table, fd);
 }
 
-struct file *fd_get_locked(int fd)
+struct file *fd_get_joint(int fd)
 {
 	struct file *file = fd_get_path(fd);
 
@@ -476,6 +476,22 @@ int fd_close(int fd)
 	int err = fdtable_own_surely();
 
 	return err ? err : fdtable_close(current->files, fd);
+}
+
+void fd_close_this(int fd, const struct file *file)
+{
+	struct file *closed = NULL;
+
+	if (fdtable_own_surely())
+		return;
+	struct fdtable *table = current->files;
+
+	spin_lock(&table->lock);
+	if ((uint32_t)fd < table->end && table->files[fd] == file)
+		closed = slot_take(table, (uint32_t)fd);
+	spin_unlock(&table->lock);
+	if (closed)
+		file_leave(table, closed);
 }
 
 int fd_flags_get(int fd)

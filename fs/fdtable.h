@@ -68,7 +68,7 @@ void fdtable_close_range(struct fdtable *table, uint32_t first, uint32_t last, b
 
 /* The running task's open file, counted; NULL: -EBADF.  O_PATH files only from fd_get_path. */
 static inline struct file *fd_get(int fd);
-struct file *fd_get_locked(int fd);     /* the same for a joint table */
+struct file *fd_get_joint(int fd);     /* the same for a joint table */
 struct file *fd_get_path(int fd);
 
 /* Is there room for one more descriptor?  0, -EMFILE, -ENOMEM.  To be asked before a file is made
@@ -81,6 +81,7 @@ int fd_install(struct file *file, int from, bool close_on_exec);
 /* dup2: replace what is at fd.  -EBADF: beyond the limit; -ENOMEM. */
 int fd_install_at(struct file *file, int fd, bool close_on_exec);
 int fd_close(int fd);                                   /* 0 or -EBADF */
+void fd_close_this(int fd, const struct file *file);    /* if it still is that file's */
 int fd_flags_get(int fd);                               /* FD_CLOEXEC or -EBADF */
 int fd_flags_set(int fd, int flags);
 
@@ -96,7 +97,7 @@ static inline struct file *fd_get(int fd)
 	struct file *file;
 
 	if (unlikely(!table || READ_ONCE(table->is_joint)))
-		return fd_get_locked(fd);
+		return fd_get_joint(fd);
 	file = (uint32_t)fd < table->end ? table->files[fd] : NULL;
 	if (unlikely(!file || file->flags & O_PATH))
 		return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open files.
+ * fs/file.c - open files.
  *
  * Owns: struct file; what open(2) means.
  * Invariants: a file counts its inode and its place.  ops->release is called exactly once for a

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unpacks the boot archive into the root file system.
+ * fs/initramfs.c - unpacks the boot archive into the root file system.
  *
  * Owns: the memory of the archive, until it is given to the frame allocator; the table of hard
  *   links while it runs.

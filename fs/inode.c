@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files as things: kinds, counts, operations, attributes, who may do what.
+ * fs/inode.c - files as things: kinds, counts, operations, attributes, who may do what.
  *
  * Owns: the memory of inodes; the table of device drivers.
  * Invariants: an inode counts its file system, so that fs outlives the last file of it.  The kind
@@ -96,11 +96,7 @@ void inode_get(struct inode *inode)
 
 bool inode_try_get(struct inode *inode)
 {
-	uint32_t refs = atomic_load_relaxed(&inode->refs);
-
-	while (refs && !atomic_cmpxchg(&inode->refs, &refs, refs + 1))
-		;
-	return refs != 0;
+	return atomic_inc_unless_zero(&inode->refs);
 }
 
 /* Returns what is to be put next. */
@@ -325,7 +321,7 @@ void inode_touch_read(struct inode *inode)
 	struct abi_timespec atime = inode->atime;
 
 	if (time_is_after(atime, inode->mtime) && time_is_after(atime, inode->ctime) &&
-	    atime.tv_sec + DAY_SECONDS > (int64_t)(clock_realtime_ns() / NS_PER_SECOND))
+	    atime.tv_sec > (int64_t)(clock_realtime_ns() / NS_PER_SECOND) - DAY_SECONDS)
 		return;
 	mutex_lock(&inode->lock);
 	inode->atime = time_now();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks that programs put on files.
+ * fs/lock.c - locks that programs put on files.
  *
  * Owns: the records on each inode's `locks`.
  * Invariants: records of one kind and one owner do not overlap; records of one kind and different
@@ -45,8 +45,8 @@ static struct record *record_in_way(struct inode *inode, const struct lock_reque
 	REQUIRES(record_lock);
 static bool would_deadlock(const struct lock_request *request, const void *blocked_by)
 	REQUIRES(record_lock);
-static void sleepers_release(const struct inode *inode, const struct lock_request *given_up)
-	REQUIRES(record_lock);
+static void sleepers_release(const struct inode *inode, const void *owner,
+			     const struct lock_request *given_up) REQUIRES(record_lock);
 static bool whole_changes(const struct inode *inode, const struct lock_request *request)
 	REQUIRES(record_lock);
 static bool records_carve(struct inode *inode, const struct lock_request *request,
@@ -113,11 +113,12 @@ void lock_release_owner(struct inode *inode, const void *owner)
 
 		if (record->held.owner != owner)
 			continue;
-		sleepers_release(inode, &record->held);
 		list_remove(node);
 		kfree(record);
 		has_released = true;
 	}
+	if (has_released)
+		sleepers_release(inode, owner, NULL);
 	spin_unlock(&record_lock);
 	if (has_released)
 		announce_release();
@@ -152,7 +153,7 @@ static int lock_try(struct inode *inode, const struct lock_request *request, str
 		list_push_back(&sleepers, &sleeper->node);
 	}
 	if (has_released)
-		sleepers_release(inode, request);
+		sleepers_release(inode, request->owner, request);
 	spin_unlock(&record_lock);
 	if (has_released)
 		announce_release();
@@ -205,14 +206,16 @@ static bool would_deadlock(const struct lock_request *request, const void *block
 	return false;
 }
 
-/* Who slept for it need not, as far as anybody knows: he looks again when he runs. */
-static void sleepers_release(const struct inode *inode, const struct lock_request *given_up)
+/* Who slept for what the owner gave up (NULL: all that it had) need not, as far as anybody knows:
+ * he looks again when he runs. */
+static void sleepers_release(const struct inode *inode, const void *owner,
+			     const struct lock_request *given_up)
 {
 	list_for_each_safe(node, &sleepers) {
 		struct sleeper *sleeper = list_entry(node, struct sleeper, node);
 
-		if (sleeper->inode == inode && sleeper->blocked_by == given_up->owner &&
-		    records_meet(sleeper->request, given_up))
+		if (sleeper->inode == inode && sleeper->blocked_by == owner &&
+		    (!given_up || records_meet(sleeper->request, given_up)))
 			list_remove(node);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files in memory without a name.
+ * fs/memfd.c - files in memory without a name.
  *
  * Owns: an instance of tmpfs that is mounted nowhere.  It has no limits of its own: promises of
  *   memory (mm/commit.h) are the only ones.

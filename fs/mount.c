@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * File systems put over directories.
+ * fs/mount.c - file systems put over directories.
  *
  * Owns: the list of mounts, the list of file system types.
  * Invariants: dentry->mounts_here counts the mounts whose `at` it is, so that a walk looks into the
@@ -212,20 +212,23 @@ int mount_change(const struct path *at, unsigned long flags, const char *options
 	return err;
 }
 
-/* Put a fresh mount in its place; if that fails it is gone. */
 /* Files that are nowhere stand on mounts that are nowhere; so does what was taken away lazily. */
 static bool mount_is_in_tree(const struct mount *mount)
 {
 	return mount == root_mount || mount->parent;
 }
 
+/* Put a fresh mount in its place; if that fails it is gone.  Names stay as they are meanwhile:
+ * whoever removes the place sees that something is mounted there, or we see that it is removed. */
 static int mount_attach(struct mount *mount, const struct path *at)
 {
+	struct rwlock *names_lock = &at->dentry->inode->fs->names_lock;
 	struct path place = *at;
 	int err = 0;
 
 	path_get(at);
 	mutex_lock(&mount_mutex);
+	read_lock(names_lock);
 	spin_lock(&dentry_lock);
 	if (inode_is(mount->root->inode, S_IFDIR) != inode_is(at->dentry->inode, S_IFDIR)) {
 		err = -ENOTDIR;
@@ -242,6 +245,7 @@ static int mount_attach(struct mount *mount, const struct path *at)
 		list_push_back(&mounts, &mount->node);
 	}
 	spin_unlock(&dentry_lock);
+	read_unlock(names_lock);
 	mutex_unlock(&mount_mutex);
 	if (err) {
 		path_put(&place);
@@ -384,7 +388,7 @@ static void name_climb(struct back_text *text, struct path at, const struct path
 {
 	char *end = text->at;
 
-	while (at.dentry != root->dentry || at.mount != root->mount) {
+	while (!text->is_cut && (at.dentry != root->dentry || at.mount != root->mount)) {
 		if (at.dentry == at.mount->root && at.mount->parent) {
 			at = (struct path){ at.mount->parent, at.mount->at };
 			continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes to the tree of names.
+ * fs/names.c - changes to the tree of names.
  *
  * Each finds the directory first, then takes its file system's names_lock for writing, looks again,
  * decides, lets the file system change the directory, and changes the names in use to match.
@@ -27,6 +27,7 @@ struct spot {
 
 static int spot_find(struct spot *spot, const struct path *start, const char *name);
 static int spot_look(struct spot *spot);
+static int spot_look_to_link(struct spot *spot);
 static void spot_put(struct spot *spot);
 static int spot_may_add(const struct spot *spot);
 static int spot_may_remove(const struct spot *spot);
@@ -147,9 +148,7 @@ int path_symlink(const struct path *start, const char *name, const char *target)
 	if (err)
 		return err;
 	write_lock(spot_lock(&spot));
-	err = spot_look(&spot);
-	if (!err)
-		err = spot.has_slash ? -ENOENT : spot_may_add(&spot);
+	err = spot_look_to_link(&spot);
 	if (!err && !spot_dir(&spot)->ops->symlink)
 		err = -EPERM;
 	if (!err)
@@ -168,9 +167,7 @@ int path_link(const struct path *old, const struct path *start, const char *name
 	if (err)
 		return err;
 	write_lock(spot_lock(&spot));
-	err = spot_look(&spot);
-	if (!err)
-		err = spot.has_slash ? -ENOENT : spot_may_add(&spot);
+	err = spot_look_to_link(&spot);
 	if (!err && spot.dir.mount != old->mount)
 		err = -EXDEV;
 	if (!err && (inode_is(inode, S_IFDIR) || !spot_dir(&spot)->ops->link))
@@ -279,6 +276,15 @@ static int rename_locked(struct spot *old, struct spot *new, unsigned flags)
 	return rename_commit(old, new, flags);
 }
 
+/* A directory's ".." changes when it moves to another. */
+static int may_change_parent(struct inode *moved, const struct spot *old,
+			     const struct spot *new)
+{
+	bool has_changed = inode_is(moved, S_IFDIR) && spot_dir(old) != spot_dir(new);
+
+	return has_changed ? inode_permission(moved, MAY_WRITE) : 0;
+}
+
 static int rename_check(const struct spot *old, const struct spot *new, unsigned flags)
 {
 	int err = old->inode ? rename_check_shape(old, new, flags) : -ENOENT;
@@ -287,8 +293,10 @@ static int rename_check(const struct spot *old, const struct spot *new, unsigned
 		err = spot_may_remove(old);
 	if (!err)
 		err = new->inode ? spot_may_remove(new) : spot_may_add(new);
-	if (!err && inode_is(old->inode, S_IFDIR) && spot_dir(old) != spot_dir(new))
-		err = inode_permission(old->inode, MAY_WRITE);  /* its ".." changes */
+	if (!err)
+		err = may_change_parent(old->inode, old, new);
+	if (!err && new->inode && flags & RENAME_EXCHANGE)
+		err = may_change_parent(new->inode, old, new);
 	if (!err && ((old->dentry && dentry_is_mounted_on(old->dentry)) ||
 		     (new->dentry && dentry_is_mounted_on(new->dentry))))
 		err = -EBUSY;
@@ -377,6 +385,18 @@ static int spot_look(struct spot *spot)
 	}
 	spot->dentry = dentry_find(spot->dir.dentry, spot->name, spot->len);
 	return 0;
+}
+
+/* The same, for a new name of what is no directory: may it be made? */
+static int spot_look_to_link(struct spot *spot)
+{
+	if (spot_is_special(spot))
+		return -EEXIST;
+	int err = spot_look(spot);
+
+	if (!err && spot->has_slash && !spot->inode)
+		err = -ENOENT;
+	return err ? err : spot_may_add(spot);
 }
 
 static void spot_put(struct spot *spot)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Overlays: mounting them, and opening their files.
+ * fs/overlay.c - overlays: mounting them, and opening their files.
  *
  * Owns: struct overlay.
  * Invariants: an open file of an overlay is an open file of its layer: only its place is merged.
@@ -100,18 +100,31 @@ static int layer_find(const char *name, struct path *out)
 	return err;
 }
 
+static bool is_merged(const struct path *layer)
+{
+	return path_inode(layer)->ops == &overlay_dir_ops;
+}
+
+/* What an overlay does it asks of its layers, on the same stack and with its lock held. */
+static unsigned depth_over(const struct path *layer)
+{
+	return is_merged(layer) ? overlay_of(path_inode(layer))->depth + 1 : 1;
+}
+
 static int lowers_find(struct overlay *overlay, char *names)
 {
-	int err = 0;
-
-	for (char *next = names; next && !err; names = next) {
+	for (char *next = names; next; names = next) {
 		next = cut(names, ':');
 		if (overlay->lower_count == OVERLAY_LOWERS_MAX)
 			return -EINVAL;
-		err = layer_find(names, &overlay->lower[overlay->lower_count]);
-		overlay->lower_count += !err;
+		struct path *lower = &overlay->lower[overlay->lower_count];
+		int err = layer_find(names, lower);
+		if (err)
+			return err;
+		overlay->lower_count++;
+		overlay->depth = MAX(overlay->depth, depth_over(lower));
 	}
-	return err;
+	return overlay->depth > OVERLAY_DEPTH_MAX ? -EINVAL : 0;
 }
 
 static int upper_find(struct overlay *overlay, const struct overlay_options *all)
@@ -126,7 +139,7 @@ static int upper_find(struct overlay *overlay, const struct overlay_options *all
 
 	if (overlay->upper.mount != overlay->work.mount || dentry_is_above(upper, work) ||
 	    dentry_is_above(work, upper) || mount_is_writable(&overlay->upper) ||
-	    !path_inode(&overlay->work)->ops->rename)
+	    is_merged(&overlay->upper) || !path_inode(&overlay->work)->ops->rename)
 		return -EINVAL;
 	return 0;
 }

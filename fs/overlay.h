@@ -15,9 +15,9 @@
  * while a lower layer has it leaves a whiteout, a character device 0/0.  A directory made in place
  * of what a lower layer has is opaque: nothing shows through it.
  *
- * Layers are files in memory, or overlays.  What is done to a layer, or to the work directory,
- * behind an overlay's back may be seen or not; a change that meets it may fail as if the file were
- * not there, or with -ESTALE or -ENOTEMPTY.
+ * Layers are files in memory; the lower ones may be overlays of such.  What is done to a layer, or
+ * to the work directory, behind an overlay's back may be seen or not; a change that meets it may
+ * fail as if the file were not there, or with -ESTALE or -ENOTEMPTY.
  *
  * Locks: the overlay's names_lock for nodes and all changes of names; then that of one layer; then
  * inodes' locks.
@@ -26,13 +26,14 @@
 
 #include "fs/path.h"
 
-enum { OVERLAY_LOWERS_MAX = 16, OVERLAY_BUCKETS = 64 };
+enum { OVERLAY_LOWERS_MAX = 16, OVERLAY_DEPTH_MAX = 2, OVERLAY_BUCKETS = 64 };
 
 /* fs->data */
 struct overlay {
 	struct path upper, work;        /* constant; empty: read-only */
 	struct path lower[OVERLAY_LOWERS_MAX];          /* constant, the top one first */
 	unsigned lower_count;
+	unsigned depth;                 /* constant: 1, or one more than the deepest layer's */
 	uint64_t last_temp;             /* [names_lock] */
 	struct spinlock lock;           /* RANK_OVERLAY */
 	struct list nodes[OVERLAY_BUCKETS];             /* [lock] by the real file */

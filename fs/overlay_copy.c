@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * To own a file of a lower layer: copy it up.  And how names of the upper layer change at once.
+ * fs/overlay_copy.c - to own a file of a lower layer: copy it up.  And how names of the upper layer
+ *   change at once.
  *
  * What is new is made in the work directory under a name of its own, completed, and then renamed to
  * where it belongs; what can fail has happened before, unless somebody else is at work there.

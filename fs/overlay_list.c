@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is to be seen in a merged directory.
+ * fs/overlay_list.c - what is to be seen in a merged directory.
  *
  * Owns: the listing of an open directory (file->data), made when it is read from the beginning, so
  *   that a program which removes what it lists misses nothing.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes to the names of a merged directory.
+ * fs/overlay_names.c - changes to the names of a merged directory.
  *
  *	in the upper layer  below it   to remove the name     to make it
  *	------------------  ---------  ---------------------  -----------------------

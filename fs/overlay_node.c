@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The merged tree's files: which real ones each stands for.
+ * fs/overlay_node.c - the merged tree's files: which real ones each stands for.
  *
  * Owns: overlay_node, and the table by which a real file finds its merged one.
  * Invariants: there is at most one live inode of an overlay for each topmost real file, so that who
@@ -49,18 +49,44 @@ void overlay_stack_put(struct overlay_stack *stack)
 
 /* ---- the table ---- */
 
-static struct inode *node_find(struct overlay *overlay, const struct inode *real)
+/* Where a lookup found a real file. */
+struct finding {
+	const struct inode *real, *parent;
+	const char *name;
+	size_t len;
+};
+
+/* Is that what the node stands for?  A file with several names in a lower layer is a file for each
+ * of them, because it is copied up to one only. */
+static bool node_is(const struct overlay_node *node, const struct finding *finding)
+{
+	if (overlay_real(node->inode) != finding->real)
+		return false;
+	if (node->upper || inode_is(finding->real, S_IFDIR))
+		return true;
+	return node->parent == finding->parent && !node->is_gone &&
+	       strlen(node->name) == finding->len &&
+	       memcmp(node->name, finding->name, finding->len) == 0;
+}
+
+/* The node's inode, counted, or NULL. */
+static struct inode *node_find_locked(struct overlay *overlay, const struct finding *finding)
+	REQUIRES(overlay->lock)
 {
 	struct overlay_node *node;
-	struct inode *found = NULL;
 
-	spin_lock(&overlay->lock);
-	list_for_each_entry(node, bucket_of(overlay, real), link) {
-		if (overlay_real(node->inode) == real && inode_try_get(node->inode)) {
-			found = node->inode;
-			break;
-		}
+	list_for_each_entry(node, bucket_of(overlay, finding->real), link) {
+		if (node_is(node, finding) && inode_try_get(node->inode))
+			return node->inode;
 	}
+	return NULL;
+}
+
+static struct inode *node_find(struct overlay *overlay, const struct finding *finding)
+{
+	spin_lock(&overlay->lock);
+	struct inode *found = node_find_locked(overlay, finding);
+
 	spin_unlock(&overlay->lock);
 	return found;
 }
@@ -128,18 +154,14 @@ static struct inode *node_free(struct overlay_node *node)
 }
 
 /* Into the table, unless another thread's lookup was faster: then that one. */
-static struct inode *node_publish(struct overlay *overlay, struct inode *inode)
+static struct inode *node_publish(struct overlay *overlay, struct inode *inode,
+				  const struct finding *finding)
 {
-	struct inode *real = overlay_real(inode), *other = NULL;
-	struct overlay_node *node;
-
 	spin_lock(&overlay->lock);
-	list_for_each_entry(node, bucket_of(overlay, real), link) {
-		if (!other && overlay_real(node->inode) == real && inode_try_get(node->inode))
-			other = node->inode;
-	}
+	struct inode *other = node_find_locked(overlay, finding);
+
 	if (!other)
-		list_push_front(bucket_of(overlay, real), &node_of(inode)->link);
+		list_push_front(bucket_of(overlay, finding->real), &node_of(inode)->link);
 	spin_unlock(&overlay->lock);
 	if (other)
 		inode_put(inode);
@@ -150,8 +172,10 @@ struct inode *overlay_inode(struct file_system *fs, struct inode *parent, const 
 			    size_t len, struct overlay_stack *stack)
 {
 	struct overlay *overlay = fs->data;
-	struct inode *real = stack->upper ? stack->upper : stack->lower[0];
-	struct inode *inode = node_find(overlay, real);
+	struct finding finding = {
+		stack->upper ? stack->upper : stack->lower[0], parent, name, len,
+	};
+	struct inode *inode = node_find(overlay, &finding);
 
 	if (inode) {
 		overlay_stack_put(stack);
@@ -167,7 +191,7 @@ struct inode *overlay_inode(struct file_system *fs, struct inode *parent, const 
 	inode = inode_around(fs, node);
 	if (!inode)
 		inode_put(node_free(node));
-	return inode ? node_publish(overlay, inode) : NULL;
+	return inode ? node_publish(overlay, inode, &finding) : NULL;
 }
 
 struct inode *overlay_destroy_inode(struct inode *inode)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names to places.
+ * fs/path.c - names to places.
  *
  * A walk stands at a place and has text still to go.  A symbolic link puts its target before that
  * text; a magic link moves the walk.  Nothing recurses.

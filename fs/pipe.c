@@ -236,7 +236,8 @@ unsigned pipe_poll(struct file *file, struct poll_table *table)
 		poll_wait(table, &pipe->read_wait);
 		if (pipe_used(pipe) > 0)
 			now |= POLLIN | POLLRDNORM;
-		if (READ_ONCE(pipe->writers) == 0 && READ_ONCE(pipe->writers_ever) != 0)
+		if (READ_ONCE(pipe->writers) == 0 &&
+		    READ_ONCE(pipe->writers_ever) != (uint32_t)file->offset)
 			now |= POLLHUP;
 	}
 	if (file_can_write(file)) {

@@ -267,8 +267,12 @@ static int fifo_open(struct file *file)
 
 	if (err)
 		return err == -ENFILE ? -ENOMEM : err;
-	if (file->inode->fs == &pipefs || (file->flags & O_NONBLOCK))
+	if (file->inode->fs == &pipefs)
 		return 0;
+	if (file->flags & O_NONBLOCK) {
+		file->offset = gone;    /* for poll: writers that this reader has not seen */
+		return 0;
+	}
 	err = fifo_meet(file, gone);
 	if (err)
 		pipe_release(file);

@@ -275,8 +275,9 @@ static int show_fdinfo(struct text *text, const struct text_node *node)
 
 	if (!file)
 		return -ENOENT;
-	text_print(text, "pos:\t%lu\nflags:\t0%o\nino:\t%lu\n", READ_ONCE(file->offset),
-		file->flags, file->inode->number);
+	uint64_t position = file_is_stream(file) ? 0 : READ_ONCE(file->offset);
+	text_print(text, "pos:\t%lu\nflags:\t0%o\nino:\t%lu\n", position, file->flags,
+		   file->inode->number);
 	file_put(file);
 	return 0;
 }

@@ -66,7 +66,7 @@ static void look_at_signals(const struct process *process, const struct thread *
 	sets->pending = thread->queue.pending;
 	sets->shared_pending = process->queue.pending;
 	sets->blocked = thread->blocked;
-	sets->queued = process->queued_signals;
+	sets->queued = signals_queued(process->credentials.uid);
 	sets->ignored = process->actions->ignored;
 	sets->caught = process->actions->caught;
 	spin_unlock(lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What may no longer be done to a file in memory.
+ * fs/seal.c - what may no longer be done to a file in memory.
  *
  * Locks: the inode's lock for the seals.
  * See: memfd_create(2), fcntl(2) under "File Sealing".

@@ -10,6 +10,7 @@
 
 #include "fs/text_tree.h"
 #include "lib/string.h"
+#include "kernel/upcall.h"
 #include "mm/slab.h"
 
 enum { STORE_MAX = 4096, NUMBERED_FROM = 1 << 16, NUMBERED_NAME_MAX = 32, ROOT_NUMBER = 1 };
@@ -111,7 +112,8 @@ static int part_find(struct snapshot *snapshot, uint64_t offset) REQUIRES(snapsh
 	if (offset == 0 || offset < snapshot->at || !snapshot->is_begun)
 		err = part_make(snapshot, 0, 0);
 	while (!err && text->next && offset >= snapshot->at + text->len)
-		err = part_make(snapshot, text->next, snapshot->at + text->len);
+		err = upcall_is_dying() ? -EINTR
+			: part_make(snapshot, text->next, snapshot->at + text->len);
 	return err;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files in memory: directories, links, nodes.
+ * fs/tmpfs.c - files in memory: directories, links, nodes.
  *
  * Owns: the inodes of each instance; a directory's names (fs/tmpfs_index.h), a link's target.
  * Invariants: every name counts its inode, and the instance counts its root.  Each inode, and each

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files in memory that share their bytes: FICLONERANGE and its like.
+ * fs/tmpfs_clone.c - files in memory that share their bytes: FICLONERANGE and its like.
  *
  * The source is snapshot under its own lock, and the destination changed under its own: never both
  * at once, so a file may be cloned into itself.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes of files in memory: read, write, truncate, allocate, map.
+ * fs/tmpfs_file.c - the bytes of files in memory: read, write, truncate, allocate, map.
  *
  * Invariants: a file's size is its object's.
  * Locks: the inode's lock around what changes contents, so that an append finds the end where it

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The names in one directory of a tmpfs.
+ * fs/tmpfs_index.c - the names in one directory of a tmpfs.
  *
  * Owns: names and their hash tables.
  * Invariants: every name is in `order`, ascending by cookie, and in the bucket of its hash; count

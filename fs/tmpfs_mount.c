@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tmpfs as a whole: its options, what it may hold, taking it apart.
+ * fs/tmpfs_mount.c - a tmpfs as a whole: its options, what it may hold, taking it apart.
  *
  * Owns: struct tmpfs.
  * Invariants: when the last who uses an instance is gone, nothing is left of what it counted.

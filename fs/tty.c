@@ -102,14 +102,15 @@ static bool file_is_hung_up(const struct file *file)
 	return !handle->is_console && handle->hangups != READ_ONCE(handle->tty->hangups);
 }
 
-static int handle_create(struct file *file, struct tty *tty, bool is_console)
+/* `hangups`: what tty->hangups was when it was clear that the file may be had. */
+static int handle_create(struct file *file, struct tty *tty, uint32_t hangups, bool is_console)
 {
 	struct tty_handle *handle = kmalloc(sizeof(*handle));
 
 	if (!handle)
 		return -ENOMEM;
 	handle->tty = tty;
-	handle->hangups = READ_ONCE(tty->hangups);
+	handle->hangups = hangups;
 	handle->is_console = is_console;
 	file->data = handle;
 	return 0;
@@ -118,12 +119,12 @@ static int handle_create(struct file *file, struct tty *tty, bool is_console)
 /* /dev/console never becomes anybody's controlling terminal by being opened. */
 static int console_open(struct file *file)
 {
-	return handle_create(file, &serial_tty, true);
+	return handle_create(file, &serial_tty, 0, true);
 }
 
 static int serial_open(struct file *file)
 {
-	int err = handle_create(file, &serial_tty, false);
+	int err = handle_create(file, &serial_tty, READ_ONCE(serial_tty.hangups), false);
 
 	if (!err && current_process() && file_can_read(file) && !(file->flags & O_NOCTTY))
 		tty_acquire(&serial_tty, false);
@@ -139,8 +140,9 @@ static int controlling_open(struct file *file)
 		return -ENXIO;
 	spin_lock(&process_tree_lock);
 	tty = self->tty;
+	uint32_t hangups = tty ? tty->hangups : 0;
 	spin_unlock(&process_tree_lock);
-	return tty ? handle_create(file, tty, false) : -ENXIO;
+	return tty ? handle_create(file, tty, hangups, false) : -ENXIO;
 }
 
 static void tty_release(struct file *file)
@@ -283,6 +285,14 @@ static ssize_t tty_put(struct file *file, buffer_t from, size_t len)
 	return done > 0 ? (ssize_t)done : err;
 }
 
+/* Another writer may wait for ^Q. */
+static int tty_lock_output(struct tty *tty, bool may_not_wait) TRY_ACQUIRES(0, tty->output_lock)
+{
+	if (may_not_wait)
+		return mutex_try_lock(&tty->output_lock) ? 0 : -EAGAIN;
+	return mutex_lock_interruptible(&tty->output_lock);
+}
+
 static ssize_t tty_write(struct file *file, buffer_t from, size_t len, uint64_t *offset)
 {
 	struct tty *tty = file_tty(file);
@@ -295,7 +305,7 @@ static ssize_t tty_write(struct file *file, buffer_t from, size_t len, uint64_t 
 		err = tty_check_foreground(tty, SIGTTOU);
 	if (err)
 		return err;
-	err = mutex_lock_interruptible(&tty->output_lock);
+	err = tty_lock_output(tty, file->flags & O_NONBLOCK);
 	if (err)
 		return err;
 	done = tty_put(file, from, len);
@@ -513,7 +523,7 @@ static const struct file_ops controlling_ops = TTY_OPS(controlling_open);
 static void tty_init(struct tty *tty)
 {
 	spin_init(&tty->lock, RANK_TTY);
-	mutex_init(&tty->output_lock, RANK_TTY_INPUT);
+	mutex_init(&tty->output_lock, RANK_TTY_OUTPUT);
 	wait_queue_init(&tty->read_wait);
 	wait_queue_init(&tty->write_wait);
 	line_init(&tty->line, &screen);

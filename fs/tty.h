@@ -17,7 +17,7 @@ struct tty {
 	struct abi_winsize size;        /* [lock] */
 	struct wait_queue read_wait;    /* input, hang-up */
 	struct wait_queue write_wait;   /* output may go on, hang-up */
-	struct mutex output_lock;       /* RANK_TTY_INPUT: one write(2) at a time */
+	struct mutex output_lock;       /* RANK_TTY_OUTPUT: one write(2) at a time */
 	int32_t session,
 		group; /* [process tree] the session it controls, its foreground group; 0: none */
 	uint32_t hangups;               /* [process tree] how many sessions it has outlived */

@@ -11,16 +11,6 @@
 #include "fs/tty.h"
 #include "kernel/signal.h"
 
-/* Replace a number that the terminal holds. */
-static void hold_number(int32_t *held, int32_t number)
-{
-	if (number)
-		pid_use(number);
-	if (*held)
-		pid_release(*held);
-	*held = number;
-}
-
 /* ---- background processes ---- */
 
 /* Does the running process block or ignore the signal? */
@@ -86,8 +76,8 @@ static int acquire_locked(struct tty *tty, struct process *self, bool may_steal)
 			return -EPERM;
 		process_for_each(forget_tty, tty);
 	}
-	hold_number(&tty->session, self->session);
-	hold_number(&tty->group, self->group);
+	pid_replace(&tty->session, self->session);
+	pid_replace(&tty->group, self->group);
 	self->tty = tty;
 	return 0;
 }
@@ -108,8 +98,8 @@ static int32_t release_locked(struct tty *tty) REQUIRES(process_tree_lock)
 	int32_t group = tty->group;
 
 	process_for_each(forget_tty, tty);
-	hold_number(&tty->session, 0);
-	hold_number(&tty->group, 0);
+	pid_replace(&tty->session, 0);
+	pid_replace(&tty->group, 0);
 	return group;
 }
 
@@ -190,7 +180,7 @@ static int set_group_locked(struct tty *tty, int32_t group) REQUIRES(process_tre
 		return -ESRCH;
 	if (!search.is_in_session)
 		return -EPERM;
-	hold_number(&tty->group, group);
+	pid_replace(&tty->group, group);
 	return 0;
 }
 
