@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names as system calls give them.
+ * kernel/at_name.c - names as system calls give them.
  *
  * Most names are short: those cost no allocation.
  */
@@ -53,6 +53,13 @@ void at_name_put(struct at_name *at)
 	path_put(&at->start);
 	if (at->text != at->short_text)
 		kfree(at->text);
+}
+
+bool at_name_is_empty(virt_t name)
+{
+	char first;
+
+	return copy_from_user(&first, name, 1) == 0 && first == '\0';
 }
 
 static int descriptor_place(int fd, struct path *out)

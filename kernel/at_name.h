@@ -24,6 +24,7 @@ struct at_name {
 /* -EFAULT, -ENAMETOOLONG, -EBADF, -ENOTDIR: nothing is held then. */
 MUST_CHECK int at_name_get(struct at_name *at, int dirfd, virt_t name);
 void at_name_put(struct at_name *at);
+bool at_name_is_empty(virt_t name);
 
 /* The string alone, for calls without a descriptor to start from. */
 MUST_CHECK int name_from_user(char **text, virt_t name);        /* kfree() it */

@@ -68,7 +68,8 @@ static bool signal_take(struct abi_siginfo *info, struct abi_sigaction *action)
 			*action = signal_action(process->actions, signal);
 			if (action->handler > SIG_IGN && action->flags & SA_RESETHAND)
 				process->actions->caught &= ~SIGNAL_BIT(signal);
-			if (signal_default_action(signal) == DEFAULT_STOP)
+			if (action->handler == SIG_DFL &&
+			    signal_default_action(signal) == DEFAULT_STOP)
 				process->is_stop_wanted = true;
 		} else {
 			signal_recompute(thread);

@@ -48,7 +48,9 @@ struct exec {
 	virt_t base, linker_base;       /* of the file, of its PT_INTERP's, 0: none */
 	virt_t entry;                   /* where it starts */
 	struct credentials credentials; /* what they will be */
-	bool gains_rights, has_secrets; /* more than its user has; what that user may not see */
+	struct credentials old;         /* what they were when that was decided */
+	bool is_secure;                 /* it may do more than its user */
+	bool has_secrets;               /* its user may not see everything of it */
 	struct stack_plan stack;
 	char name[TASK_NAME_MAX];
 
@@ -139,6 +141,17 @@ static const char *last_part(const char *name)
 	return slash ? slash + 1 : name;
 }
 
+static bool gains_rights(const struct exec *exec)
+{
+	return exec->credentials.euid != exec->old.euid || exec->credentials.egid != exec->old.egid;
+}
+
+/* Has another thread changed who we are?  The new program's stack says what we were. */
+static bool has_other_ids(const struct exec *exec)
+{
+	return memcmp(&current_process()->credentials, &exec->old, sizeof(exec->old)) != 0;
+}
+
 static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags)
 {
 	strlcpy(exec->name, last_part(name), sizeof(exec->name));
@@ -151,7 +164,7 @@ static int exec_run(struct exec *exec, const struct path *start, const char *nam
 	err = process_kill_other_threads();
 	if (err)
 		return err;
-	err = exec_reserve(exec);
+	err = has_other_ids(exec) ? -EAGAIN : exec_reserve(exec);
 	if (!err)
 		exec_commit(exec);
 	else if (!is_alone)
@@ -284,15 +297,16 @@ static void exec_choose_ids(struct exec *exec)
 	bool may_gain = file.mode & (S_ISUID | S_ISGID) && !self->no_new_privs &&
 			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID) &&
 			!is_led_by_others();
-	const struct credentials old = self->credentials;
-	*ids = old;
+	spin_lock(&process_tree_lock);
+	*ids = exec->old = self->credentials;
+	spin_unlock(&process_tree_lock);
 	if (may_gain && file.mode & S_ISUID)
 		ids->euid = file.uid;
 	if (may_gain && file.mode & S_ISGID && file.mode & S_IXGRP)
 		ids->egid = file.gid;
-	exec->gains_rights = ids->euid != old.euid || ids->egid != old.egid;
-	exec->has_secrets = ids->euid != ids->uid || ids->egid != ids->gid ||
-			    inode_permission(path_inode(&exec->path), MAY_READ);
+	exec->is_secure = ids->euid != ids->uid || ids->egid != ids->gid;
+	exec->has_secrets =
+		exec->is_secure || inode_permission(path_inode(&exec->path), MAY_READ);
 	ids->suid = ids->fsuid = ids->euid;
 	ids->sgid = ids->fsgid = ids->egid;
 }
@@ -370,7 +384,7 @@ static void exec_fill_auxv(struct exec *exec)
 	auxv_add(plan, AT_EUID, ids->euid);
 	auxv_add(plan, AT_GID, ids->gid);
 	auxv_add(plan, AT_EGID, ids->egid);
-	auxv_add(plan, AT_SECURE, exec->gains_rights);
+	auxv_add(plan, AT_SECURE, exec->is_secure);
 	auxv_add(plan, AT_HWCAP2, 0);
 	auxv_add(plan, AT_MINSIGSTKSZ, sigframe_bytes());
 }
@@ -419,7 +433,7 @@ static int exec_reserve(const struct exec *exec)
 	struct thread *thread = current_thread();
 	struct process *process = thread->process;
 
-	if (exec->gains_rights && is_led_by_others())
+	if (gains_rights(exec) && is_led_by_others())
 		return -EAGAIN;
 	if (atomic_load_relaxed(&process->actions->refs) > 1) {
 		struct signal_actions *mine = signal_actions_copy(process->actions), *shared;
@@ -468,7 +482,7 @@ static void process_rename(struct exec *exec)
 	process->exit_signal = SIGCHLD;
 	process->is_dumpable = !exec->has_secrets;
 	process->program++;
-	if (exec->gains_rights)
+	if (exec->is_secure)
 		process->parent_death_signal = 0;
 	spin_unlock(&process_tree_lock);
 }

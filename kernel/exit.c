@@ -90,9 +90,7 @@ int process_kill_other_threads(void)
 	if (is_doomed)
 		return -EINTR;
 
-	(void)wait_loop_(&process->child_wait,
-			 READ_ONCE(process->thread_count) == 1 || READ_ONCE(thread->must_die),
-			 TASK_INTERRUPTIBLE, WAIT_FOREVER, false);
+	wait_event_unless_dying(&process->child_wait, READ_ONCE(process->thread_count) == 1);
 	return READ_ONCE(process->thread_count) == 1 ? 0 : -EINTR;
 }
 
@@ -194,6 +192,7 @@ static bool thread_leave(struct thread *thread)
 	list_remove(&thread->node);
 	process->thread_count--;
 	thread->has_exited = true;
+	signal_queue_flush(&thread->queue);
 	signal_retarget(process, ~thread->blocked);
 	if (thread->is_stopped)
 		process->stopped_threads--;
@@ -231,6 +230,7 @@ static void child_give_away(struct process *child, struct process *parent)
 		signal_send_process_locked(child, child->parent_death_signal, NULL);
 	list_remove(&child->sibling);
 	child->parent = init_process;
+	child->parent_program = init_process->program;
 	WRITE_ONCE(child->parent_pid, init_process->pid);
 	if (child->state == PROCESS_ZOMBIE)
 		list_push_front(&init_process->children, &child->sibling);
@@ -251,6 +251,7 @@ static void process_end(struct process *process)
 	process_group_check_orphaned(process, process->parent, process);
 
 	process->state = PROCESS_ZOMBIE;
+	signal_queue_flush(&process->queue);    /* its user may queue others instead */
 	process->exit_status = process->group_exit_status;
 	process->tty = NULL;
 	list_remove(&process->sibling);

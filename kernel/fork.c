@@ -111,8 +111,12 @@ static void count_user(struct process *process, void *argument)
 {
 	uint64_t *left = argument;
 
-	if (process->credentials.uid == current_process()->credentials.uid && *left > 0)
-		*left -= MIN(*left, (uint64_t)process->thread_count);
+	/* A leader that nobody has waited for counts, too. */
+	uint64_t threads = process->thread_count +
+		(process->leader && process->leader->has_exited);
+
+	if (process->credentials.uid == current_process()->credentials.uid)
+		*left -= MIN(*left, threads);
 }
 
 /* RLIMIT_NPROC: all threads of the user, unless it is the superuser. */
@@ -203,8 +207,7 @@ static int child_take_process(struct child *child, const struct clone_request *r
 			signal_actions_reset(child->process->actions);
 	}
 	process_inherit(child->process, self);
-	child->process->exit_signal = request->flags & CLONE_PARENT ? self->exit_signal
-								    : request->exit_signal;
+	child->process->exit_signal = request->exit_signal;
 	return 0;
 }
 
@@ -320,7 +323,7 @@ static void child_discard(struct child *child)
 	struct process *process = child->process;
 
 	if (child->pidfd >= 0)
-		(void)fd_close(child->pidfd);
+		pidfd_take_back(child->process, child->pidfd);
 	if (child->task && child->task->space)
 		space_put(child->task->space);
 	if (child->tid > 0)
@@ -337,7 +340,10 @@ static void child_discard(struct child *child)
 		return;
 	executable_put(process->executable);
 	process->executable = NULL;
+	spin_lock(&process_tree_lock);
 	process->state = PROCESS_REAPED;        /* for who holds its descriptor */
+	spin_unlock(&process_tree_lock);
+	wake_all(&process->child_wait);
 	process_put(process);
 }
 
@@ -370,6 +376,8 @@ static void process_publish(struct child *child, uint64_t flags) REQUIRES(proces
 		signal_recompute(child->thread);
 	process_set_group(process, self->group);
 	process_set_session(process, self->session);
+	if (flags & CLONE_PARENT)
+		process->exit_signal = self->exit_signal;
 	process_enlist(process, flags & CLONE_PARENT ? self->parent : self);
 }
 
@@ -403,11 +411,7 @@ static int child_commit(struct child *child, const struct clone_request *request
 /* The child runs on our memory; until it has its own, or ends, only death may take us away. */
 static void wait_for_vfork(struct thread *thread)
 {
-	struct thread *self = current_thread();
-
-	(void)wait_loop_(&thread->process->child_wait,
-			 !READ_ONCE(thread->is_borrowing) || READ_ONCE(self->must_die),
-			 TASK_INTERRUPTIBLE, WAIT_FOREVER, false);
+	wait_event_unless_dying(&thread->process->child_wait, !READ_ONCE(thread->is_borrowing));
 	thread_put(thread);
 }
 

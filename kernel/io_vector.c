@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several buffers as one.
+ * kernel/io_vector.c - several buffers as one.
  *
  * Invariants: the bytes of one call are one read or write to the file (mm/buffer.h).  So they are
  *   together in it, PIPE_BUF means what it says, and who has read something waits for no more.

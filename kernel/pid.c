@@ -28,7 +28,7 @@ struct pid_entry {
 	uint32_t uses;                  /* atomic */
 };
 
-static struct spinlock pid_lock = SPINLOCK_INIT(RANK_FDTABLE);
+static struct spinlock pid_lock = SPINLOCK_INIT(RANK_PID);
 static struct pid_entry entries[PID_MAX_DEFAULT];
 static struct pid_entry *more_entries;          /* the rest; NULL until pid_max grows */
 static uint32_t pid_max = PID_MAX_DEFAULT;      /* [pid_lock] numbers are below */
@@ -98,6 +98,15 @@ void pid_release(int32_t pid)
 	assert(atomic_load_relaxed(&entry->uses) > 1 || entry->thread == NULL);
 	if (atomic_dec_and_test(&entry->uses))
 		atomic_dec(&in_use);
+}
+
+void pid_replace(int32_t *held, int32_t pid)
+{
+	if (pid)
+		pid_use(pid);
+	if (*held)
+		pid_release(*held);
+	*held = pid;
 }
 
 uint32_t pids_in_use(void)

@@ -20,6 +20,8 @@ MUST_CHECK int32_t pid_alloc(void);
 MUST_CHECK int32_t pid_alloc_at(int32_t pid);
 void pid_use(int32_t pid);              /* one use more: a group or session is called by it */
 void pid_release(int32_t pid);          /* one use less; the last frees it */
+/* Hold this number instead of that one; 0 stands for none.  Tree lock held. */
+void pid_replace(int32_t *held, int32_t pid);
 uint32_t pids_in_use(void);
 uint32_t pid_max_get(void);
 int pid_max_set(uint32_t max);

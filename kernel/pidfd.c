@@ -25,6 +25,7 @@ static unsigned pidfd_poll(struct file *file, struct poll_table *table)
 
 	poll_wait(table, &process->child_wait);
 	switch (READ_ONCE(process->state)) {
+	case PROCESS_UNBORN:
 	case PROCESS_ALIVE:
 		return 0;
 	case PROCESS_ZOMBIE:
@@ -72,6 +73,16 @@ int pidfd_install(struct process *process, uint32_t flags)
 	if (fd < 0)
 		file_put(file);
 	return fd;
+}
+
+void pidfd_take_back(const struct process *process, int fd)
+{
+	struct file *file = fd_get(fd);
+
+	if (file && pidfd_process(file) == process)
+		fd_close_this(fd, file);
+	if (file)
+		file_put(file);
 }
 
 struct process *pidfd_process(const struct file *file)

@@ -15,6 +15,9 @@ struct file;
  * which waitid does not wait.  -EMFILE, -ENOMEM. */
 MUST_CHECK int pidfd_install(struct process *process, uint32_t flags);
 
+/* If a fork failed: close that descriptor, unless another thread has done so. */
+void pidfd_take_back(const struct process *process, int fd);
+
 /* The process that an open file stands for, as long as the file is held; NULL: none. */
 struct process *pidfd_process(const struct file *file);
 

@@ -107,30 +107,22 @@ void process_enlist(struct process *process, struct process *parent)
 {
 	process->parent = parent;
 	process->parent_pid = parent ? parent->pid : 0;
+	process->parent_program = parent ? parent->program : 0;
+	process->state = PROCESS_ALIVE;
 	if (parent)
 		list_push_back(&parent->children, &process->sibling);
 	list_push_back(&processes, &process->all);
 	process_count++;
 }
 
-/* Zero stands for none, before and after. */
-static void hold_number(int32_t *held, int32_t number)
-{
-	if (number)
-		pid_use(number);
-	if (*held)
-		pid_release(*held);
-	*held = number;
-}
-
 void process_set_group(struct process *process, int32_t group)
 {
-	hold_number(&process->group, group);
+	pid_replace(&process->group, group);
 }
 
 void process_set_session(struct process *process, int32_t session)
 {
-	hold_number(&process->session, session);
+	pid_replace(&process->session, session);
 }
 
 void process_reap(struct process *process)
@@ -263,17 +255,21 @@ bool process_may_signal(const struct process *target, int signal)
 	       mine->uid == theirs->suid || mine->uid == theirs->uid;
 }
 
-/* ptrace(2): somebody with these ids is the target's user in every respect, and it has nothing that
- * its user has not. */
-static bool is_open_to(const struct process *target, uint32_t uid, uint32_t gid)
+/* Is somebody with these ids the target's user in every respect? */
+static bool is_user_of(const struct process *target, uint32_t uid, uint32_t gid)
 {
 	const struct credentials *theirs = &target->credentials;
 
+	return uid == theirs->uid && uid == theirs->euid && uid == theirs->suid &&
+	       gid == theirs->gid && gid == theirs->egid && gid == theirs->sgid;
+}
+
+/* ptrace(2): its user, and it has nothing that its user has not. */
+static bool is_open_to(const struct process *target, uint32_t uid, uint32_t gid)
+{
 	if (target == current_process() || process_is_privileged())
 		return true;
-	return target->is_dumpable && uid == theirs->uid && uid == theirs->euid &&
-	       uid == theirs->suid && gid == theirs->gid && gid == theirs->egid &&
-	       gid == theirs->sgid;
+	return target->is_dumpable && is_user_of(target, uid, gid);
 }
 
 bool process_may_inspect(const struct process *target)
@@ -290,6 +286,14 @@ bool process_may_look(const struct process *target)
 	return is_open_to(target, mine->fsuid, mine->fsgid);
 }
 
+bool process_may_limit(const struct process *target)
+{
+	const struct credentials *mine = &current_process()->credentials;
+
+	return target == current_process() || process_is_privileged() ||
+	       is_user_of(target, mine->uid, mine->gid);
+}
+
 bool process_may_schedule(const struct process *target)
 {
 	const struct credentials *mine = &current_process()->credentials;
@@ -303,14 +307,12 @@ void process_set_credentials(const struct credentials *ids)
 	struct process *self = current_process();
 	struct credentials *mine = &self->credentials;
 
-	spin_lock(&process_tree_lock);
 	if (ids->euid != mine->euid || ids->egid != mine->egid || ids->fsuid != mine->fsuid ||
 	    ids->fsgid != mine->fsgid) {
 		self->is_dumpable = false;
 		self->parent_death_signal = 0;
 	}
 	*mine = *ids;
-	spin_unlock(&process_tree_lock);
 }
 
 /* ---- signal actions ------------------------------------------------------------------------- */

@@ -7,9 +7,9 @@
  * lock, process_tree_lock (RANK_PROCESS_TREE); what belongs to signals is under actions->lock,
  * taken inside it.
  *
- *      process_create      thread_leave, last thread          process_reap
- *          ALIVE ------------------> ZOMBIE ----------------------> REAPED, freed with the last
- *          reference
+ *   process_create    process_enlist    thread_leave, last thread    process_reap
+ *        UNBORN -----------> ALIVE -----------------> ZOMBIE -----------------> REAPED
+ *                                                              freed with the last reference
  */
 #pragma once
 
@@ -35,6 +35,7 @@ enum { RLIMITS = 16 };
 struct signal_entry {
 	struct list_node node;
 	struct abi_siginfo info;
+	uint32_t user;                  /* whose limit it counts against */
 };
 
 struct signal_queue {
@@ -104,13 +105,15 @@ struct thread {
 	void *begin_argument;
 };
 
-enum process_state { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
+/* Unborn: a fork that has not succeeded yet; who has its descriptor sees it. */
+enum process_state { PROCESS_UNBORN, PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
 
 struct process {
 	uint32_t refs;                  /* atomic: the tree until reaped, threads, /proc files */
 	int32_t pid;
 	enum process_state state;       /* [tree] */
 	struct process *parent;         /* [tree] */
+	uint32_t parent_program;        /* [tree] which of its programs was ours */
 	int32_t parent_pid;             /* [tree; others may look] its number, 0: none */
 	struct list children;           /* [tree] by sibling; zombies first */
 	struct list_node sibling;
@@ -124,7 +127,6 @@ struct process {
 
 	struct signal_actions *actions; /* counted; changes in exec, under the tree lock */
 	struct signal_queue queue;      /* [signals lock] directed at the process */
-	uint32_t queued_signals;        /* [signals lock] entries, of the threads too */
 	struct list births;             /* [signals lock] struct birth */
 	int32_t exit_signal;            /* sent to the parent; 0: none */
 	int32_t exit_status;            /* [tree] wait status, once a zombie */
@@ -166,6 +168,11 @@ extern struct process *init_process;
 
 static inline struct process *current_process(void) { return current->process; }
 static inline struct thread *current_thread(void)   { return current->thread; }
+
+/* Sleep until the condition holds or this thread must die; signals that do not kill it wait. */
+#define wait_event_unless_dying(queue, condition) \
+	((void)wait_loop_(queue, (condition) || READ_ONCE(current_thread()->must_die), \
+			  TASK_INTERRUPTIBLE, WAIT_FOREVER, false))
 
 /* The signals lock of a process other than the running one: the tree lock is held. */
 static inline struct spinlock *process_signals(const struct process *process)
@@ -220,17 +227,19 @@ struct process *process_next(struct process *after);
  *   signal     send this signal to that one;
  *   inspect    take that one's descriptors: its real ids must be all of the other's;
  *   look       the same by the ids for files: /proc/PID;
+ *   limit      see and change what that one may consume;
  *   schedule   say where and when that one runs?
  */
 bool process_is_privileged(void);
 bool process_may_signal(const struct process *target, int signal) REQUIRES(process_tree_lock);
 bool process_may_inspect(const struct process *target) REQUIRES(process_tree_lock);
 bool process_may_look(const struct process *target) REQUIRES(process_tree_lock);
+bool process_may_limit(const struct process *target) REQUIRES(process_tree_lock);
 bool process_may_schedule(const struct process *target) REQUIRES(process_tree_lock);
 
 /* The running process takes other ids, at once for all who look.  With them goes what an older self
  * had allowed others: to be looked into, to be told of its parent's death. */
-void process_set_credentials(const struct credentials *ids);
+void process_set_credentials(const struct credentials *ids) REQUIRES(process_tree_lock);
 
 /* All by default, or a copy; NULL: no memory. */
 struct signal_actions *signal_actions_create(void);

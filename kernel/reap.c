@@ -84,14 +84,27 @@ static long wait_search(struct wait_request *request)
 	return result;
 }
 
-/* Children that send another signal than SIGCHLD at their end are waited for only by who asks. */
+/* Children that send another signal than SIGCHLD at their end are waited for only by who asks.  One
+ * that has ended has nothing else to say. */
 static bool is_eligible(const struct process *child, const struct wait_request *request)
 {
 	bool is_clone = child->exit_signal != SIGCHLD;
 
+	if (child->state == PROCESS_ZOMBIE && !(request->options & WEXITED))
+		return false;
 	if (request->which == P_PGID && child->group != request->id)
 		return false;
 	return request->options & __WALL || is_clone == ((request->options & __WCLONE) != 0);
+}
+
+/* What those consumed that the child has waited for. */
+static void add_usage_of_children(const struct process *child, struct process_times *times)
+	REQUIRES(process_tree_lock)
+{
+	times->user_ns += child->children_user_ns;
+	times->kernel_ns += child->children_kernel_ns;
+	times->min_faults += child->children_min_faults;
+	times->resident_peak = MAX(times->resident_peak, child->children_resident_peak);
 }
 
 static bool report(struct process *child, struct wait_request *request, int code, int status)
@@ -105,6 +118,7 @@ static bool report(struct process *child, struct wait_request *request, int code
 	request->status = status;
 	if (request->wants_usage) {
 		process_times(child, &times);
+		add_usage_of_children(child, &times);
 		usage_fill(&request->usage, &times);
 	}
 	return true;
@@ -116,7 +130,7 @@ static bool child_report(struct process *child, struct wait_request *request)
 	bool is_peek = request->options & WNOWAIT;
 
 	if (child->state == PROCESS_ZOMBIE)
-		return request->options & WEXITED && report_exit(child, request);
+		return report_exit(child, request);
 
 	bool is_stopped = child->stop_signal && child->stopped_threads == child->thread_count;
 	if (request->options & WSTOPPED && is_stopped && !child->stop_reported) {

@@ -20,11 +20,13 @@
 #include "lib/bits.h"
 #include "kernel/event.h"
 #include "kernel/panic.h"
+#include "kernel/user_count.h"
 #include "mm/slab.h"
 
 enum { NS_PER_TICK = 1000000000 / USER_HZ };
 
 static struct slab_cache entry_cache;
+static struct user_count entries_queued;
 
 static int signal_send(struct process *process, struct thread *target, int signal,
 		       const struct abi_siginfo *info) REQUIRES(process_tree_lock);
@@ -60,13 +62,24 @@ void signal_queue_init(struct signal_queue *queue)
 	list_init(&queue->entries);
 }
 
+/* What waits for all processes of a user. */
+uint64_t signals_queued(uint32_t user)
+{
+	return (uint64_t)user_count_get(&entries_queued, user);
+}
+
+static void entry_free(struct signal_entry *entry)
+{
+	(void)user_count_add(&entries_queued, entry->user, -1);
+	list_remove(&entry->node);
+	slab_free(&entry_cache, entry);
+}
+
 void signal_queue_flush(struct signal_queue *queue)
 {
-	struct list_node *node;
-
 	queue->pending = 0;
-	while ((node = list_pop_front(&queue->entries)))
-		slab_free(&entry_cache, list_entry(node, struct signal_entry, node));
+	while (!list_is_empty(&queue->entries))
+		entry_free(list_entry(queue->entries.head.next, struct signal_entry, node));
 }
 
 /* Remember it.  Below SIGRTMIN a second one is forgotten, and without memory only its information.
@@ -77,14 +90,16 @@ static int queue_add(struct process *process, struct signal_queue *queue, int si
 	if (signal < SIGRTMIN && queue->pending & SIGNAL_BIT(signal))
 		return 0;
 
-	uint64_t limit = process->limits[RLIMIT_SIGPENDING].rlim_cur;
-	bool may_queue = signal < SIGRTMIN || process->queued_signals < limit;
+	uint32_t user = process->credentials.uid;
+	bool may_queue = signal < SIGRTMIN || signals_queued(user) <
+		process->limits[RLIMIT_SIGPENDING].rlim_cur;
 	struct signal_entry *entry = may_queue ? slab_alloc(&entry_cache) : NULL;
 	if (entry) {
 		entry->info = *info;
 		entry->info.signo = signal;
+		entry->user = user;
 		list_push_back(&queue->entries, &entry->node);
-		process->queued_signals++;
+		(void)user_count_add(&entries_queued, user, 1);
 	} else if (signal >= SIGRTMIN && info->code != SI_USER) {
 		return -EAGAIN;
 	}
@@ -93,8 +108,7 @@ static int queue_add(struct process *process, struct signal_queue *queue, int si
 }
 
 /* Take the oldest instance of a pending signal out. */
-static void queue_take(struct process *process, struct signal_queue *queue, int signal,
-		       struct abi_siginfo *info)
+static void queue_take(struct signal_queue *queue, int signal, struct abi_siginfo *info)
 {
 	struct signal_entry *entry = NULL, *each;
 	bool has_more = false;
@@ -114,17 +128,15 @@ static void queue_take(struct process *process, struct signal_queue *queue, int 
 		return;
 	}
 	*info = entry->info;
-	list_remove(&entry->node);
-	process->queued_signals--;
-	slab_free(&entry_cache, entry);
+	entry_free(entry);
 }
 
-static void queue_drop(struct process *process, struct signal_queue *queue, uint64_t mask)
+static void queue_drop(struct signal_queue *queue, uint64_t mask)
 {
 	struct abi_siginfo info;
 
 	while (queue->pending & mask)
-		queue_take(process, queue, (int)bit_lowest(queue->pending & mask) + 1, &info);
+		queue_take(queue, (int)bit_lowest(queue->pending & mask) + 1, &info);
 }
 
 /* Faults first, then by number; a thread's own before its process's. */
@@ -144,7 +156,7 @@ int signal_dequeue(struct thread *thread, uint64_t mask, struct abi_siginfo *inf
 	if (pending & SIGNALS_SYNCHRONOUS)
 		pending &= SIGNALS_SYNCHRONOUS;
 	int signal = (int)bit_lowest(pending) + 1;
-	queue_take(process, queue, signal, info);
+	queue_take(queue, signal, info);
 	return signal;
 }
 
@@ -316,9 +328,9 @@ void signal_drop(struct process *process, uint64_t mask)
 {
 	struct thread *thread;
 
-	queue_drop(process, &process->queue, mask);
+	queue_drop(&process->queue, mask);
 	list_for_each_entry(thread, &process->threads, node)
-		queue_drop(process, &thread->queue, mask);
+		queue_drop(&thread->queue, mask);
 }
 
 /* SIGCONT takes effect when it is sent, also if it is blocked, ignored or caught; stop and continue
@@ -481,7 +493,9 @@ bool signal_notify_parent(struct process *child, int code, int status)
 {
 	struct process *parent = child->parent;
 	bool is_exit = code == CLD_EXITED || code == CLD_KILLED || code == CLD_DUMPED;
-	int signal = is_exit ? child->exit_signal : SIGCHLD;
+	/* What an older program of the parent wanted is not for one that may have more rights. */
+	bool is_as_agreed = is_exit && child->parent_program == parent->program;
+	int signal = is_as_agreed ? child->exit_signal : SIGCHLD;
 	bool is_unwanted = false, is_silent = signal == 0;
 
 	if (signal == SIGCHLD) {

@@ -97,6 +97,7 @@ void signal_actions_reset(struct signal_actions *actions);
 void signals_start(void);
 void signal_queue_init(struct signal_queue *queue);
 void signal_queue_flush(struct signal_queue *queue);
+uint64_t signals_queued(uint32_t user);         /* by all processes of a user */
 
 /* Is no member's parent outside the group but in its session?  Tree lock held; nonzero:
  * orphaned. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls on descriptors: open, close, duplicate, control, lock.
+ * kernel/sys_file.c - system calls on descriptors: open, close, duplicate, control, lock.
  *
  * See: open(2), dup(2), fcntl(2), flock(2), ioctl(2), close_range(2).
  */
@@ -145,6 +145,8 @@ static int range_from_user(struct file *file, const struct abi_flock *flock,
 		return err;
 	if (__builtin_add_overflow(start, base + stat.st_size, &start))
 		return -EOVERFLOW;
+	if (start < 0)
+		return -EINVAL;
 	if (flock->l_len > 0 && __builtin_add_overflow(start, flock->l_len - 1, &end))
 		return -EOVERFLOW;
 	if (flock->l_len < 0) {

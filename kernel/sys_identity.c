@@ -3,13 +3,15 @@
  * kernel/sys_identity.c - system calls on users and groups.
  *
  * Invariants: without privilege an id may only become what one of real, effective and saved is
- *             already. The ids for files follow the effective ones.
- * Locks:      none here: all ids change at once, in process_set_credentials().
+ *             already.  The ids for files follow the effective ones.
+ * Locks:      process_tree_lock from the look at the old ids to the change: of two threads' changes
+ *             none undoes the other.
  * See:        credentials(7), setresuid(2).
  */
 #include "kernel/syscall.h"
 
 #include "lib/abi/errno.h"
+#include "lib/string.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/process.h"
 
@@ -38,7 +40,7 @@ static bool is_one_of(uint32_t id, struct ids ids)
 	return id == KEEP || id == ids.real || id == ids.effective || id == ids.saved;
 }
 
-static void users_set(struct ids ids)
+static void users_set(struct ids ids) REQUIRES(process_tree_lock)
 {
 	struct credentials changed = *mine();
 
@@ -48,7 +50,7 @@ static void users_set(struct ids ids)
 	process_set_credentials(&changed);
 }
 
-static void groups_set(struct ids ids)
+static void groups_set(struct ids ids) REQUIRES(process_tree_lock)
 {
 	struct credentials changed = *mine();
 
@@ -78,9 +80,39 @@ long sys_getegid(const struct syscall_args *args)
 	return mine()->egid;
 }
 
-/* setuid, setgid: all three with privilege, else the effective one. */
-static int ids_set_one(struct ids *ids, uint32_t id)
+/* ---- changing them: what the call asks for, from what they are ---- */
+
+typedef int choose_ids(struct ids *ids, const struct syscall_args *args);
+
+static long users_change(choose_ids *choose, const struct syscall_args *args)
 {
+	spin_lock(&process_tree_lock);
+	struct ids ids = users();
+	int err = choose(&ids, args);
+
+	if (!err)
+		users_set(ids);
+	spin_unlock(&process_tree_lock);
+	return err;
+}
+
+static long groups_change(choose_ids *choose, const struct syscall_args *args)
+{
+	spin_lock(&process_tree_lock);
+	struct ids ids = groups();
+	int err = choose(&ids, args);
+
+	if (!err)
+		groups_set(ids);
+	spin_unlock(&process_tree_lock);
+	return err;
+}
+
+/* setuid, setgid: all three with privilege, else the effective one. */
+static int choose_one(struct ids *ids, const struct syscall_args *args)
+{
+	uint32_t id = (uint32_t)args->rdi;
+
 	if (id == KEEP)
 		return -EINVAL;
 	if (process_is_privileged())
@@ -94,8 +126,9 @@ static int ids_set_one(struct ids *ids, uint32_t id)
 
 /* setreuid, setregid: the saved one follows, unless only the effective one becomes the old real
  * one. */
-static int ids_set_two(struct ids *ids, uint32_t real, uint32_t effective)
+static int choose_two(struct ids *ids, const struct syscall_args *args)
 {
+	uint32_t real = (uint32_t)args->rdi, effective = (uint32_t)args->rsi;
 	struct ids old = *ids;
 	bool may_real = real == KEEP || real == old.real || real == old.effective;
 
@@ -110,8 +143,9 @@ static int ids_set_two(struct ids *ids, uint32_t real, uint32_t effective)
 	return 0;
 }
 
-static int ids_set_three(struct ids *ids, struct ids wanted)
+static int choose_three(struct ids *ids, const struct syscall_args *args)
 {
+	struct ids wanted = { (uint32_t)args->rdi, (uint32_t)args->rsi, (uint32_t)args->rdx };
 	struct ids old = *ids;
 	bool may = is_one_of(wanted.real, old) && is_one_of(wanted.effective, old) &&
 		   is_one_of(wanted.saved, old);
@@ -126,68 +160,35 @@ static int ids_set_three(struct ids *ids, struct ids wanted)
 
 long sys_setuid(const struct syscall_args *args)
 {
-	struct ids ids = users();
-	int err = ids_set_one(&ids, (uint32_t)args->rdi);
-
-	if (!err)
-		users_set(ids);
-	return err;
+	return users_change(choose_one, args);
 }
 
 long sys_setgid(const struct syscall_args *args)
 {
-	struct ids ids = groups();
-	int err = ids_set_one(&ids, (uint32_t)args->rdi);
-
-	if (!err)
-		groups_set(ids);
-	return err;
+	return groups_change(choose_one, args);
 }
 
 long sys_setreuid(const struct syscall_args *args)
 {
-	struct ids ids = users();
-	int err = ids_set_two(&ids, (uint32_t)args->rdi, (uint32_t)args->rsi);
-
-	if (!err)
-		users_set(ids);
-	return err;
+	return users_change(choose_two, args);
 }
 
 long sys_setregid(const struct syscall_args *args)
 {
-	struct ids ids = groups();
-	int err = ids_set_two(&ids, (uint32_t)args->rdi, (uint32_t)args->rsi);
-
-	if (!err)
-		groups_set(ids);
-	return err;
-}
-
-static struct ids ids_wanted(const struct syscall_args *args)
-{
-	return (struct ids){ (uint32_t)args->rdi, (uint32_t)args->rsi, (uint32_t)args->rdx };
+	return groups_change(choose_two, args);
 }
 
 long sys_setresuid(const struct syscall_args *args)
 {
-	struct ids ids = users();
-	int err = ids_set_three(&ids, ids_wanted(args));
-
-	if (!err)
-		users_set(ids);
-	return err;
+	return users_change(choose_three, args);
 }
 
 long sys_setresgid(const struct syscall_args *args)
 {
-	struct ids ids = groups();
-	int err = ids_set_three(&ids, ids_wanted(args));
-
-	if (!err)
-		groups_set(ids);
-	return err;
+	return groups_change(choose_three, args);
 }
+
+/* ---- the rest ---- */
 
 static long ids_store(const struct syscall_args *args, struct ids ids)
 {
@@ -210,23 +211,31 @@ long sys_getresgid(const struct syscall_args *args)
 /* These two answer with the old id, whether or not it changed. */
 long sys_setfsuid(const struct syscall_args *args)
 {
-	uint32_t id = (uint32_t)args->rdi, old = mine()->fsuid;
+	uint32_t id = (uint32_t)args->rdi;
+
+	spin_lock(&process_tree_lock);
 	struct credentials changed = *mine();
+	uint32_t old = changed.fsuid;
 
 	changed.fsuid = id;
 	if (id != KEEP && (process_is_privileged() || id == old || is_one_of(id, users())))
 		process_set_credentials(&changed);
+	spin_unlock(&process_tree_lock);
 	return old;
 }
 
 long sys_setfsgid(const struct syscall_args *args)
 {
-	uint32_t id = (uint32_t)args->rdi, old = mine()->fsgid;
+	uint32_t id = (uint32_t)args->rdi;
+
+	spin_lock(&process_tree_lock);
 	struct credentials changed = *mine();
+	uint32_t old = changed.fsgid;
 
 	changed.fsgid = id;
 	if (id != KEEP && (process_is_privileged() || id == old || is_one_of(id, groups())))
 		process_set_credentials(&changed);
+	spin_unlock(&process_tree_lock);
 	return old;
 }
 
@@ -248,16 +257,24 @@ long sys_getgroups(const struct syscall_args *args)
 
 long sys_setgroups(const struct syscall_args *args)
 {
-	struct credentials changed = *mine();
 	uint64_t count = (uint32_t)args->rdi;
+	uint32_t groups[GROUPS_MAX];
 
 	if (!process_is_privileged())
 		return -EPERM;
 	if (count > GROUPS_MAX)
 		return -EINVAL;
-	if (copy_from_user(changed.groups, args->rsi, count * sizeof(changed.groups[0])))
+	if (copy_from_user(groups, args->rsi, count * sizeof(groups[0])))
 		return -EFAULT;
+
+	spin_lock(&process_tree_lock);
+	struct credentials changed = *mine();
+	int err = process_is_privileged() ? 0 : -EPERM;
+
+	memcpy(changed.groups, groups, count * sizeof(groups[0]));
 	changed.group_count = (uint32_t)count;
-	process_set_credentials(&changed);
-	return 0;
+	if (!err)
+		process_set_credentials(&changed);
+	spin_unlock(&process_tree_lock);
+	return err;
 }

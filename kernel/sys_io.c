@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls on the bytes of files: read, write, seek, copy, truncate, allocate, flush.
+ * kernel/sys_io.c - system calls on the bytes of files: read, write, seek, copy, truncate,
+ *   allocate, flush.
  *
  * See: read(2), pread(2), readv(2), lseek(2), sendfile(2), copy_file_range(2), truncate(2),
  *   fallocate(2), fsync(2).
@@ -226,7 +227,7 @@ static long send_file(struct file *out, struct file *in, virt_t offset, size_t l
 		return -EBADF;
 	if (file_is_stream(in))
 		return offset ? -ESPIPE : -EINVAL;
-	if (inode_is(in->inode, S_IFDIR) || !in->ops->read)
+	if (inode_is(in->inode, S_IFDIR) || !in->ops->read || out->flags & O_APPEND)
 		return -EINVAL;
 	int err = position_get(in, offset, &at);
 

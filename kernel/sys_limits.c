@@ -21,17 +21,6 @@ enum { NICE_LEAST = -20, NICE_MOST = 19, REAL_TIME_PRIORITY_MAX = 99 };
 
 /* ---- limits --------------------------------------------------------------------------------- */
 
-static bool may_see_limits(const struct process *target)
-{
-	const struct credentials *mine = &current_process()->credentials;
-	const struct credentials *theirs = &target->credentials;
-
-	if (target == current_process() || process_is_privileged())
-		return true;
-	return mine->uid == theirs->uid && mine->uid == theirs->euid && mine->uid == theirs->suid &&
-	       mine->gid == theirs->gid && mine->gid == theirs->egid && mine->gid == theirs->sgid;
-}
-
 static int limit_check(const struct abi_rlimit *old, const struct abi_rlimit *new, unsigned which)
 {
 	if (new->rlim_cur > new->rlim_max)
@@ -55,7 +44,7 @@ static int limit_exchange(int32_t pid, unsigned which, struct abi_rlimit *old,
 	struct process *process = process_named(pid);
 	if (!process)
 		err = -ESRCH;
-	else if (!may_see_limits(process))
+	else if (!process_may_limit(process))
 		err = -EPERM;
 	else if (new)
 		err = limit_check(&process->limits[which], new, which);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls on names: where a process stands, making, removing and renaming, mounting.
+ * kernel/sys_path.c - system calls on names: where a process stands, making, removing and renaming,
+ *   mounting.
  *
  * Each older call is its *at successor with AT_FDCWD.
  *
@@ -295,7 +296,10 @@ static long readlink_at(int dirfd, virt_t name, virt_t buf, int size)
 
 	if (err)
 		return err;
-	err = inode_is(path_inode(&path), S_IFLNK) ? link_read(path_inode(&path), &text) : -EINVAL;
+	if (inode_is(path_inode(&path), S_IFLNK))
+		err = link_read(path_inode(&path), &text);
+	else
+		err = at_name_is_empty(name) ? -ENOENT : -EINVAL;
 	path_put(&path);
 	if (err)
 		return err;

@@ -57,7 +57,7 @@ static long send_to(struct process *process, int signal, virt_t from)
 	if (result)
 		return result;
 	spin_lock(&process_tree_lock);
-	if (process->state == PROCESS_REAPED)
+	if (process->state == PROCESS_UNBORN || process->state == PROCESS_REAPED)
 		result = -ESRCH;
 	else if (!process_may_signal(process, signal))
 		result = -EPERM;
@@ -82,8 +82,9 @@ long sys_pidfd_send_signal(const struct syscall_args *args)
 	return result;
 }
 
-/* The descriptors of any of its threads, counted.  -ESRCH, -EPERM. */
-static int files_of(struct process *process, struct fdtable **files)
+/* A file of any of its threads, counted, as long as we may inspect it: a program with other rights
+ * has nothing open yet.  -ESRCH, -EPERM, -EBADF. */
+static int file_of(struct process *process, int fd, struct file **file)
 {
 	struct thread *thread;
 	int err = -ESRCH;
@@ -93,26 +94,21 @@ static int files_of(struct process *process, struct fdtable **files)
 		if (!thread->task->files)
 			continue;
 		err = process_may_inspect(process) ? 0 : -EPERM;
-		*files = thread->task->files;
+		if (!err && !(*file = fdtable_file(thread->task->files, fd)))
+			err = -EBADF;
 		break;
 	}
-	if (!err)
-		fdtable_get(*files);
 	spin_unlock(&process_tree_lock);
 	return err;
 }
 
 static long steal(struct process *process, int fd)
 {
-	struct fdtable *files;
+	struct file *file;
 
-	int err = files_of(process, &files);
+	int err = file_of(process, fd, &file);
 	if (err)
 		return err;
-	struct file *file = fdtable_file(files, fd);
-	fdtable_put(files);
-	if (!file)
-		return -EBADF;
 	long copy = fd_install(file, 0, true);
 	if (copy < 0)
 		file_put(file);

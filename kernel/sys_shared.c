@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls on memory that is shared under a descriptor or a number.
+ * kernel/sys_shared.c - system calls on memory that is shared under a descriptor or a number.
  *
  * See: memfd_create(2), shmget(2), shmop(2), shmctl(2).
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls on what files are: attributes, permissions, times, file systems, listings.
+ * kernel/sys_stat.c - system calls on what files are: attributes, permissions, times, file systems,
+ *   listings.
  *
  * See: stat(2), statx(2), access(2), chmod(2), chown(2), utimensat(2), statfs(2), getdents(2).
  */
