@@ -541,3 +541,4 @@ help:                                           ## this list
 	@echo '  T=pattern chooses tests, V=1 shows commands, DEBUG=1 and HOOKS=1 are test builds,'
 	@echo '  SAN=1 and SAN=race sanitized ones,'
 	@echo '  TESTS= leaves the tests out of the kernel (build/no-tests/cowbell.elf)'
+	@echo '  docs/TRUST.md and docs/BENCH.md say what else the long ones understand'

@@ -22,7 +22,7 @@ from .settings import BUILD, ROOT
 FLAGS = ["-std=gnu11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
          "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-pthread", "-DHOST",
          "-Itests/host/shim", "-Itests/host", "-I."]
-SECONDS = 300
+SECONDS = 900
 
 
 def jobs(settings):

@@ -20,7 +20,7 @@ def jobs(settings):
 # --- how machines end ---------------------------------------------------------------------------
 
 def end_of(name, *defines, seconds=20):
-    """The outcome of an image of our own."""
+    """The outcome of an image of our own, so long after it has spoken."""
     image = BUILD / "tests" / f"image-{name}.elf"
     image.parent.mkdir(parents=True, exist_ok=True)
     for command in (
@@ -31,6 +31,7 @@ def end_of(name, *defines, seconds=20):
         if status != 0:
             raise RuntimeError(output)
     with Machine([], memory=64, image=image) as machine:
+        machine.pump(lambda: "speaks" in machine.console, 20)
         return machine.run(seconds)
 
 

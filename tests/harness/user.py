@@ -4,9 +4,12 @@
 One boot runs many programs, under tests/user/init/runner.c, which also compares the ledger of
 frames, objects, pids and files before and after each, and has the page tables audited."""
 
+import contextlib
 import os
 import pathlib
 import shutil
+import signal
+import subprocess
 import tempfile
 
 from . import build, tap
@@ -59,8 +62,16 @@ def run_oracle(report, program):
 def in_directory(scratch, path, environment):
     if not path.exists():
         return 127, "not built"
-    command = ["sh", "-c", f"cd {scratch} && exec setsid -w {path}"]
-    return build.call(command, PROGRAM_SECONDS, env=environment)
+    with subprocess.Popen([str(path)], cwd=scratch, env=environment, start_new_session=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            output, _ = process.communicate(timeout=PROGRAM_SECONDS)
+            return process.returncode, output.decode("utf-8", "replace")
+        except subprocess.TimeoutExpired as late:
+            return None, (late.output or b"").decode("utf-8", "replace")
+        finally:                        # what it began must not go on beside the next tests
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 # --- in Cowbell ---------------------------------------------------------------------------------

@@ -192,7 +192,7 @@ until grep -q ready said; do usleep 5000; done
 kill -USR2 $child; until grep -q heard said; do usleep 5000; done; cat said
 kill -STOP $child; kill -CONT $child; kill -9 $child; wait $child 2>/dev/null; echo $?
 say kill -0 $$; kill -0 $child 2>/dev/null; echo $?; kill -l 15; kill -l | head -n 3
-sh -c 'trap "echo woken" ALRM; (sleep 0.05; kill -ALRM $$) & wait; echo $?'
+sh -c 'trap "echo woken" ALRM; (sleep 1; kill -ALRM $$) & wait; echo $?'
 setsid sh -c 'echo session'; nohup sh -c 'echo without hangup' 2>/dev/null
 start-stop-daemon -S -x /bin/sh -- -c 'echo started'
 { echo a; sleep 0.1; echo b; } | { read one; read two; echo $two$one; }

@@ -67,7 +67,9 @@ TEST(the_ways_to_ask_for_the_time_agree)
 	long long ns = now_ns(CLOCK_REALTIME);
 
 	CHECK(gettimeofday(&tv, NULL) == 0);
-	CHECK(ns / 1000000000 - seconds <= 1 && tv.tv_sec - seconds <= 1);
+	long long latest = time(NULL) + 1;      /* that is a tick behind */
+	CHECK(seconds <= ns / 1000000000 && ns / 1000000000 <= latest);
+	CHECK(seconds <= tv.tv_sec && tv.tv_sec <= latest);
 	CHECK(tv.tv_usec >= 0 && tv.tv_usec < 1000000);
 }
 
@@ -128,7 +130,7 @@ TEST(alarm_replaces_the_one_before)
 {
 	CHECK_EQ(alarm(100), 0);
 	unsigned left = alarm(0);
-	CHECK(left == 100 || left == 99);
+	CHECK(left > 0 && left <= 100);
 	CHECK_EQ(alarm(0), 0);
 }
 

@@ -256,6 +256,34 @@ TEST(another_exit_signal_makes_a_clone_child)
 	CHECK_EQ(waitpid(pid, NULL, __WCLONE), pid);
 }
 
+__attribute__((constructor)) static void play_the_next_program(void)
+{
+	if (getenv("NEXT_PROGRAM"))
+		_exit(waitpid(-1, NULL, __WALL) > 0 ? 0 : 1);
+}
+
+/* What the program before wanted to hear could end one with more rights. */
+TEST(exit_signal_is_not_for_the_next_program)
+{
+	char *arguments[] = {"next", NULL};
+	char *environment[] = {"NEXT_PROGRAM=1", NULL};
+	int gate[2];
+
+	CHECK_EQ(pipe2(gate, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (clone_raw(SIGKILL, NULL, NULL, NULL) == 0) {
+			close(gate[1]);
+			(void)!read(gate[0], &(char){0}, 1);
+			_exit(0);
+		}
+		execve("/proc/self/exe", arguments, environment);
+		_exit(99);
+	}
+	close(gate[1]);
+	CHECK_EXIT(pid, 0);
+}
+
 TEST(no_exit_signal_is_silent)
 {
 	sigset_t set, pending;

@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/shm.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -418,6 +419,28 @@ static void run_copy(int expected)
 
 	snprintf(variable, sizeof(variable), "GAINED=%d", expected);
 	AS(SOMEBODY, execve(file_name, arguments, environment); _exit(99));
+}
+
+/* In the program itself: one that has another's rights must not trust what he gave it. */
+TEST(as_a_program_of_two_users)
+{
+	if (getenv("TWO_USERS"))
+		CHECK_EQ(getauxval(AT_SECURE), 1);
+}
+
+TEST(rights_that_were_had_before_are_told)
+{
+	char *arguments[] = {"us", "as_a_program_of_two_users", NULL};
+	char *environment[] = {"TWO_USERS=1", NULL};
+
+	SUPERUSER_ONLY();
+	pid_t pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(setresuid(SOMEBODY, 0, 0), 0);
+		execve("/proc/self/exe", arguments, environment);
+		_exit(99);
+	}
+	CHECK_EXIT(pid, 0);
 }
 
 TEST(set_user_id)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Locks on ranges of files and on whole files. */
 #include "temp_dir.h"
+#include "memory.h"
 
 #include <sys/file.h>
 
@@ -128,7 +129,7 @@ DIR_TEST(deadlock_is_noticed)
 		_exit(0);
 	}
 	CHECK_EQ(read(fds[0], &byte, 1), 1);
-	usleep(50000);
+	child_settle(pid);
 	CHECK_ERRNO(lock(fd, F_SETLKW, F_WRLCK, 1, 1), EDEADLK);
 	CHECK_EQ(lock(fd, F_SETLK, F_UNLCK, 0, 1), 0);
 	CHECK_EXIT(pid, 0);
@@ -177,6 +178,19 @@ DIR_TEST(mode_must_fit)
 	CHECK_EQ(lock(writer, F_SETLK, F_WRLCK, 10, -5), 0);
 	CHECK_EQ(child_tries("f", F_RDLCK, 9, 1), EAGAIN);
 	CHECK_EQ(child_tries("f", F_RDLCK, 10, 1), 0);
+}
+
+DIR_TEST(ranges_begin_in_the_file)
+{
+	int fd = file_with("f", "0123456789");
+
+	CHECK_ERRNO(lock(fd, F_SETLK, F_WRLCK, -1, 1), EINVAL);
+	CHECK_ERRNO(lock(fd, F_SETLK, F_WRLCK, 0, -1), EINVAL);
+	CHECK_ERRNO(lock(fd, F_SETLK, F_WRLCK, INT64_MIN, -1), EINVAL);
+	CHECK_ERRNO(lock(fd, F_SETLK, F_WRLCK, -1, INT64_MAX), EINVAL);
+	CHECK_ERRNO(lock(fd, F_SETLK, F_WRLCK, 2, INT64_MAX), EOVERFLOW);
+	CHECK_EQ(lock(fd, F_SETLK, F_WRLCK, 1, INT64_MAX), 0);
+	CHECK_EQ(lock(fd, F_SETLK, F_WRLCK, 5, -5), 0);
 }
 
 DIR_TEST(flock_belongs_to_the_open_file)

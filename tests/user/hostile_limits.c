@@ -4,11 +4,20 @@
  */
 #include "credentials.h"
 #include "hostile.h"
+#include "memory.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sys/resource.h>
+
+/* Nobody else's: all that he has is counted, or ended. */
+static unsigned user;
+
+__attribute__((constructor)) static void choose_user(void)
+{
+	user = 60000 + (unsigned)getpid() % 2000;
+}
 
 static void limit_to(int which, rlim_t value)
 {
@@ -29,7 +38,7 @@ static void bomb(int *gate)
 
 TEST(fork_bomb)
 {
-	AS(SOMEBODY, {
+	AS(user, {
 		int gate[2];
 
 		CHECK_EQ(pipe(gate), 0);
@@ -61,7 +70,7 @@ static void *thread_wait(void *gate)
 
 TEST(thread_bomb)
 {
-	AS(SOMEBODY, {
+	AS(user, {
 		int gate[2], started = 0, error;
 		pthread_t threads[100];
 		pthread_attr_t small;
@@ -137,7 +146,7 @@ TEST(all_ranges)
 
 TEST(locked_memory)
 {
-	AS(SOMEBODY, {
+	AS(user, {
 		char *memory = hostile_map(PROT_READ | PROT_WRITE, 64);
 
 		limit_to(RLIMIT_MEMLOCK, 16 * 4096);
@@ -149,7 +158,7 @@ TEST(locked_memory)
 
 TEST(queued_signals)
 {
-	AS(SOMEBODY, {
+	AS(user, {
 		int count = 0;
 
 		limit_to(RLIMIT_SIGPENDING, 50);
@@ -160,6 +169,34 @@ TEST(queued_signals)
 			count++;
 		CHECK_EQ(errno, EAGAIN);
 		CHECK(count >= 40 && count <= 50);
+	});
+}
+
+/* They are counted for all of a user's processes. */
+TEST(queued_signals_of_children)
+{
+	AS(user, {
+		sigset_t all;
+		int gate[2];
+
+		limit_to(RLIMIT_SIGPENDING, 50);
+		sigfillset(&all);
+		sigprocmask(SIG_BLOCK, &all, NULL);
+		while (sigqueue(getpid(), SIGRTMIN + 1, (union sigval){0}) == 0)
+			;
+		CHECK_EQ(errno, EAGAIN);
+		CHECK_EQ(pipe(gate), 0);
+		pid_t pid = fork();
+		if (pid == 0) {
+			CHECK_ERRNO(sigqueue(getpid(), SIGRTMIN, (union sigval){0}), EAGAIN);
+			CHECK_EQ(read(gate[0], &(char){0}, 1), 1);
+			CHECK_EQ(sigqueue(getpid(), SIGRTMIN, (union sigval){0}), 0);
+			_exit(0);
+		}
+		child_settle(pid);
+		CHECK_EQ(sigwaitinfo(&all, NULL), SIGRTMIN + 1);
+		CHECK_EQ(write(gate[1], "", 1), 1);
+		CHECK_EXIT(pid, 0);
 	});
 }
 

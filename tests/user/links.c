@@ -135,3 +135,26 @@ DIR_TEST(forty_links_are_enough)
 	CHECK_EQ(stat("40", &unused), 0);
 	CHECK_ERRNO(stat("41", &unused), ELOOP);
 }
+
+DIR_TEST(dots_are_there_already)
+{
+	file_make("f", "");
+	CHECK_EQ(mkdir("d", 0755), 0);
+	CHECK_ERRNO(symlink("x", "."), EEXIST);
+	CHECK_ERRNO(symlink("x", "d/.."), EEXIST);
+	CHECK_ERRNO(symlink("x", "/"), EEXIST);
+	CHECK_ERRNO(link("f", "."), EEXIST);
+	CHECK_ERRNO(link("f", "d/."), EEXIST);
+	CHECK_ERRNO(symlink("x", "d/"), EEXIST);
+	CHECK_ERRNO(symlink("x", "new/"), ENOENT);
+	CHECK_ERRNO(link("f", "new/"), ENOENT);
+	CHECK_EQ(rmdir("d"), 0);
+}
+
+DIR_TEST(nothing_has_no_target)
+{
+	char text[8];
+
+	CHECK_ERRNO(readlink("", text, sizeof(text)), ENOENT);
+	CHECK_ERRNO(readlink(".", text, sizeof(text)), EINVAL);
+}

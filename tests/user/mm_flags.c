@@ -278,6 +278,22 @@ TEST(the_address_space_has_a_limit_for_all_who_grow_it)
 	CHECK_EQ(moves, 2);
 }
 
+TEST(zeros_are_mapped_with_validation)
+{
+	int fd = open("/dev/zero", O_RDWR);
+	volatile char *memory = mmap(NULL, PAGE, READ_WRITE, MAP_SHARED_VALIDATE, fd, 0);
+
+	CHECK(fd >= 0 && memory != MAP_FAILED);
+	memory[0] = 'z';
+	pid_t pid = fork();
+	if (pid == 0) {
+		memory[1] = memory[0];
+		_exit(0);
+	}
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(memory[1], 'z');
+}
+
 /* ---- addresses ---- */
 
 TEST(addresses_of_31_bits_are_had_or_refused)

@@ -39,6 +39,23 @@ OVERLAY_TEST(a_row_of_moved_lower_directories_ends)
 	CHECK_EQ(close(fd), 0);
 }
 
+/* ---- overlays over overlays ---- */
+
+OVERLAY_TEST(overlays_do_not_stack_without_end)
+{
+	CHECK_EQ(chdir(temp_name), 0);
+	make_dir("second");
+	make_dir("third");
+	CHECK_EQ(mount("overlay", "second", "overlay", 0, "lowerdir=merged:base"), 0);
+	CHECK(file_holds("second/file", "file"));
+	CHECK_ERRNO(mount("overlay", "third", "overlay", 0, "lowerdir=second:base"), EINVAL);
+	CHECK_EQ(umount("second"), 0);
+	make_dir("merged/upper");
+	make_dir("merged/work");
+	CHECK_ERRNO(mount("overlay", "second", "overlay", 0,
+			  "lowerdir=base,upperdir=merged/upper,workdir=merged/work"), EINVAL);
+}
+
 /* ---- side by side ---- */
 
 enum { ROUNDS = 30, DISTURBERS = 3 };

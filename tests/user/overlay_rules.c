@@ -49,6 +49,31 @@ OVERLAY_TEST(a_copy_has_everything_of_the_original)
 	CHECK(stat_of("../base/gone").st_mtim.tv_sec != 1100000000);
 }
 
+/* Two names of one file: each is copied up to its own place. */
+OVERLAY_TEST(names_of_a_lower_file_part)
+{
+	CHECK_EQ(link("../base/file", "../base/twin"), 0);
+	CHECK_EQ(link("../base/file", "../base/third"), 0);
+	mount_again();
+	int old = open("file", O_RDONLY), new = open("twin", O_WRONLY | O_TRUNC);
+
+	CHECK(old >= 0 && new >= 0);
+	CHECK_EQ(write(new, "changed", 7), 7);
+	CHECK_EQ(close(new), 0);
+	CHECK(file_holds("twin", "changed"));
+	CHECK(file_holds("file", "file"));
+	CHECK(file_holds("third", "file"));
+	CHECK_EQ(unlink("file"), 0);
+	new = open("third", O_WRONLY | O_TRUNC);
+	CHECK_EQ(write(new, "third", 5), 5);
+	CHECK_EQ(close(new), 0);
+	CHECK(file_holds("third", "third"));
+	CHECK_EQ(close(old), 0);
+	CHECK_EQ(rename("third", "fourth"), 0);
+	CHECK(file_holds("fourth", "third"));
+	CHECK(file_holds("../base/file", "file"));
+}
+
 OVERLAY_TEST(links_are_copied_as_links)
 {
 	char text[16] = "";

@@ -373,6 +373,24 @@ TEST(fifo_meets_who_leaves_at_once)
 	unlink("fifo");
 }
 
+/* Who comes after the last writer has gone may still be waiting for the next one. */
+TEST(fifo_hangs_up_for_who_has_seen_a_writer)
+{
+	CHECK(mkfifo("fifo", 0600) == 0);
+	int old = open("fifo", O_RDONLY | O_NONBLOCK);
+	struct pollfd ends[] = {{old, POLLIN, 0}, {-1, POLLIN, 0}};
+
+	CHECK_EQ(poll(ends, 1, 0), 0);
+	close(open("fifo", O_WRONLY));
+	ends[1].fd = open("fifo", O_RDONLY | O_NONBLOCK);
+	CHECK_EQ(poll(ends, 2, 0), 1);
+	CHECK(ends[0].revents == POLLHUP && ends[1].revents == 0);
+	close(open("fifo", O_WRONLY));
+	CHECK_EQ(poll(ends, 2, 0), 2);
+	CHECK(ends[0].revents == POLLHUP && ends[1].revents == POLLHUP);
+	unlink("fifo");
+}
+
 static void read_a_byte(void)
 {
 	char byte;

@@ -188,6 +188,8 @@ DIR_TEST(sendfile_copies)
 	int in = file_with("in", "0123456789"), out = file_with("out", "");
 
 	CHECK_EQ(lseek(in, 8, SEEK_SET), 8);
+	int appends = open("appended", O_WRONLY | O_CREAT | O_APPEND, 0600);
+	CHECK_ERRNO(sendfile(appends, in, &at, 4), EINVAL);
 	CHECK_EQ(sendfile(out, in, &at, 4), 4);
 	CHECK_EQ(at, 6);
 	CHECK_EQ(lseek(in, 0, SEEK_CUR), 8);

@@ -119,3 +119,33 @@ DIR_TEST(exchange_swaps)
 	CHECK_ERRNO(rename_with("d", "g", RENAME_EXCHANGE | RENAME_NOREPLACE), EINVAL);
 	CHECK_ERRNO(rename_with("d", "g", 64), EINVAL);
 }
+
+/* Who is exchanged into another directory gets another "..". */
+DIR_TEST(exchanged_directories_must_be_writable)
+{
+	if (geteuid() != 0)
+		SKIP("needs a user without rights");
+	CHECK_EQ(chmod(".", 0755), 0);
+	CHECK_EQ(mkdir("from", 0777), 0);
+	CHECK_EQ(mkdir("to", 0777), 0);
+	CHECK_EQ(chmod("from", 0777), 0);
+	CHECK_EQ(chmod("to", 0777), 0);
+	file_make("from/file", "");
+	CHECK_EQ(mkdir("to/dir", 0755), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(setresuid(1234, 1234, 1234), 0);
+		CHECK_ERRNO(rename_with("from/file", "to/dir", RENAME_EXCHANGE), EACCES);
+		CHECK_ERRNO(rename_with("to/dir", "from/file", RENAME_EXCHANGE), EACCES);
+		_exit(0);
+	}
+	CHECK_EXIT(pid, 0);
+	CHECK_EQ(chmod("to/dir", 0777), 0);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(setresuid(1234, 1234, 1234), 0);
+		CHECK_EQ(rename_with("from/file", "to/dir", RENAME_EXCHANGE), 0);
+		_exit(0);
+	}
+	CHECK_EXIT(pid, 0);
+}

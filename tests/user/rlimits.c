@@ -79,15 +79,20 @@ TEST(stack_limit_is_sensible)
 }
 
 /* Nobody else has this number: his processes are counted, and all are sent signals. */
-enum { SOMEBODY = 64323 };
+static unsigned somebody;
+
+__attribute__((constructor)) static void choose_somebody(void)
+{
+	somebody = 62000 + (unsigned)getpid() % 2000;
+}
 
 static void become_somebody(void)
 {
 	if (geteuid() != 0)
 		SKIP("only the superuser can become somebody else");
 	CHECK_EQ(setgroups(0, NULL), 0);
-	CHECK_EQ(setgid(SOMEBODY), 0);
-	CHECK_EQ(setuid(SOMEBODY), 0);
+	CHECK_EQ(setgid(somebody), 0);
+	CHECK_EQ(setuid(somebody), 0);
 }
 
 TEST(hard_limit_only_sinks)
@@ -125,13 +130,36 @@ TEST(processes_end_at_their_limit)
 	CHECK_EQ(forked, 3);
 }
 
+/* Until they are waited for they have their numbers. */
+TEST(ended_processes_count)
+{
+	struct rlimit limit = {.rlim_cur = 10, .rlim_max = 10};
+	int forked = 0;
+
+	become_somebody();
+	CHECK_EQ(setrlimit(RLIMIT_NPROC, &limit), 0);
+	for (pid_t pid; forked < 100 && (pid = fork()) >= 0; forked++) {
+		if (pid == 0)
+			_exit(0);
+	}
+	CHECK_EQ(errno, EAGAIN);
+	CHECK_EQ(forked, 9);
+	while (wait(NULL) > 0)
+		forked--;
+	CHECK_EQ(forked, 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(0);
+	CHECK_EXIT(pid, 0);
+}
+
 TEST(who_gives_up_rights_has_none)
 {
 	uid_t real, effective, saved;
 
 	become_somebody();
 	CHECK_EQ(getresuid(&real, &effective, &saved), 0);
-	CHECK(real == SOMEBODY && effective == SOMEBODY && saved == SOMEBODY);
+	CHECK(real == somebody && effective == somebody && saved == somebody);
 	CHECK_ERRNO(setuid(0), EPERM);
 	CHECK_ERRNO(setreuid(0, (uid_t)-1), EPERM);
 	CHECK_ERRNO(setresuid((uid_t)-1, 0, (uid_t)-1), EPERM);

@@ -3,6 +3,7 @@
  * tests/user/signals_queue.c - real-time signals, sigqueue, sigtimedwait.
  */
 #include "utest.h"
+#include "memory.h"
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -107,13 +108,12 @@ TEST(timedwait_times_out)
 	CHECK_ERRNO(sigtimedwait(&set, NULL, &wrong), EINVAL);
 }
 
-static pid_t send_later(int signal)
+static pid_t send_to_sleeper(int signal)
 {
 	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0) {
-		struct timespec pause = {.tv_nsec = 20000000};
-		nanosleep(&pause, NULL);
+		child_settle(parent);
 		kill(parent, signal);
 		_exit(0);
 	}
@@ -127,7 +127,7 @@ TEST(timedwait_is_woken)
 	siginfo_t info;
 
 	block(SIG_BLOCK, SIGUSR1, SIGUSR1);
-	pid_t pid = send_later(SIGUSR1);
+	pid_t pid = send_to_sleeper(SIGUSR1);
 	CHECK_EQ(sigtimedwait(&set, &info, &long_time), SIGUSR1);
 	CHECK(info.si_pid == pid && info.si_code == SI_USER);
 	CHECK_EXIT(pid, 0);
@@ -140,7 +140,7 @@ TEST(timedwait_is_interrupted_by_others)
 
 	block(SIG_BLOCK, SIGUSR1, SIGUSR1);
 	handle(SIGUSR2);
-	pid_t pid = send_later(SIGUSR2);
+	pid_t pid = send_to_sleeper(SIGUSR2);
 	CHECK_ERRNO(syscall(SYS_rt_sigtimedwait, &set, NULL, &long_time, 8), EINTR);
 	CHECK_EQ(count, 1);
 	CHECK_EXIT(pid, 0);

@@ -5,6 +5,7 @@
  */
 #include "futex.h"
 
+#include <sys/resource.h>
 #include <stdatomic.h>
 #include <ucontext.h>
 
@@ -97,6 +98,28 @@ TEST(whom_tkill_does_not_find)
 	CHECK_ERRNO(syscall(SYS_tkill, 0, 0), EINVAL);
 	CHECK_ERRNO(syscall(SYS_tkill, INT_MAX, 0), ESRCH);
 	CHECK_EQ(syscall(SYS_tkill, self, 0), 0);
+}
+
+static void *queue_some_and_leave(void *unused)
+{
+	siginfo_t info = {.si_code = SI_QUEUE};
+
+	for (int i = 0; i < 10; i++) {
+		CHECK_EQ(syscall(SYS_rt_tgsigqueueinfo, getpid(), thread_id(), SIGRTMIN + 3, &info),
+			 0);
+	}
+	return unused;
+}
+
+/* What was for a thread alone goes with it. */
+TEST(pending_signals_end_with_their_thread)
+{
+	struct rlimit limit = {100, 100};
+
+	CHECK_EQ(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+	block(SIGRTMIN + 3);
+	for (int i = 0; i < 30; i++)
+		thread_join(thread_new(queue_some_and_leave, NULL));
 }
 
 /* ---- faults ---- */

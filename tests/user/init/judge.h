@@ -27,7 +27,7 @@
 
 enum {
 	TICK_MS = 5,
-	SETTLE_TRIES = 400,             /* exit finishes its work after the parent was told */
+	SETTLE_TRIES = 4000,             /* exit finishes its work after the parent was told */
 	LEDGER_LINES = 16,
 	TEXT_MAX = 2048,
 };

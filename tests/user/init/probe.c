@@ -4,7 +4,8 @@
  *
  * Prints its arguments, its environment, the number of CPUs and the memory, then switches the
  * machine off; with PROBE=exit in its environment it ends instead, which the kernel must not
- * survive.  With PROBE=huge it first uses a page of 1 GiB, and lets a child see it.
+ * survive.  With PROBE=huge it first uses a page of 1 GiB, and lets a child see it; with
+ * PROBE=audit it has all of memory recounted.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -59,6 +61,20 @@ static const char *use_huge_page(void)
 	return munmap((void *)memory, size) == 0 ? "used" : "stuck";
 }
 
+static const char *audit(void)
+{
+	static char text[400];
+
+	if (mount("proc", "/proc", "proc", 0, NULL) < 0)
+		return "cannot mount /proc";
+	FILE *file = fopen("/proc/audit", "r");
+	if (!file || !fgets(text, sizeof(text), file))
+		return "cannot read /proc/audit";
+	text[strcspn(text, "\n")] = 0;
+	fclose(file);
+	return text;
+}
+
 static volatile sig_atomic_t heard;
 
 static void hear(int number)
@@ -90,6 +106,8 @@ int main(int argc, char **argv)
 	printf("probe: memory %ld\n", memory_mib());
 	if (task && strcmp(task, "huge") == 0)
 		printf("probe: huge page %s\n", use_huge_page());
+	if (task && strcmp(task, "audit") == 0)
+		printf("probe: audit %s\n", audit());
 	fflush(stdout);
 
 	if (task && strcmp(task, "exit") == 0)
