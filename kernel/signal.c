@@ -75,7 +75,7 @@ static void entry_free(struct signal_entry *entry)
 	slab_free(&entry_cache, entry);
 }
 
-void signal_queue_flush(struct signal_queue *queue)
+void signal_queue_flush_slow(struct signal_queue *queue)
 {
 	queue->pending = 0;
 	while (!list_is_empty(&queue->entries))

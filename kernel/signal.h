@@ -96,7 +96,12 @@ void signal_actions_reset(struct signal_actions *actions);
 /* Queues. */
 void signals_start(void);
 void signal_queue_init(struct signal_queue *queue);
-void signal_queue_flush(struct signal_queue *queue);
+void signal_queue_flush_slow(struct signal_queue *queue);
+static inline void signal_queue_flush(struct signal_queue *queue)
+{
+	if (unlikely(queue->pending != 0))
+		signal_queue_flush_slow(queue);
+}
 uint64_t signals_queued(uint32_t user);         /* by all processes of a user */
 
 /* Is no member's parent outside the group but in its session?  Tree lock held; nonzero:
