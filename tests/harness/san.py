@@ -6,7 +6,7 @@ from .race import kernel_tests, programs
 from .settings import BUILD
 
 IMAGE = BUILD / "san/cowbell.elf"
-PROGRAMS = ["cow_basic", "cow_threads", "cow_kernel_writes", "fork_wait", "huge", "mm_m*", "pipe",
+PROGRAMS = ["cow_basic", "cow_threads", "cow_kernel_writes", "fail_nth", "fork_wait", "huge", "mm_m*", "pipe",
             "reflink", "signals_basic", "threads*", "vfork_spawn"]
 
 RUNS = {
