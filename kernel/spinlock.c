@@ -135,7 +135,8 @@ void assert_may_sleep(void)
 /* Ranks of which a task may hold several; the comment of each rank says in which order. */
 static bool rank_may_nest(unsigned rank)
 {
-	return rank == RANK_DIRECTORY || rank == RANK_FUTEX || rank == RANK_RUN_QUEUE;
+	return rank == RANK_DIRECTORY || rank == RANK_INODE || rank == RANK_FUTEX
+		|| rank == RANK_RUN_QUEUE;
 }
 
 static unsigned interrupt_mark(void)

@@ -24,7 +24,7 @@ enum lock_rank {
 	RANK_TRACE,             /* sleeping: reading or choosing what is traced */
 	RANK_MOUNT,             /* sleeping: the table of mounts */
 	RANK_DIRECTORY,         /* sleeping: all names of one file system; an overlay's first */
-	RANK_INODE,             /* sleeping: one file's contents */
+	RANK_INODE,             /* sleeping: one file's contents; an overlay's first */
 	RANK_PIPE,              /* sleeping: one pipe */
 	RANK_TTY_OUTPUT,        /* sleeping: one write to a terminal */
 	RANK_HOLD,              /* sleeping: changing many pages of one object */
