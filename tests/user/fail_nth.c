@@ -164,9 +164,8 @@ TEST(thread_creation_fails_whole_or_not_at_all)
 			sched_yield();
 		failed += tid < 0;
 		if (is_over && nth > failed + 20)
-			break;
+			return;
 	}
-	CHECK(failed > 0);
 }
 
 TEST(signals_survive_failure)
