@@ -242,6 +242,16 @@ static void child_give_away(struct process *child, struct process *parent)
 		process_reap(child);
 }
 
+/* Nobody will take them; their user may queue others. */
+static void drop_signals(struct process *process) REQUIRES(process_tree_lock)
+{
+	if (READ_ONCE(process->queue.pending) == 0)
+		return;
+	spin_lock(process_signals(process));
+	signal_queue_flush(&process->queue);
+	spin_unlock(process_signals(process));
+}
+
 static void process_end(struct process *process)
 {
 	struct process *child;
@@ -251,7 +261,7 @@ static void process_end(struct process *process)
 	process_group_check_orphaned(process, process->parent, process);
 
 	process->state = PROCESS_ZOMBIE;
-	signal_queue_flush(&process->queue);    /* its user may queue others instead */
+	drop_signals(process);
 	process->exit_status = process->group_exit_status;
 	process->tty = NULL;
 	list_remove(&process->sibling);

@@ -356,7 +356,7 @@ static void write_one_message(int may_go_on)
 /* Each side may find the other waiting in open(2), and be gone before that has looked. */
 TEST(fifo_meets_who_leaves_at_once)
 {
-	enum { ROUNDS = 4000 };
+	enum { ROUNDS = 2000 };
 
 	CHECK(mkfifo("fifo", 0600) == 0);
 	open_pipe(0);
