@@ -46,7 +46,7 @@ Q       := $(if $(V),,@)
 say      = $(if $(V),@:,@printf '  %-6s %s\n' '$(1)' '$(2)')
 checks  := $(if $(DEBUG),/debug)$(if $(HOOKS),/hooks)$(if $(TAIL),/tail)
 BUILD   := build$(if $(COVERAGE),/coverage)$(if $(SAN),/$(SAN:1=san),$(checks))
-IMAGES  := $(BUILD)$(if $(TESTS),,/no-tests)
+IMAGE_DIR := $(BUILD)$(if $(TESTS),,/no-tests)
 
 # --- tools ------------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ BENCH         := build/tests/bench/bench build/tests/bench/nop
 	analyze model failures fuzz fuzz-mm differ coverage museum mutants night torture soak user-programs \
 	user-tests bench-programs
 
-all: $(IMAGES)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
+all: $(IMAGE_DIR)/cowbell.elf                       ## the kernel, build/cowbell.elf (the default)
 
 # The sanitizers' own files are not sanitized, nor what they look at as a whole.
 unsanitized := $(marked) $(if $(filter memcpy,$(wrapped)),lib/string.c)
@@ -198,26 +198,26 @@ $(OFFSETS): arch/x86_64/offsets.c tools/make-offsets $(BUILD)/.flags | $(BUILD)/
 
 # The table of function names can be made only from a linked image, and is part of it.  So link
 # twice; the table stands behind all functions, and the second link must move none of them.
-$(IMAGES)/unnamed.elf: $(OBJECTS) $(IMAGES)/symtable-empty.o linker.ld MAP
-	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(IMAGES)/symtable-empty.o
+$(IMAGE_DIR)/unnamed.elf: $(OBJECTS) $(IMAGE_DIR)/symtable-empty.o linker.ld MAP
+	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(IMAGE_DIR)/symtable-empty.o
 
 # Functions of a sanitized build may be far from the first of their block.
 SYMBOLS := tools/make-symbols $(if $(filter 1,$(SAN)),WIDE=1)
 
-$(IMAGES)/symtable-empty.asm: tools/make-symbols
+$(IMAGE_DIR)/symtable-empty.asm: tools/make-symbols
 	$(Q)mkdir -p $(@D)
 	$(Q)$(SYMBOLS) </dev/null >$@
 
-$(IMAGES)/symtable.asm: $(IMAGES)/unnamed.elf tools/make-symbols
+$(IMAGE_DIR)/symtable.asm: $(IMAGE_DIR)/unnamed.elf tools/make-symbols
 	$(Q)$(NM) -n $< | $(SYMBOLS) >$@
 
-$(IMAGES)/symtable.o $(IMAGES)/symtable-empty.o: %.o: %.asm
+$(IMAGE_DIR)/symtable.o $(IMAGE_DIR)/symtable-empty.o: %.o: %.asm
 	$(Q)$(NASM) -f elf64 -Werror -o $@ $<
 
-$(IMAGES)/cowbell.elf: $(OBJECTS) $(IMAGES)/symtable.o linker.ld MAP
+$(IMAGE_DIR)/cowbell.elf: $(OBJECTS) $(IMAGE_DIR)/symtable.o linker.ld MAP
 	$(call say,LD,$@)
-	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(IMAGES)/symtable.o
-	$(Q)$(NM) -n $@ | $(SYMBOLS) | cmp -s - $(IMAGES)/symtable.asm || \
+	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJECTS) $(IMAGE_DIR)/symtable.o
+	$(Q)$(NM) -n $@ | $(SYMBOLS) | cmp -s - $(IMAGE_DIR)/symtable.asm || \
 		{ echo 'Functions moved between the two links.' >&2; rm -f $@; false; }
 
 # Fails early, and says what to install.
@@ -323,16 +323,16 @@ CMDLINE  = $(strip console=ttyS0 panic=-1 $(words))
 
 machine  = $(QEMU) -machine q35 -cpu max -m $(MEM) -smp $(SMP) -nic none -no-reboot \
 	-device isa-debug-exit,iobase=0xf4,iosize=0x04
-direct   = -kernel $(IMAGES)/cowbell.elf -initrd build/initramfs.cpio
+direct   = -kernel $(IMAGE_DIR)/cowbell.elf -initrd build/initramfs.cpio
 
 escape   = @echo '  QEMU   press Ctrl-A then X to leave it'
 
 iso: build/cowbell.iso                          ## build/cowbell.iso, for BIOS and UEFI
 
-build/cowbell.iso: $(IMAGES)/cowbell.elf build/initramfs.cpio tools/make-iso
+build/cowbell.iso: $(IMAGE_DIR)/cowbell.elf build/initramfs.cpio tools/make-iso
 	$(call say,ISO,$@)
 	$(Q)tools/need grub-mkrescue xorriso mformat /usr/lib/grub/i386-pc /usr/lib/grub/x86_64-efi
-	$(Q)tools/make-iso $(IMAGES)/cowbell.elf build/initramfs.cpio "$(CMDLINE)" $@
+	$(Q)tools/make-iso $(IMAGE_DIR)/cowbell.elf build/initramfs.cpio "$(CMDLINE)" $@
 
 run: needed                                     ## boot to a shell on this terminal
 	$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) all build/initramfs.cpio
@@ -368,7 +368,7 @@ test: needed                                    ## everything: TAP, then "N pass
 
 # QEMU ends with 33 when all tests passed, 35 when one failed, 37 after a panic.
 selftest: all                                   ## the kernel's own tests, on the console
-	$(Q)$(machine) -kernel $(IMAGES)/cowbell.elf -nographic \
+	$(Q)$(machine) -kernel $(IMAGE_DIR)/cowbell.elf -nographic \
 		-append "$(CMDLINE) selftest$(if $(T),=$(T))"; test $$? = 33
 
 # Each turn of each test; EVERY=0: the first turn of each site in each test.  DOUBLES=n: n pairs, too.
@@ -379,7 +379,7 @@ failures: needed                                ## whatever the tests ask the ke
 # SECONDS=n; ROUND=n: that round of the seed alone; LIST=file: calls from a file.  COVERAGE=1 GUIDED=n:
 # does it pay to let coverage choose?  n boots from seeds, then n both ways.
 fuzz: all build/tests/fuzz/fuzz                 ## random system calls, until time is up or one breaks something
-	$(Q)tools/fuzz -k $(IMAGES)/cowbell.elf --smp $(SMP) $(if $(SEED),--seed $(SEED)) \
+	$(Q)tools/fuzz -k $(IMAGE_DIR)/cowbell.elf --smp $(SMP) $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUND),--round $(ROUND)) \
 		$(if $(LIST),--list $(LIST)) $(if $(GUIDED),--guided $(GUIDED))
 
@@ -505,7 +505,7 @@ plots:                                          ## docs/img and the tables of do
 	$(Q)tools/plots
 
 profile: all $(BENCH)                           ## where the instructions of T go: T=fork_exit_wait_0m
-	$(Q)tools/profile -k $(IMAGES)/cowbell.elf $(or $(T),fork_exit_wait_0m)
+	$(Q)tools/profile -k $(IMAGE_DIR)/cowbell.elf $(or $(T),fork_exit_wait_0m)
 
 figures: all                                    ## seconds until the shell's prompt
 	$(Q)tools/figures
