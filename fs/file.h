@@ -56,7 +56,7 @@ struct file {
 	uint32_t refs;                  /* atomic: descriptors, calls under way; not mappings */
 	uint32_t flags;                 /* atomic: O_ access mode and status flags */
 	struct mutex position_lock;     /* RANK_FILE */
-	uint64_t offset;                /* [position_lock] */
+	uint64_t offset;                /* [position_lock] see file_position; of a stream its own */
 	struct path path;               /* may be empty (pipes: inode only) */
 	struct inode *inode;            /* counted */
 	const struct file_ops *ops;     /* constant once open */
@@ -131,6 +131,13 @@ static inline uint64_t file_mount_flags(const struct file *file)
 static inline bool file_is_stream(const struct file *file)
 {
 	return !file->ops->seek;
+}
+
+/* Where it is read or written next, as others see it; a stream is nowhere.  May be called without
+ * the position_lock. */
+static inline uint64_t file_position(const struct file *file)
+{
+	return file_is_stream(file) ? 0 : atomic_load_relaxed(&file->offset);
 }
 
 /* Once at boot, after slabs. */

@@ -81,7 +81,7 @@ struct inode {
 	uint32_t mode;                  /* [lock] S_IFMT (constant) and permission bits */
 	uint32_t nlink;                 /* [fs->names_lock] */
 	uint32_t uid, gid;              /* [lock] */
-	uint64_t number;                /* st_ino, constant */
+	uint64_t number;                /* st_ino unless getattr says another; constant */
 	uint64_t rdev;                  /* device nodes: see dev_make(); constant */
 	struct file_system *fs;         /* constant, counted */
 	const struct inode_ops *ops;    /* constant */

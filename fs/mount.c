@@ -421,7 +421,7 @@ static ssize_t name_build(struct path at, const struct path *root, bool is_for_s
 	}
 	name_climb(&text, at, root);
 	if (text.is_cut)
-		return -ERANGE;
+		return -ENAMETOOLONG;
 
 	size_t len = (size_t)(buf + size - text.at);
 

@@ -60,8 +60,8 @@ int mount_is_writable(const struct path *path);
 void mounts_for_each(void (*visit)(const struct mount *mount, const char *at, const char *source,
 				   const char *type, void *argument), void *argument);
 
-/* Absolute name of a place as seen from `root`, NUL included in the result.  -ERANGE: too small;
- * -ENOENT: deleted, unless is_for_show: then " (deleted)" is appended, as /proc does. */
+/* Absolute name of a place as seen from `root`, NUL included in the result.  -ENAMETOOLONG: longer
+ * than buf; -ENOENT: deleted, unless is_for_show: then " (deleted)" is appended, as /proc does. */
 ssize_t path_name_from(const struct path *path, const struct path *root, bool is_for_show,
 		       char *buf, size_t size);
 

@@ -77,7 +77,8 @@ static inline struct overlay_node *node_of(const struct inode *inode)
 /* The topmost real file. */
 struct inode *overlay_real(const struct inode *inode);
 
-/* The one inode for these real files, counted; takes over the stack's counts.  NULL: no memory. */
+/* The one inode for these real files, under this name if it is to be copied up there, counted;
+ * takes over the stack's counts.  NULL: no memory. */
 struct inode *overlay_inode(struct file_system *fs, struct inode *parent, const char *name,
 			    size_t len, struct overlay_stack *stack);
 void overlay_stack_put(struct overlay_stack *stack);
@@ -86,7 +87,8 @@ struct inode *overlay_destroy_inode(struct inode *inode);
 /* A file has been copied up.  names_lock is held for writing. */
 void overlay_set_upper(struct inode *inode, struct inode *upper);
 
-/* The number that a file shows: the same before and after it is copied up. */
+/* The number that a file shows: the same before and after it is copied up, unless it has several
+ * names there, which are then different files. */
 uint64_t overlay_number(const struct inode *real);
 
 bool overlay_is_whiteout(const struct inode *real);

@@ -177,7 +177,8 @@ static void copy_attributes(struct inode *to, const struct inode *from)
 	to->gid = from->gid;
 	to->atime = from->atime;
 	to->mtime = from->mtime;
-	to->origin = overlay_number(from);
+	if (S_ISDIR(from->mode) || from->nlink == 1)
+		to->origin = overlay_number(from);
 	mutex_unlock(&to->lock);
 }
 

@@ -12,7 +12,7 @@
 #include "fs/file.h"
 #include "mm/slab.h"
 
-enum { LISTING_BUCKETS = 64, DOTS = 2 };
+enum { LISTING_BUCKETS = 64, LISTING_LOAD = 2, DOTS = 2 };
 
 struct listed {
 	struct listed *next;            /* in its bucket */
@@ -28,8 +28,14 @@ struct listed {
 
 struct listing {
 	struct list order;
-	struct listed *buckets[LISTING_BUCKETS];
+	uint32_t count, bucket_count;
+	struct listed **buckets;        /* near_buckets, while there are few names */
+	struct listed *near_buckets[LISTING_BUCKETS];
 	bool has_no_memory;
+
+	/* Where the last call ended, so that the next need not look for it. */
+	struct list_node *next;
+	uint64_t next_place;            /* offset of that name */
 };
 
 static void listing_free(struct listing *listing)
@@ -38,7 +44,34 @@ static void listing_free(struct listing *listing)
 
 	while ((node = list_pop_front(&listing->order)))
 		kfree(list_entry(node, struct listed, node));
+	if (listing->buckets != listing->near_buckets)
+		kfree(listing->buckets);
 	kfree(listing);
+}
+
+static struct listed **listing_bucket(const struct listing *listing, uint32_t hash)
+{
+	return &listing->buckets[hash & (listing->bucket_count - 1)];
+}
+
+/* Twice as many buckets.  Without memory it only gets slower. */
+static void listing_grow(struct listing *listing)
+{
+	uint32_t count = 2 * listing->bucket_count;
+	struct listed **buckets = kzalloc(count * sizeof(struct listed *)), *entry;
+
+	if (!buckets)
+		return;
+	if (listing->buckets != listing->near_buckets)
+		kfree(listing->buckets);
+	listing->buckets = buckets;
+	listing->bucket_count = count;
+	list_for_each_entry(entry, &listing->order, node) {
+		struct listed **bucket = listing_bucket(listing, entry->hash);
+
+		entry->next = *bucket;
+		*bucket = entry;
+	}
 }
 
 static bool listing_add(void *argument, const char *name, size_t len, uint64_t number,
@@ -46,7 +79,10 @@ static bool listing_add(void *argument, const char *name, size_t len, uint64_t n
 {
 	struct listing *listing = argument;
 	uint32_t hash = name_hash(name, len);
-	struct listed **bucket = &listing->buckets[hash % LISTING_BUCKETS];
+
+	if (listing->count >= LISTING_LOAD * listing->bucket_count)
+		listing_grow(listing);
+	struct listed **bucket = listing_bucket(listing, hash);
 
 	for (const struct listed *at = *bucket; at; at = at->next) {
 		if (at->hash == hash && at->len == len && memcmp(at->text, name, len) == 0)
@@ -63,6 +99,7 @@ static bool listing_add(void *argument, const char *name, size_t len, uint64_t n
 	};
 	memcpy(entry->text, name, len);
 	*bucket = entry;
+	listing->count++;
 	list_push_back(&listing->order, &entry->node);
 	return true;
 }
@@ -118,10 +155,14 @@ static int listing_make(struct inode *dir, struct listing **out)
 	if (!listing)
 		return -ENOMEM;
 	list_init(&listing->order);
+	listing->buckets = listing->near_buckets;
+	listing->bucket_count = LISTING_BUCKETS;
 	int err = node->upper ? layer_add(listing, node->upper) : 0;
 
 	for (unsigned i = 0; i < node->lower_count && !err; i++)
 		err = layer_add(listing, node->lower[i]);
+	listing->next = listing->order.head.next;
+	listing->next_place = DOTS;
 	if (err)
 		listing_free(listing);
 	else
@@ -129,12 +170,29 @@ static int listing_make(struct inode *dir, struct listing **out)
 	return err;
 }
 
+/* Whiteouts are devices. */
+static bool name_is_seen(void *argument, const char *name, size_t len, uint64_t number,
+			 unsigned type, uint64_t next_offset)
+{
+	bool *is_seen = argument;
+
+	*is_seen = type != DT_CHR;
+	return !*is_seen;
+}
+
+/* A name in the upper layer says all, so that a full directory need not be merged for it. */
 int overlay_check_empty(struct inode *dir)
 {
+	const struct overlay_node *node = node_of(dir);
 	struct listing *listing;
 	struct listed *entry;
-	int err = listing_make(dir, &listing);
+	bool is_seen = false;
+	int err = node->upper ? layer_list(node->upper, name_is_seen, &is_seen) : 0;
 
+	if (is_seen)
+		return -ENOTEMPTY;
+	if (!err)
+		err = listing_make(dir, &listing);
 	if (err)
 		return err;
 	list_for_each_entry(entry, &listing->order, node) {
@@ -211,10 +269,30 @@ static int listing_refresh(struct file *file)
 	return 0;
 }
 
+/* Go to the name at this offset. */
+static void listing_seek(struct listing *listing, uint64_t place)
+{
+	while (listing->next_place > place) {
+		listing->next = listing->next->prev;
+		listing->next_place--;
+	}
+	while (listing->next_place < place && listing->next != &listing->order.head) {
+		listing->next = listing->next->next;
+		listing->next_place++;
+	}
+}
+
+/* The name where it is; NULL: the end. */
+static const struct listed *listing_next(const struct listing *listing)
+{
+	bool is_end = listing->next == &listing->order.head;
+
+	return is_end ? NULL : list_entry(listing->next, struct listed, node);
+}
+
 static int directory_list(struct file *file, list_emit_t *emit, void *argument)
 {
-	uint64_t place = DOTS, from = file->offset;
-	struct listed *entry;
+	uint64_t from = file->offset;
 
 	if (from == 0 || !file->data) {
 		int err = listing_refresh(file);
@@ -224,14 +302,15 @@ static int directory_list(struct file *file, list_emit_t *emit, void *argument)
 	}
 	if (!list_dots(file, emit, argument))
 		return 0;
-	const struct listing *listing = file->data;
+	struct listing *listing = file->data;
+	const struct listed *entry;
 
-	list_for_each_entry(entry, &listing->order, node) {
-		uint64_t at = place++;
-
-		if (at >= from && !entry->is_hidden &&
-		    !emit(argument, entry->text, entry->len, entry->number, entry->type, at + 1))
+	listing_seek(listing, MAX(from, (uint64_t)DOTS));
+	while ((entry = listing_next(listing))) {
+		if (!entry->is_hidden && !emit(argument, entry->text, entry->len, entry->number,
+					       entry->type, listing->next_place + 1))
 			break;
+		listing_seek(listing, listing->next_place + 1);
 	}
 	return 0;
 }

@@ -287,11 +287,12 @@ static int overlay_rename(struct inode *from, const char *name, size_t len, stru
 static int overlay_getattr(struct inode *inode, struct abi_stat *stat)
 {
 	const struct overlay_node *node = node_of(inode);
-	uint64_t device = stat->st_dev, number = stat->st_ino;
-	int err = inode_stat(overlay_real(inode), stat);
+	struct inode *real = overlay_real(inode);
+	uint64_t device = stat->st_dev;
+	int err = inode_stat(real, stat);
 
 	stat->st_dev = device;
-	stat->st_ino = number;
+	stat->st_ino = overlay_number(real);
 	if (inode_is(inode, S_IFDIR) && node->lower_count)
 		stat->st_nlink = 1;     /* unknown: nobody counts what is merged */
 	return err;

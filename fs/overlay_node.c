@@ -4,8 +4,9 @@
  *
  * Owns: overlay_node, and the table by which a real file finds its merged one.
  * Invariants: there is at most one live inode of an overlay for each topmost real file, so that who
- *   copies it up tells all who have it open.  Lower files stay counted after a copy-up: readers may
- *   still look at their objects.
+ *   copies it up tells all who have it open; of a lower file one for each name that it was found
+ *   under, because only that name is copied up.  Lower files stay counted after a copy-up: readers
+ *   may still look at their objects.
  * Locks: overlay->lock for the table.
  */
 #include "fs/overlay.h"

@@ -30,7 +30,7 @@ int path_walk_parent(const struct path *start, const char *name, struct path *di
 int path_child(const struct path *dir, const char *name, size_t len, struct path *out);
 
 /* Absolute name of a place as seen from the root of `context` (NULL: the root of all); the length
- * with the NUL, or -ERANGE, -ENOENT (deleted; " (deleted)" is appended instead when
+ * with the NUL, or -ENAMETOOLONG, -ENOENT (deleted; " (deleted)" is appended instead when
  * is_for_show). */
 ssize_t path_name(const struct path *path, struct fs_context *context, bool is_for_show,
 		  char *buf, size_t size);

@@ -29,7 +29,7 @@ struct pipe {
 	uint32_t pages_present;         /* [lock] the first one among them */
 	uint8_t **pages;                /* [lock] NULL: not needed yet */
 	uint32_t readers, writers;      /* [lock] open files */
-	uint32_t readers_ever, writers_ever;    /* [lock] for those who wait in open(2) */
+	uint32_t readers_ever, writers_ever;    /* [lock] for open(2) and poll(2) */
 	uint32_t user;                  /* constant: who made it */
 	struct wait_queue read_wait, write_wait;
 	uint8_t *near_pages[PIPE_PAGES_DEFAULT];

@@ -275,8 +275,7 @@ static int show_fdinfo(struct text *text, const struct text_node *node)
 
 	if (!file)
 		return -ENOENT;
-	uint64_t position = file_is_stream(file) ? 0 : READ_ONCE(file->offset);
-	text_print(text, "pos:\t%lu\nflags:\t0%o\nino:\t%lu\n", position, file->flags,
+	text_print(text, "pos:\t%lu\nflags:\t0%o\nino:\t%lu\n", file_position(file), file->flags,
 		   file->inode->number);
 	file_put(file);
 	return 0;

@@ -33,8 +33,7 @@ struct status {
 	int nice;
 	uint32_t cpu;
 	uint64_t allowed_cpus;
-	struct process_times times;
-	uint64_t children_user_ns, children_kernel_ns, children_faults;
+	struct process_times times, children;
 	struct signal_sets signals;
 	bool may_look;                  /* the reader may know where things lie */
 };
@@ -107,9 +106,7 @@ static int look(const struct text_node *node, struct status *status)
 		status->group = process->group;
 		status->session = process->session;
 		status->threads = process->thread_count;
-		status->children_user_ns = process->children_user_ns;
-		status->children_kernel_ns = process->children_kernel_ns;
-		status->children_faults = process->children_min_faults;
+		status->children = process->past_children;
 		if (process->tty) {
 			status->tty_device = process->tty->device;
 			status->tty_group = process->tty->group;
@@ -167,9 +164,9 @@ int proc_show_stat(struct text *text, const struct text_node *node)
 	struct layout layout = layout_of(space, &s);
 	text_print(text, "%d (%s) %c %d %d %d %lu %d 0 %lu %lu 0 0 %lu %lu %lu %lu", s.tid, s.name,
 		s.state, s.parent, s.group, s.session, s.tty_device, s.tty_group,
-		s.times.min_faults, s.children_faults, s.times.user_ns / NS_PER_TICK,
-		s.times.kernel_ns / NS_PER_TICK, s.children_user_ns / NS_PER_TICK,
-		s.children_kernel_ns / NS_PER_TICK);
+		s.times.min_faults, s.children.min_faults, s.times.user_ns / NS_PER_TICK,
+		s.times.kernel_ns / NS_PER_TICK, s.children.user_ns / NS_PER_TICK,
+		s.children.kernel_ns / NS_PER_TICK);
 	text_print(text, " %d %d %u 0 %lu", 20 + s.nice, s.nice, s.threads,
 		process->start_ns / NS_PER_TICK);
 	print_stat_memory(text, node, space, &layout);
@@ -325,7 +322,8 @@ static void print_rights(struct text *text, const struct process *process)
 		"CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%"
 	        "016lx\n",
 		0ul, effective, effective, all, 0ul);
-	text_print(text, "NoNewPrivs:\t%d\nSeccomp:\t0\n", process->no_new_privs);
+	text_print(text, "NoNewPrivs:\t%d\nSeccomp:\t0\n",
+		READ_ONCE(process->no_new_privs));
 }
 
 static void print_cpus(struct text *text, uint64_t allowed)

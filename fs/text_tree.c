@@ -34,7 +34,7 @@ static const struct text_node *file_node(const struct file *file)
 }
 
 /* May the running process have what a process keeps to itself?  Which program that is of. */
-static int node_permission(const struct text_node *node, uint32_t *program)
+static int node_permission(const struct text_node *node, uint64_t *program)
 {
 	int err = 0;
 
@@ -53,7 +53,7 @@ static int node_permission(const struct text_node *node, uint32_t *program)
 static int text_open(struct file *file)
 {
 	struct snapshot *snapshot;
-	uint32_t program;
+	uint64_t program;
 	int err = node_permission(file_node(file), &program);
 
 	if (err)
@@ -333,7 +333,7 @@ static int tree_list(struct file *file, list_emit_t *emit, void *argument)
 static ssize_t text_readlink(struct inode *inode, char *buf, size_t size)
 {
 	const struct text_node *node = inode->data;
-	uint32_t program;
+	uint64_t program;
 	int err = node_permission(node, &program);
 
 	return err ? err : node->entry->readlink(node, buf, size);
@@ -342,7 +342,7 @@ static ssize_t text_readlink(struct inode *inode, char *buf, size_t size)
 static int text_follow(struct inode *inode, struct path *out)
 {
 	const struct text_node *node = inode->data;
-	uint32_t program;
+	uint64_t program;
 	int err = node_permission(node, &program);
 
 	return err ? err : node->entry->follow(node, out);
@@ -392,10 +392,12 @@ static void inode_set_owner(struct inode *inode, const struct process *process)
 {
 	bool is_public = inode->mode == (S_IFDIR | 0555);
 
-	if (!process->is_dumpable && !is_public)
-		return;
-	inode->uid = process->credentials.euid;
-	inode->gid = process->credentials.egid;
+	spin_lock(&process_tree_lock);
+	if (process->is_dumpable || is_public) {
+		inode->uid = process->credentials.euid;
+		inode->gid = process->credentials.egid;
+	}
+	spin_unlock(&process_tree_lock);
 }
 
 /* Takes over the node's count on its process on success. */

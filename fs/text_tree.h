@@ -20,7 +20,7 @@ struct text_node {
 	const struct text_entry *entry;
 	struct process *process;        /* counted; NULL: the system */
 	int32_t number;                 /* of the last place on the way that has one; 0: none */
-	uint32_t program;               /* process->program that is meant; 0: whichever it runs */
+	uint64_t program;               /* process->program that is meant; 0: whichever it runs */
 };
 
 struct text_entry {

@@ -125,9 +125,12 @@ static int console_open(struct file *file)
 static int serial_open(struct file *file)
 {
 	int err = handle_create(file, &serial_tty, READ_ONCE(serial_tty.hangups), false);
+	bool is_ours = false;
 
 	if (!err && current_process() && file_can_read(file) && !(file->flags & O_NOCTTY))
-		tty_acquire(&serial_tty, false);
+		is_ours = tty_acquire(&serial_tty, false) == 0;
+	if (is_ours)            /* the session before may have ended while we asked */
+		((struct tty_handle *)file->data)->hangups = READ_ONCE(serial_tty.hangups);
 	return err;
 }
 

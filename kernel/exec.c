@@ -4,13 +4,15 @@
  *
  *      find       the file, through `#!` lines to the interpreter of a script
  *      build      an unpublished space: segments, dynamic linker, heap, stack
- *      be alone   other threads die; who fails from here on, and had some, dies too
+ *      be alone   other threads die; who fails from here on, and had some, dies too.  If one of
+ *                 them has changed what was decided by, the call begins once more
  *      reserve    what the process must own alone: signal actions, descriptors
  *      commit     nothing can fail any more: space, handlers, ids, registers
  *
  * Owns:       struct exec, a program under construction.
- * Invariants: until the commit the old program is untouched, if it has one thread.
- *             Who gains rights by a set-user-ID file gains them together with the new space.
+ * Invariants: until the commit the old program is untouched, but for threads that died.
+ *             Others may look inside only when they may see the old program and the new one, until
+ *             nothing of the old one is left.
  * Locks:      none while building; process_tree_lock for what others see of a process.
  * See:        execve(2); kernel/loader.c for segments, kernel/arguments.c for the stack.
  */
@@ -74,7 +76,8 @@ static void exec_destroy(struct exec *exec);
 static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags);
 static int exec_find(struct exec *exec, const struct path *start, const char *name, int at_flags);
 static int exec_build(struct exec *exec, const char *name);
-static int exec_reserve(const struct exec *exec);
+static int exec_reserve(void);
+static bool is_led_by_others(void);
 static void exec_commit(struct exec *exec);
 
 void programs_start(void)
@@ -146,10 +149,21 @@ static bool gains_rights(const struct exec *exec)
 	return exec->credentials.euid != exec->old.euid || exec->credentials.egid != exec->old.egid;
 }
 
-/* Has another thread changed who we are?  The new program's stack says what we were. */
-static bool has_other_ids(const struct exec *exec)
+/* Has another thread, before it died, changed who we are or what we may become?  The new program's
+ * stack says what was decided. */
+static bool was_overtaken(const struct exec *exec)
 {
-	return memcmp(&current_process()->credentials, &exec->old, sizeof(exec->old)) != 0;
+	const struct process *self = current_process();
+
+	return memcmp(&self->credentials, &exec->old, sizeof(exec->old)) != 0 ||
+	       (gains_rights(exec) && (self->no_new_privs || is_led_by_others()));
+}
+
+/* Now nobody else can change anything. */
+static int exec_again(void)
+{
+	task_add_work(current, WORK_SIGNAL);    /* where calls are repeated */
+	return -ERESTARTNOINTR;
 }
 
 static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags)
@@ -164,7 +178,9 @@ static int exec_run(struct exec *exec, const struct path *start, const char *nam
 	err = process_kill_other_threads();
 	if (err)
 		return err;
-	err = has_other_ids(exec) ? -EAGAIN : exec_reserve(exec);
+	if (was_overtaken(exec))
+		return exec_again();
+	err = exec_reserve();
 	if (!err)
 		exec_commit(exec);
 	else if (!is_alone)
@@ -286,7 +302,14 @@ static bool is_led_by_others(void)
 	return company.has_others;
 }
 
-/* Who the program will run as.  A set-ID bit counts unless the mount or the process forbids it. */
+/* May who runs the file not read it? */
+static bool is_secret(const struct path *file)
+{
+	return inode_permission(path_inode(file), MAY_READ) != 0;
+}
+
+/* Who the program will run as, and whether it has what others may not see.  A set-ID bit counts
+ * unless the mount or the process forbids it. */
 static void exec_choose_ids(struct exec *exec)
 {
 	const struct process *self = current_process();
@@ -294,19 +317,19 @@ static void exec_choose_ids(struct exec *exec)
 	struct inode_rights file;
 
 	inode_rights(path_inode(&exec->path), &file);
-	bool may_gain = file.mode & (S_ISUID | S_ISGID) && !self->no_new_privs &&
+	bool may_gain = file.mode & (S_ISUID | S_ISGID) &&
 			!(atomic_load_relaxed(&exec->path.mount->flags) & MS_NOSUID) &&
 			!is_led_by_others();
 	spin_lock(&process_tree_lock);
 	*ids = exec->old = self->credentials;
+	may_gain &= !self->no_new_privs;
 	spin_unlock(&process_tree_lock);
 	if (may_gain && file.mode & S_ISUID)
 		ids->euid = file.uid;
 	if (may_gain && file.mode & S_ISGID && file.mode & S_IXGRP)
 		ids->egid = file.gid;
 	exec->is_secure = ids->euid != ids->uid || ids->egid != ids->gid;
-	exec->has_secrets =
-		exec->is_secure || inode_permission(path_inode(&exec->path), MAY_READ);
+	exec->has_secrets = exec->is_secure || gains_rights(exec) || is_secret(&exec->path);
 	ids->suid = ids->fsuid = ids->euid;
 	ids->sgid = ids->fsgid = ids->egid;
 }
@@ -321,6 +344,8 @@ static int linker_find(struct linker *linker, struct exec *exec)
 		err = program_head(&linker->path, exec->head);
 	if (!err)
 		err = program_check(&linker->path, exec->head, &linker->image);
+	if (!err)
+		exec->has_secrets |= is_secret(&linker->path);
 	return err == -ENOEXEC ? -ELIBBAD : err;
 }
 
@@ -426,15 +451,12 @@ static int exec_build(struct exec *exec, const char *name)
 
 /* ---- commit --------------------------------------------------------------------------------- */
 
-/* We are the only thread left, but may share handlers and descriptors with other processes; also
- * places, if one of the other threads made another process late. */
-static int exec_reserve(const struct exec *exec)
+/* We are the only thread left, but may share handlers and descriptors with other processes. */
+static int exec_reserve(void)
 {
 	struct thread *thread = current_thread();
 	struct process *process = thread->process;
 
-	if (gains_rights(exec) && is_led_by_others())
-		return -EAGAIN;
 	if (atomic_load_relaxed(&process->actions->refs) > 1) {
 		struct signal_actions *mine = signal_actions_copy(process->actions), *shared;
 		if (!mine)
@@ -480,10 +502,18 @@ static void process_rename(struct exec *exec)
 	process->credentials = exec->credentials;
 	process->has_execed = true;
 	process->exit_signal = SIGCHLD;
-	process->is_dumpable = !exec->has_secrets;
+	process->is_dumpable &= !exec->has_secrets;
 	process->program++;
-	if (exec->is_secure)
+	if (exec->is_secure || gains_rights(exec))
 		process->parent_death_signal = 0;
+	spin_unlock(&process_tree_lock);
+}
+
+/* The old program's memory is gone, and what it had open for itself. */
+static void process_let_look(const struct exec *exec)
+{
+	spin_lock(&process_tree_lock);
+	current_process()->is_dumpable = !exec->has_secrets;
 	spin_unlock(&process_tree_lock);
 }
 
@@ -521,6 +551,7 @@ static void exec_commit(struct exec *exec)
 	thread->alternate_stack = (struct abi_stack){ .ss_flags = SS_DISABLE };
 	thread->restart = NULL;
 	fdtable_close_on_exec(current->files);
+	process_let_look(exec);
 	registers_reset(exec);
 	event(process_exec, thread->process->pid, 0, 0);
 }

@@ -125,9 +125,11 @@ void thread_leave_words(void)
 /* Add what the dead and the left spaces consumed. */
 static void account_space(struct process *process, const struct space *space)
 {
-	process->resident_peak = MAX(process->resident_peak, space_resident_peak(space));
+	struct process_times *past = &process->past;
+
+	past->resident_peak = MAX(past->resident_peak, space_resident_peak(space));
 	if (atomic_load_relaxed(&space->users) == 1)
-		process->min_faults += atomic_load_relaxed(&space->work.of[WORK_faults]);
+		past->min_faults += atomic_load_relaxed(&space->work.of[WORK_faults]);
 }
 
 void thread_change_space(struct space *next)
@@ -180,14 +182,8 @@ static void session_leave(struct process *process)
 static bool thread_leave(struct thread *thread)
 {
 	struct process *process = thread->process;
-	struct process_times times = { 0 };
 
-	thread_times(thread, &times);
-	process->user_ns += times.user_ns;
-	process->kernel_ns += times.kernel_ns;
-	process->switches_voluntary += times.switches_voluntary;
-	process->switches_forced += times.switches_forced;
-
+	thread_times(thread, &process->past);
 	spin_lock(process_signals(process));
 	list_remove(&thread->node);
 	process->thread_count--;
@@ -222,12 +218,24 @@ static bool notify_end(struct process *process) REQUIRES(process_tree_lock)
 	return signal_notify_parent(process, CLD_EXITED, process->exit_status >> 8 & 0xff);
 }
 
+/* The child asked to be told of our end: as if we killed it. */
+static void send_death_signal(struct process *child) REQUIRES(process_tree_lock)
+{
+	const struct process *self = current_process();
+	int signal = child->parent_death_signal;
+	struct abi_siginfo info = {
+		.code = SI_USER, .pid = self->pid, .uid = self->credentials.uid,
+	};
+
+	if (signal && process_may_signal(child, signal))
+		signal_send_process_locked(child, signal, &info);
+}
+
 /* A child whose parent ends goes to init. */
 static void child_give_away(struct process *child, struct process *parent)
 	REQUIRES(process_tree_lock)
 {
-	if (child->parent_death_signal)
-		signal_send_process_locked(child, child->parent_death_signal, NULL);
+	send_death_signal(child);
 	list_remove(&child->sibling);
 	child->parent = init_process;
 	child->parent_program = init_process->program;

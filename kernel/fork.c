@@ -12,7 +12,8 @@
  * made waits for it (struct birth), and the fork goes on.
  *
  * Owns:       struct child, what is reserved and not yet anybody's.
- * Invariants: until the commit nobody can find the child, and all of it can be undone.
+ * Invariants: until the commit nobody can find the child but by the descriptor for it, where it is
+ *             unborn; and all of it can be undone.
  *             The space comes last, so that the snapshot is as late as possible; but for the
  *             parent's descriptor of the child, which the child has not.
  * Locks:      process_tree_lock and the parent's signals lock for the commit.
@@ -119,17 +120,24 @@ static void count_user(struct process *process, void *argument)
 		*left -= MIN(*left, threads);
 }
 
-/* RLIMIT_NPROC: all threads of the user, unless it is the superuser. */
-static bool may_have_another(void)
+/* Need the user's threads not be counted?  The superuser's, and while the whole system has fewer
+ * than he may have. */
+static bool is_far_from_limit(void)
 {
 	const struct process *self = current_process();
-	uint64_t left = self->limits[RLIMIT_NPROC].rlim_cur;
 
-	if (left == RLIM_INFINITY || process_is_privileged() || self->credentials.uid == 0)
+	return pids_in_use() < self->limits[RLIMIT_NPROC].rlim_cur || process_is_privileged() ||
+	       self->credentials.uid == 0;
+}
+
+/* RLIMIT_NPROC: all threads of the user. */
+static bool may_have_another(void) REQUIRES(process_tree_lock)
+{
+	uint64_t left = current_process()->limits[RLIMIT_NPROC].rlim_cur;
+
+	if (likely(is_far_from_limit()))
 		return true;
-	spin_lock(&process_tree_lock);
 	process_for_each(count_user, &left);
-	spin_unlock(&process_tree_lock);
 	return left > 0;
 }
 
@@ -173,7 +181,12 @@ static int clone_check(const struct clone_request *request)
 		return -EPERM;
 	if (request->set_tid && !process_is_privileged())
 		return -EPERM;
-	return may_have_another() ? 0 : -EAGAIN;
+	if (likely(is_far_from_limit()))
+		return 0;
+	spin_lock(&process_tree_lock);
+	bool may = may_have_another();
+	spin_unlock(&process_tree_lock);
+	return may ? 0 : -EAGAIN;
 }
 
 /* ---- reserve -------------------------------------------------------------------------------- */
@@ -241,9 +254,6 @@ static void process_inherit(struct process *child, const struct process *parent)
 {
 	memcpy(child->name, current->name, sizeof(child->name));
 	memcpy(child->limits, parent->limits, sizeof(child->limits));
-	child->credentials = parent->credentials;
-	child->is_dumpable = parent->is_dumpable;
-	child->no_new_privs = parent->no_new_privs;
 	child->oom_score_adj = parent->oom_score_adj;
 	child->oom_score_adj_least = parent->oom_score_adj_least;
 	child->executable = executable_get(parent->executable);
@@ -370,6 +380,9 @@ static void process_publish(struct child *child, uint64_t flags) REQUIRES(proces
 
 	process->pid = child->tid;
 	process->leader = child->thread;
+	process->credentials = self->credentials;
+	process->is_dumpable = self->is_dumpable;
+	process->no_new_privs = self->no_new_privs;
 	process->tty = self->tty;
 	process->queue.pending = child->birth.signals;
 	if (process->queue.pending)
@@ -379,6 +392,8 @@ static void process_publish(struct child *child, uint64_t flags) REQUIRES(proces
 	if (flags & CLONE_PARENT)
 		process->exit_signal = self->exit_signal;
 	process_enlist(process, flags & CLONE_PARENT ? self->parent : self);
+	if (flags & CLONE_PARENT)
+		process->parent_program = self->parent_program;
 }
 
 static int child_commit(struct child *child, const struct clone_request *request)
@@ -389,6 +404,8 @@ static int child_commit(struct child *child, const struct clone_request *request
 	spin_lock(&process_tree_lock);
 	spin_lock(process_signals(self->process));
 	int err = commit_check(child);
+	if (!err && !may_have_another())
+		err = -EAGAIN;                  /* others were made meanwhile */
 	if (!err) {
 		list_remove(&child->birth.node);
 		list_push_back(&process->threads, &child->thread->node);
@@ -426,7 +443,7 @@ static void init_limits(struct abi_rlimit *limits)
 	limits[RLIMIT_STACK].rlim_cur = stack;
 	limits[RLIMIT_CORE].rlim_cur = 0;
 	limits[RLIMIT_NOFILE] = (struct abi_rlimit){ files, files_most };
-	limits[RLIMIT_NPROC] = (struct abi_rlimit){ pid_max_get() / 2, pid_max_get() / 2 };
+	limits[RLIMIT_NPROC] = (struct abi_rlimit){ pid_max_get() / 4, pid_max_get() / 4 };
 	limits[RLIMIT_SIGPENDING] = limits[RLIMIT_NPROC];
 	limits[RLIMIT_MEMLOCK] = (struct abi_rlimit){ locked, locked };
 	limits[RLIMIT_MSGQUEUE] = (struct abi_rlimit){ 800 * KIB, 800 * KIB };

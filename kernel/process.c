@@ -407,14 +407,7 @@ void process_times(const struct process *process, struct process_times *times)
 	struct thread *thread;
 	const struct space *space = NULL;
 
-	*times = (struct process_times){
-		.user_ns = process->user_ns,
-		.kernel_ns = process->kernel_ns,
-		.min_faults = process->min_faults,
-		.resident_peak = process->resident_peak,
-		.switches_voluntary = process->switches_voluntary,
-		.switches_forced = process->switches_forced,
-	};
+	*times = process->past;
 	list_for_each_entry(thread, &process->threads, node) {
 		thread_times(thread, times);
 		space = thread->task->space;
@@ -423,6 +416,16 @@ void process_times(const struct process *process, struct process_times *times)
 		return;
 	times->min_faults += atomic_load_relaxed(&space->work.of[WORK_faults]);
 	times->resident_peak = MAX(times->resident_peak, space_resident_peak(space));
+}
+
+void times_add(struct process_times *times, const struct process_times *more)
+{
+	times->user_ns += more->user_ns;
+	times->kernel_ns += more->kernel_ns;
+	times->min_faults += more->min_faults;
+	times->resident_peak = MAX(times->resident_peak, more->resident_peak);
+	times->switches_voluntary += more->switches_voluntary;
+	times->switches_forced += more->switches_forced;
 }
 
 /* ---- the program's file --------------------------------------------------------------------- */

@@ -108,12 +108,20 @@ struct thread {
 /* Unborn: a fork that has not succeeded yet; who has its descriptor sees it. */
 enum process_state { PROCESS_UNBORN, PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
 
+/* What somebody consumed. */
+struct process_times {
+	uint64_t user_ns, kernel_ns;
+	uint64_t min_faults;
+	int64_t resident_peak;          /* pages */
+	uint64_t switches_voluntary, switches_forced;
+};
+
 struct process {
 	uint32_t refs;                  /* atomic: the tree until reaped, threads, /proc files */
 	int32_t pid;
 	enum process_state state;       /* [tree] */
 	struct process *parent;         /* [tree] */
-	uint32_t parent_program;        /* [tree] which of its programs was ours */
+	uint64_t parent_program;        /* [tree] which of its programs was ours */
 	int32_t parent_pid;             /* [tree; others may look] its number, 0: none */
 	struct list children;           /* [tree] by sibling; zombies first */
 	struct list_node sibling;
@@ -140,18 +148,15 @@ struct process {
 	struct wait_queue child_wait;   /* for children, in exec for threads; of who waits for us
 					 * in vfork or by a descriptor */
 	bool has_execed;                /* setpgid: -EACCES after exec */
-	uint32_t program;               /* [tree] how many it has begun, from 1 */
+	uint64_t program;               /* [tree] how many it has begun, from 1 */
 
 	struct path *executable;        /* [tree] /proc/self/exe, see executable_get; NULL: none */
-	int32_t parent_death_signal;
-	bool is_dumpable, no_new_privs;
+	int32_t parent_death_signal;    /* [tree] 0: none */
+	bool is_dumpable, no_new_privs; /* [tree; own threads may look] */
 	uint64_t oom_victim_ns;         /* [tree] chosen to die for lack of memory; 0: not */
 	uint64_t start_ns;
-	uint64_t user_ns, kernel_ns;    /* [tree] of the dead threads */
-	uint64_t children_user_ns, children_kernel_ns;  /* [tree] of children waited for */
-	uint64_t min_faults, children_min_faults;       /* [tree] of spaces left */
-	int64_t resident_peak, children_resident_peak;  /* [tree] pages */
-	uint64_t switches_voluntary, switches_forced;   /* [tree] of the dead */
+	struct process_times past;      /* [tree] of dead threads and of spaces left */
+	struct process_times past_children;     /* [tree] waited for, and theirs */
 	uint64_t alarm_deadline_ns, alarm_interval_ns;  /* [tree] 0: none, once */
 	bool has_rung;                  /* [tree] its SIGALRM is to be taken before the next one */
 	int oom_score_adj;              /* [tree] -1000 to 1000, see kernel/oom.h */
@@ -251,15 +256,11 @@ MUST_CHECK int signal_table_own(struct signal_actions *actions);
 void signal_table_put(struct signal_table *table);      /* NULL is fine */
 
 /* What a process consumed until now, its dead and living threads together.  Tree lock held. */
-struct process_times {
-	uint64_t user_ns, kernel_ns;
-	uint64_t min_faults;
-	int64_t resident_peak;          /* pages */
-	uint64_t switches_voluntary, switches_forced;
-};
 void process_times(const struct process *process, struct process_times *times)
 	REQUIRES(process_tree_lock);
 void thread_times(struct thread *thread, struct process_times *times);
+/* Both together: a sum; of peaks the higher one. */
+void times_add(struct process_times *times, const struct process_times *more);
 
 /* The program's file.  make counts *path; NULL: no memory.  get counts one more (NULL is fine). */
 struct path *executable_make(const struct path *path);

@@ -97,16 +97,6 @@ static bool is_eligible(const struct process *child, const struct wait_request *
 	return request->options & __WALL || is_clone == ((request->options & __WCLONE) != 0);
 }
 
-/* What those consumed that the child has waited for. */
-static void add_usage_of_children(const struct process *child, struct process_times *times)
-	REQUIRES(process_tree_lock)
-{
-	times->user_ns += child->children_user_ns;
-	times->kernel_ns += child->children_kernel_ns;
-	times->min_faults += child->children_min_faults;
-	times->resident_peak = MAX(times->resident_peak, child->children_resident_peak);
-}
-
 static bool report(struct process *child, struct wait_request *request, int code, int status)
 	REQUIRES(process_tree_lock)
 {
@@ -118,7 +108,7 @@ static bool report(struct process *child, struct wait_request *request, int code
 	request->status = status;
 	if (request->wants_usage) {
 		process_times(child, &times);
-		add_usage_of_children(child, &times);
+		times_add(&times, &child->past_children);
 		usage_fill(&request->usage, &times);
 	}
 	return true;
@@ -147,12 +137,8 @@ static bool child_report(struct process *child, struct wait_request *request)
 /* What a child consumed, and what its own children did, is now its parent's children's. */
 static void inherit_usage(struct process *parent, const struct process *child)
 {
-	int64_t peak = MAX(child->resident_peak, child->children_resident_peak);
-
-	parent->children_user_ns += child->user_ns + child->children_user_ns;
-	parent->children_kernel_ns += child->kernel_ns + child->children_kernel_ns;
-	parent->children_min_faults += child->min_faults + child->children_min_faults;
-	parent->children_resident_peak = MAX(parent->children_resident_peak, peak);
+	times_add(&parent->past_children, &child->past);
+	times_add(&parent->past_children, &child->past_children);
 }
 
 static bool report_exit(struct process *child, struct wait_request *request)

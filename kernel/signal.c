@@ -475,7 +475,7 @@ void signal_force_fatal(int signal)
 static struct abi_siginfo child_info(const struct process *child, int code, int status)
 	REQUIRES(process_tree_lock)
 {
-	struct process_times times = { .user_ns = child->user_ns, .kernel_ns = child->kernel_ns };
+	struct process_times times = child->past;
 
 	if (child->thread_count > 0)
 		process_times(child, &times);

@@ -136,7 +136,7 @@ static int range_from_user(struct file *file, const struct abi_flock *flock,
 	int err = 0;
 
 	if (flock->l_whence == SEEK_CUR)
-		base = (int64_t)atomic_load_relaxed(&file->offset);
+		base = (int64_t)file_position(file);
 	else if (flock->l_whence == SEEK_END)
 		err = inode_stat(file->inode, &stat);
 	else if (flock->l_whence != SEEK_SET)

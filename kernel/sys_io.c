@@ -227,7 +227,8 @@ static long send_file(struct file *out, struct file *in, virt_t offset, size_t l
 		return -EBADF;
 	if (file_is_stream(in))
 		return offset ? -ESPIPE : -EINVAL;
-	if (inode_is(in->inode, S_IFDIR) || !in->ops->read || out->flags & O_APPEND)
+	bool would_append = out->flags & O_APPEND && !inode_is(out->inode, S_IFIFO);
+	if (inode_is(in->inode, S_IFDIR) || !in->ops->read || would_append)
 		return -EINVAL;
 	int err = position_get(in, offset, &at);
 

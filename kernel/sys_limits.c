@@ -32,7 +32,7 @@ static int limit_check(const struct abi_rlimit *old, const struct abi_rlimit *ne
 	return 0;
 }
 
-/* Read and perhaps replace a limit: old may be NULL, new may be NULL. */
+/* Read and, unless new is NULL, replace a limit. */
 static int limit_exchange(int32_t pid, unsigned which, struct abi_rlimit *old,
 			  const struct abi_rlimit *new)
 {
@@ -89,16 +89,6 @@ long sys_setrlimit(const struct syscall_args *args)
 
 /* ---- consumption ---------------------------------------------------------------------------- */
 
-static void children_times(const struct process *process, struct process_times *times)
-{
-	*times = (struct process_times){
-		.user_ns = process->children_user_ns,
-		.kernel_ns = process->children_kernel_ns,
-		.min_faults = process->children_min_faults,
-		.resident_peak = process->children_resident_peak,
-	};
-}
-
 long sys_getrusage(const struct syscall_args *args)
 {
 	const struct process *self = current_process();
@@ -111,7 +101,7 @@ long sys_getrusage(const struct syscall_args *args)
 		process_times(self, &times);
 		break;
 	case RUSAGE_CHILDREN:
-		children_times(self, &times);
+		times = self->past_children;
 		break;
 	case RUSAGE_THREAD:
 		thread_times(current_thread(), &times);

@@ -82,8 +82,8 @@ long sys_pidfd_send_signal(const struct syscall_args *args)
 	return result;
 }
 
-/* A file of any of its threads, counted, as long as we may inspect it: a program with other rights
- * has nothing open yet.  -ESRCH, -EPERM, -EBADF. */
+/* A file of any of its threads, counted, if we may inspect it at that very moment.  -ESRCH, -EPERM,
+ * -EBADF. */
 static int file_of(struct process *process, int fd, struct file **file)
 {
 	struct thread *thread;

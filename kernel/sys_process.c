@@ -369,7 +369,9 @@ static long set_death_signal(uint64_t signal)
 {
 	if (signal > NSIG)
 		return -EINVAL;
+	spin_lock(&process_tree_lock);
 	current_process()->parent_death_signal = (int32_t)signal;
+	spin_unlock(&process_tree_lock);
 	return 0;
 }
 
@@ -377,7 +379,9 @@ static long set_dumpable(uint64_t value)
 {
 	if (value > 1)
 		return -EINVAL;
+	spin_lock(&process_tree_lock);
 	current_process()->is_dumpable = value;
+	spin_unlock(&process_tree_lock);
 	return 0;
 }
 
@@ -385,7 +389,9 @@ static long set_no_new_privs(const struct syscall_args *args)
 {
 	if (args->rsi != 1 || args->rdx || args->r10 || args->r8)
 		return -EINVAL;
+	spin_lock(&process_tree_lock);
 	current_process()->no_new_privs = true;
+	spin_unlock(&process_tree_lock);
 	return 0;
 }
 
@@ -413,13 +419,13 @@ long sys_prctl(const struct syscall_args *args)
 	case PR_GET_PDEATHSIG:
 		return put_user_u32(args->rsi, (uint32_t)process->parent_death_signal);
 	case PR_GET_DUMPABLE:
-		return process->is_dumpable;
+		return READ_ONCE(process->is_dumpable);
 	case PR_SET_DUMPABLE:
 		return set_dumpable(args->rsi);
 	case PR_SET_NO_NEW_PRIVS:
 		return set_no_new_privs(args);
 	case PR_GET_NO_NEW_PRIVS:
-		return process->no_new_privs;
+		return READ_ONCE(process->no_new_privs);
 	case PR_CAPBSET_READ:
 		return args->rsi <= CAP_LAST_CAP ? 1 : -EINVAL;
 	case PR_GET_KEEPCAPS:

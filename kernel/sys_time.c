@@ -144,8 +144,8 @@ long sys_times(const struct syscall_args *args)
 	};
 
 	spin_lock(&process_tree_lock);
-	tms.tms_cutime = (int64_t)(self->children_user_ns / NS_PER_TICK);
-	tms.tms_cstime = (int64_t)(self->children_kernel_ns / NS_PER_TICK);
+	tms.tms_cutime = (int64_t)(self->past_children.user_ns / NS_PER_TICK);
+	tms.tms_cstime = (int64_t)(self->past_children.kernel_ns / NS_PER_TICK);
 	spin_unlock(&process_tree_lock);
 	if (args->rdi && copy_to_user(args->rdi, &tms, sizeof(tms)))
 		return -EFAULT;

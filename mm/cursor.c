@@ -4,7 +4,7 @@
  *
  * Invariants:  I2  a table is stored to only when every entry on the path to it has the write bit.
  *                  The descent makes that so from the top down.  Range operations own their
- *                  tables first: mm/detach.c, mm/protect.c, mm/remap.c.
+ *                  tables first: mm/detach.c, mm/protect.c, mm/remap.c, mm/huge.c.
  *              T3  a present leaf that changes frame passes through "not present" until every CPU
  *                  has forgotten the old one: else a thread could read the old page after another
  *                  has written the new one.

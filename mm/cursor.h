@@ -19,7 +19,7 @@ struct cursor {
 	struct space *space;
 	virt_t addr;                    /* page aligned */
 	struct frame *table;            /* locked */
-	int level;                      /* of the table: 1; higher only for cursor_open_leaf */
+	int level;                      /* of the table: 1; or as cursor_open_leaf, _level say */
 	pte_t *slot;                    /* in the table */
 	struct gather gather;           /* tables replaced on the way */
 };

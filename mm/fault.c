@@ -94,20 +94,38 @@ int fault_resolve(struct space *space, virt_t addr, enum access access)
 	return err;
 }
 
+static int fault_later(struct space *space, virt_t addr, enum access access)
+{
+	task_yield();
+	read_lock(&space->lock);
+	int err = fault_by_descent(space, addr, access);
+
+	read_unlock(&space->lock);
+	return err;
+}
+
+/* While no other thread of the space faults. */
+static int fault_alone(struct space *space, virt_t addr, enum access access)
+{
+	write_lock(&space->lock);
+	int err = fault_by_descent(space, addr, access);
+
+	write_unlock(&space->lock);
+	return err;
+}
+
 /* Nothing was there: may the stack grow?  Or somebody holds the object: a snapshot, a hole, a
- * truncation. */
+ * truncation.  Or a page of a pool may be on its way back. */
 __attribute__((noinline))
 static int fault_again(struct space *space, virt_t addr, enum access access, int err)
 {
-	while (err == -EFAULT || err == -EAGAIN) {
+	while (err == -EFAULT || err == -EAGAIN || err == HUGETLB_ALONE) {
 		if (err == -EFAULT)
 			err = space_grow_stack(space, addr);
-		if (err && err != -EAGAIN)
+		if (err < 0 && err != -EAGAIN)
 			break;
-		task_yield();
-		read_lock(&space->lock);
-		err = fault_by_descent(space, page_floor(addr), access);
-		read_unlock(&space->lock);
+		err = err == HUGETLB_ALONE ? fault_alone(space, page_floor(addr), access)
+					   : fault_later(space, page_floor(addr), access);
 	}
 	if (err && err != -ENOMEM)
 		work_add(&space->work, faults_refused, 1);

@@ -4,6 +4,11 @@
  *
  * Invariants:  a space's promises are never more than the pages of its ranges that it has not
  *              touched: so each of them is in the pool, and a first touch finds one.
+ *              Threads of a space bring pages side by side, and one may do so in vain, because
+ *              another was faster.  Who lacks what such a one may be about to give back (a page, a
+ *              promise, his hold of the page to be copied) comes again when nobody else of the
+ *              space faults: HUGETLB_ALONE.  So nobody gets SIGBUS, or takes a page without a
+ *              promise, for what he should have had.
  * See:         mm/hugetlb.h for the pool, mm/huge.h for huge pages that nobody asked for.
  */
 #include "mm/hugetlb_range.h"
@@ -239,43 +244,27 @@ static void page_prepare(struct hugetlb_touch *touch)
 	event(frame_copy, old, touch->fresh, touch->cursor.addr);
 }
 
-/* The last page may have gone to a thread that wanted it for the same place. */
-static bool slot_has_changed(struct hugetlb_touch *touch, int level)
-	NO_LOCK_ANALYSIS /* the space's, by the caller */
-{
-	struct cursor *cursor = &touch->cursor;
-
-	if (cursor_open_level(cursor, cursor->space, cursor->addr, level))
-		return true;            /* for want of a table: the next try tells */
-	bool has_changed = cursor_get(cursor).bits != touch->old.bits;
-	cursor_close(cursor);
-	return has_changed;
-}
-
-/* -EAGAIN: the last promise is in the hands of another thread, perhaps for this very place: if it
- * gave it back after we had taken another page, there would be a promise too many. */
+/* A page of the pool for the slot.  -ENXIO: there is none; HUGETLB_ALONE: perhaps none. */
 static int page_take(struct hugetlb_touch *touch, int level, bool is_copy)
 {
 	struct space *space = touch->cursor.space;
+	bool is_alone = rwlock_is_write_held(&space->lock);
 	bool is_due = !is_copy && is_promised(touch->vma);
 
-	touch->fresh = FRAME_NONE;
-	touch->was_promised = false;
-	if (is_due) {
-		atomic_inc(&space->huge_claims);
-		touch->was_promised = promise_claim(space, level);
-	}
-	if (is_due && !touch->was_promised && atomic_sub_return(&space->huge_claims, 1) > 0)
-		return -EAGAIN;
+	touch->was_promised = is_due && promise_claim(space, level);
+	if (is_due && !touch->was_promised && !is_alone)
+		return HUGETLB_ALONE;
 	touch->fresh = hugetlb_take(level, touch->was_promised);
-	return 0;
+	if (touch->fresh != FRAME_NONE)
+		return 0;
+	return is_alone ? -ENXIO : HUGETLB_ALONE;
 }
 
 /* A page from the pool, with zeros or a copy of the present one, which our hold keeps as it is. */
 static int page_bring(struct hugetlb_touch *touch)
 {
 	struct cursor *cursor = &touch->cursor;
-	struct space *space = cursor->space;
+	struct work_counts *work = &cursor->space->work;
 	int level = cursor->level;
 	bool is_copy = pte_is_huge(cursor_get(cursor));
 
@@ -284,23 +273,17 @@ static int page_bring(struct hugetlb_touch *touch)
 		huge_get(pte_pfn(touch->old));
 	cursor_close(cursor);
 
-	atomic_inc(&space->huge_touches);
 	int err = page_take(touch, level, is_copy);
-	if (touch->fresh != FRAME_NONE) {
+	if (!err) {
 		page_prepare(touch);
 		err = page_install(touch);
 	}
-	bool has_others = atomic_sub_return(&space->huge_touches, 1) > 0;
-	if (touch->was_promised)
-		atomic_dec(&space->huge_claims);
-	if (!err && touch->fresh == FRAME_NONE)
-		err = has_others || slot_has_changed(touch, level) ? -EAGAIN : -ENXIO;
 	if (is_copy)
 		huge_put(pte_pfn(touch->old), level);
 	if (!err && is_copy)
-		work_add(&space->work, huge_copies, 1);
+		work_add(work, huge_copies, 1);
 	else if (!err)
-		work_add(&space->work, huge_fills, 1);
+		work_add(work, huge_fills, 1);
 	return err;
 }
 

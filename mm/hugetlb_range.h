@@ -89,6 +89,9 @@ static inline void hugetlb_unpromise(struct space *space, struct hugetlb_promise
 /* The space goes, with all it was promised. */
 void hugetlb_unpromise_all(struct space *space);
 
-/* A fault in such a range.  0, -ENOMEM, -EAGAIN (begin again), -ENXIO: no page is left. */
+enum { HUGETLB_ALONE = 2 };             /* begin again with the space's lock for writing */
+
+/* A fault in such a range.  0, -ENOMEM, -EAGAIN (begin again), HUGETLB_ALONE, or -ENXIO: no page is
+ * left; that only with the lock for writing. */
 MUST_CHECK int hugetlb_fault(struct space *space, const struct vma *vma, virt_t addr,
 			     enum access access) REQUIRES_SHARED(space->lock);

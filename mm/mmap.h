@@ -51,7 +51,8 @@ MUST_CHECK int space_mlock_all(struct space *space, uint32_t mcl_flags);
 MUST_CHECK int mlock_permission(void);
 bool space_may_lock(const struct space *space, uint64_t pages) REQUIRES_SHARED(space->lock);
 
-/* Lock or unlock ranges from start to end, all mapped.  -ENOMEM: too many ranges. */
+/* Lock or unlock ranges from start to end, all mapped.  -ENOMEM: too many ranges, or no memory for
+ * them; -EINVAL: a cut through a huge page. */
 MUST_CHECK int space_set_mlocked(struct space *space, virt_t start, virt_t end, uint32_t vma_flags)
 	REQUIRES(space->lock);
 

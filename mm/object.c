@@ -496,15 +496,6 @@ uint64_t object_resident_pages(struct object *object)
 	return atomic_load_relaxed(&object->resident);
 }
 
-void object_for_each(void (*visit)(struct object *object, void *argument), void *argument)
-{
-	spin_lock(&objects_lock);
-	struct object *object;
-	list_for_each_entry(object, &objects, all)
-		visit(object, argument);
-	spin_unlock(&objects_lock);
-}
-
 const struct list *objects_freeze(void)
 {
 	spin_lock(&objects_lock);

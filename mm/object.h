@@ -180,6 +180,5 @@ uint64_t object_resident_pages(struct object *object);
 const struct list *objects_freeze(void) NO_LOCK_ANALYSIS;
 void objects_thaw(void) NO_LOCK_ANALYSIS;
 
-/* Objects that exist: for audit() and the ledger.  `visit` runs under a spinlock. */
-void object_for_each(void (*visit)(struct object *object, void *argument), void *argument);
+/* Objects that exist: for the ledger. */
 uint64_t objects_count(void);

@@ -41,8 +41,6 @@ struct space {
 	uint64_t mapped_peak;           /* [lock] VmPeak */
 	uint64_t promised_pages;        /* [lock] in accounted ranges, see mm/commit.h */
 	uint64_t promised_huge[2];      /* atomic: of 2 MiB, of 1 GiB; see mm/hugetlb_range.h */
-	uint32_t huge_touches;          /* atomic: faults that are about to bring such a page */
-	uint32_t huge_claims;           /* atomic: those of them that hold a promise of one */
 	uint64_t promised_tables;       /* constant: what the fork that made it may still copy */
 	uint64_t locked_pages;          /* [lock] in locked ranges */
 	uint32_t lock_future;           /* [lock] flags of new ranges: VMA_LOCKED... or 0 */

@@ -71,10 +71,10 @@ void vmas_put(struct vmas *vmas);               /* the last one puts objects; ma
 /* The first range that ends above addr; count if there is none. */
 uint32_t vmas_search(const struct vmas *vmas, virt_t addr);
 
-/* For each range that has a part of [from, to), in order. */
-#define vmas_for_each_in(vma, vmas, from, to) \
-	for (const struct vma *vma = &(vmas)->at[vmas_search((vmas), (from))]; \
-	     vma < &(vmas)->at[(vmas)->count] && vma->start < (to); vma++)
+/* For each range that has a part of [from, to), in order; the array must stay as it is. */
+#define vmas_for_each_in(each, vmas, from, to) \
+	for (const struct vma *each = &(vmas)->at[vmas_search((vmas), (from))]; \
+	     each < &(vmas)->at[(vmas)->count] && each->start < (to); each++)
 
 /* The range that contains addr, or NULL. */
 struct vma *vma_find(const struct vmas *vmas, virt_t addr);

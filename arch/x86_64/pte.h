@@ -110,7 +110,7 @@ static inline pte_t pte_with_write(pte_t leaf)    { return (pte_t){ leaf.bits | 
 static inline pte_t pte_without_write(pte_t e)    { return (pte_t){ e.bits & ~PTE_WRITTEN }; }
 /* Below an entry that forbids writing; whether it was written to stays known. */
 static inline pte_t pte_seen_read_only(pte_t e)   { return (pte_t){ e.bits & ~PTE_WRITE }; }
-/* The same for the frame behind it. */
+/* A plain leaf for the next frame. */
 static inline pte_t pte_next_frame(pte_t e)       { return (pte_t){ e.bits + PAGE_SIZE }; }
 static inline pte_t pte_owned(pte_t table)        { return (pte_t){ table.bits | PTE_WRITE }; }
 static inline pte_t pte_as_shared(pte_t leaf)     { return (pte_t){ leaf.bits | PTE_SHARED }; }

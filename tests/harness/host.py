@@ -75,7 +75,7 @@ def run(report, settings, source, name):
 
 def run_command(report, settings, name, command):
     status, output = call(command, 3 * SECONDS)
-    report_output(report, settings, name, status, output.splitlines())
+    report_output(report, settings, name, status, output.splitlines(), 3 * SECONDS)
 
 
 def link(program, sources, flags):
@@ -90,7 +90,7 @@ def link(program, sources, flags):
     return None if status == 0 else output or "gcc: timed out"
 
 
-def report_output(report, settings, name, status, lines):
+def report_output(report, settings, name, status, lines, seconds=SECONDS):
     planned, results, (rest, _) = tap.parse(lines)
     for result in results:
         if settings.wants("host", name, f"{name}.{result.name}", result.name):
@@ -101,7 +101,7 @@ def report_output(report, settings, name, status, lines):
     elif planned != len(results):
         problems.append(f"planned {planned} tests, saw {len(results)}")
     if status is None:
-        problems.append(f"no end after {SECONDS} seconds")
+        problems.append(f"no end after {seconds} seconds")
     elif status != 0 and all(result.passed for result in results):
         problems.append(f"exit status {status}")
     if problems:

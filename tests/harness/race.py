@@ -8,7 +8,7 @@ from .settings import BUILD, DEFAULT_SHARE
 
 IMAGE = BUILD / "race/cowbell.elf"
 SMP = 4
-KERNEL_SECONDS, PROGRAMS_SECONDS, PROGRAM_SECONDS = 1200, 900, 100
+KERNEL_SECONDS, PROGRAMS_SECONDS, PROGRAM_SECONDS = 1200, 900, 300
 
 PROGRAMS = ["cow_basic", "cow_threads", "fork_wait", "futex*", "pipe", "threads*"]
 

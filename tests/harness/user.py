@@ -69,9 +69,16 @@ def in_directory(scratch, path, environment):
             return process.returncode, output.decode("utf-8", "replace")
         except subprocess.TimeoutExpired as late:
             return None, (late.output or b"").decode("utf-8", "replace")
-        finally:                        # what it began must not go on beside the next tests
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        finally:
+            kill_session(process.pid)
+
+
+def kill_session(leader):
+    """What a program began must not go on beside the next tests, whatever its group."""
+    for place in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(place.read_text().rpartition(")")[2].split()[3]) == leader:
+                os.kill(int(place.parent.name), signal.SIGKILL)
 
 
 # --- in Cowbell ---------------------------------------------------------------------------------

@@ -118,12 +118,30 @@ UNIT(pages_of_the_pool_are_not_collapsed)
 
 /* ---- threads ---- */
 
-static struct space *shared_space;
+enum { CROWD = 3 };
 
-static void toucher(void *argument)
+/* Threads that touch pages of a pool at once. */
+struct crowd {
+	uint64_t pool, pages;           /* there are, and are mapped */
+	uint32_t flags;
+	unsigned places[CROWD];
+};
+
+struct toucher {
+	virt_t at;
+	bool was_alone;                 /* nobody had a share in the page when it began */
+	int answer;
+};
+
+static struct space *shared_space, *child_space;
+
+static void touch_once(void *argument)
 {
+	struct toucher *toucher = argument;
+
 	sim_rest();
-	*(int *)argument = touch(shared_space, PLACE(0));
+	toucher->was_alone = !child_space;
+	toucher->answer = touch(shared_space, toucher->at);
 	sim_leave_context();
 	sim_thread_exit();
 }
@@ -138,27 +156,106 @@ static void all_is_quiet(void)
 {
 }
 
-static void threads_world(uint64_t seed, const void *unused)
+static void crowd_begin(uint64_t seed, const struct crowd *crowd)
 {
-	int answers[3] = { 1, 1, 1 };
-
 	sim_seed(seed);
 	world_start(SIM_CPUS_MAX);
 	mmu_speculation_target = elsewhere;
-	pool_make(1);
+	pool_make(crowd->pool);
 	shared_space = unit_space(0);
-	HOLDS(map_pages(shared_space, PLACE(0), 1, 0) == 0);
-	for (unsigned i = 0; i < COUNT(answers); i++)
-		sim_thread_start(toucher, &answers[i], &shared_space->mmu);
-	sim_run(50000, 20000, all_is_quiet);
-	for (unsigned i = 0; i < COUNT(answers); i++)
-		HOLDS(answers[i] == 0);
+	HOLDS(map_pages(shared_space, PLACE(0), crowd->pages, crowd->flags) == 0);
+}
+
+static void crowd_end(void)
+{
+	HOLDS(promised() == 0);
 	unit_exit(shared_space);
 	HOLDS(hugetlb_resize(LEVEL, 0) == 0);
 	world_end();
 }
 
+static void touch_world(uint64_t seed, const void *argument)
+{
+	const struct crowd *crowd = argument;
+	struct toucher touchers[CROWD];
+
+	crowd_begin(seed, crowd);
+	for (unsigned i = 0; i < CROWD; i++) {
+		touchers[i] = (struct toucher){ .at = PLACE(crowd->places[i]), .answer = 1 };
+		sim_thread_start(touch_once, &touchers[i], &shared_space->mmu);
+	}
+	sim_run(50000, 20000, all_is_quiet);
+	for (unsigned i = 0; i < CROWD; i++)
+		HOLDS(touchers[i].answer == 0);
+	crowd_end();
+}
+
 TEST(threads_that_touch_the_last_page_together_all_get_it)
 {
-	EXPECT(seeds_pass(UNIT_PROGRAM ".threads_that*", 40, threads_world, NULL));
+	static const struct crowd crowd = { .pool = 1, .pages = 1 };
+
+	EXPECT(seeds_pass(UNIT_PROGRAM ".threads_that_touch*", 40, touch_world, &crowd));
+}
+
+/* Of the two at one place, one takes a page in vain. */
+TEST(promised_page_is_there_though_another_is_taken_in_vain)
+{
+	static const struct crowd crowd = { .pool = 2, .pages = 2, .places = { 0, 0, 1 } };
+
+	EXPECT(seeds_pass(UNIT_PROGRAM ".promised_page*", 15, touch_world, &crowd));
+}
+
+TEST(no_promise_is_left_over_where_there_are_pages_without)
+{
+	static const struct crowd crowd = { .pool = 3, .pages = 2, .places = { 0, 0, 1 } };
+
+	EXPECT(seeds_pass(UNIT_PROGRAM ".no_promise*", 15, touch_world, &crowd));
+}
+
+TEST(page_without_promise_is_there_though_another_is_taken_in_vain)
+{
+	static const struct crowd crowd = {
+		.pool = 2, .pages = 2, .flags = MAP_NORESERVE, .places = { 0, 0, 1 },
+	};
+
+	EXPECT(seeds_pass(UNIT_PROGRAM ".page_without*", 15, touch_world, &crowd));
+}
+
+/* ---- the last sharer leaves ---- */
+
+static void leave(void *argument)
+{
+	struct space *child = child_space;
+
+	sim_rest();
+	space_put(child);
+	child_space = NULL;
+	sim_leave_context();
+	sim_thread_exit();
+}
+
+/* Two write what they share with a child, and no page is left for a copy. */
+static void leaving_world(uint64_t seed, const void *argument)
+{
+	static const struct crowd crowd = { .pool = 1, .pages = 1 };
+	struct toucher touchers[2];
+
+	crowd_begin(seed, &crowd);
+	HOLDS(touch(shared_space, PLACE(0)) == 0);
+	child_space = unit_fork(shared_space, FORK_SHARE_ROOT);
+	sim_thread_start(leave, NULL, &kernel_context);
+	for (unsigned i = 0; i < COUNT(touchers); i++) {
+		touchers[i] = (struct toucher){ .at = PLACE(0), .answer = 1 };
+		sim_thread_start(touch_once, &touchers[i], &shared_space->mmu);
+	}
+	sim_run(50000, 20000, all_is_quiet);
+	for (unsigned i = 0; i < COUNT(touchers); i++)
+		HOLDS(touchers[i].answer == 0 ||
+		      (touchers[i].answer == -ENXIO && !touchers[i].was_alone));
+	crowd_end();
+}
+
+TEST(who_is_alone_writes_though_another_thread_is_about_to_copy)
+{
+	EXPECT(seeds_pass(UNIT_PROGRAM ".who_is_alone*", 15, leaving_world, NULL));
 }

@@ -262,8 +262,18 @@ __attribute__((constructor)) static void play_the_next_program(void)
 		_exit(waitpid(-1, NULL, __WALL) > 0 ? 0 : 1);
 }
 
-/* What the program before wanted to hear could end one with more rights. */
-TEST(exit_signal_is_not_for_the_next_program)
+static void end_at_once(void)
+{
+}
+
+/* What it makes is its parent's, who does not know. */
+static void end_by_a_sibling(void)
+{
+	if (clone_raw(SIGCHLD | CLONE_PARENT, NULL, NULL, NULL) > 0)
+		pause();
+}
+
+static void check_next_program(void (*end)(void))
 {
 	char *arguments[] = {"next", NULL};
 	char *environment[] = {"NEXT_PROGRAM=1", NULL};
@@ -275,6 +285,8 @@ TEST(exit_signal_is_not_for_the_next_program)
 		if (clone_raw(SIGKILL, NULL, NULL, NULL) == 0) {
 			close(gate[1]);
 			(void)!read(gate[0], &(char){0}, 1);
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			end();
 			_exit(0);
 		}
 		execve("/proc/self/exe", arguments, environment);
@@ -282,6 +294,17 @@ TEST(exit_signal_is_not_for_the_next_program)
 	}
 	close(gate[1]);
 	CHECK_EXIT(pid, 0);
+}
+
+/* What the program before wanted to hear could end one with more rights. */
+TEST(exit_signal_is_not_for_the_next_program)
+{
+	check_next_program(end_at_once);
+}
+
+TEST(exit_signal_of_a_sibling_is_not_for_the_next_program)
+{
+	check_next_program(end_by_a_sibling);
 }
 
 TEST(no_exit_signal_is_silent)

@@ -248,3 +248,18 @@ DIR_TEST(flock_is_lost_when_its_change_fails)
 	CHECK_EQ(flock(other, LOCK_UN), 0);
 	CHECK_EQ(flock(third, LOCK_EX | LOCK_NB), 0);
 }
+
+/* A FIFO has no position, whatever came and went before. */
+DIR_TEST(locks_of_a_fifo_begin_at_its_beginning)
+{
+	struct flock range = {.l_type = F_RDLCK, .l_whence = SEEK_CUR, .l_len = 1};
+
+	CHECK_EQ(mkfifo("f", 0600), 0);
+	int first = open("f", O_RDONLY | O_NONBLOCK), writer = open("f", O_WRONLY);
+	CHECK_EQ(close(writer), 0);
+	int second = open("f", O_RDONLY | O_NONBLOCK);
+	CHECK(first >= 0 && second >= 0);
+	CHECK_EQ(fcntl(second, F_SETLK, &range), 0);
+	CHECK_EQ(child_tries("f", F_WRLCK, 0, 1), EAGAIN);
+	CHECK_EQ(child_tries("f", F_WRLCK, 1, 1), 0);
+}

@@ -383,12 +383,9 @@ static void lose_base(void)
 TEST(a_base_that_one_loses_is_there_for_the_next)
 {
 	static volatile char own;
-	cpu_set_t one;
 	uintptr_t base;
 
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	CHECK_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+	utest_stay_on_one_cpu();
 	CHECK_EQ(syscall(SYS_arch_prctl, ARCH_SET_GS, &own), 0);
 	pid_t pid = fork();
 	if (pid == 0)

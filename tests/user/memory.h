@@ -175,6 +175,7 @@ static inline void child_settle(pid_t pid)
 		CHECK(n > 0);
 		text[n] = '\0';
 		state = strrchr(text, ')');
+		CHECK(!state || state[2] != 'Z');
 		sched_yield();
 	} while (state && state[2] != 'S');
 }

@@ -8,6 +8,7 @@
 #include "overlay_tree.h"
 #include "memory.h"
 
+#include <dirent.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
@@ -50,6 +51,14 @@ OVERLAY_TEST(a_copy_has_everything_of_the_original)
 }
 
 /* Two names of one file: each is copied up to its own place. */
+static ino_t inode_of(int fd)
+{
+	struct stat stat;
+
+	CHECK_EQ(fstat(fd, &stat), 0);
+	return stat.st_ino;
+}
+
 OVERLAY_TEST(names_of_a_lower_file_part)
 {
 	CHECK_EQ(link("../base/file", "../base/twin"), 0);
@@ -63,9 +72,13 @@ OVERLAY_TEST(names_of_a_lower_file_part)
 	CHECK(file_holds("twin", "changed"));
 	CHECK(file_holds("file", "file"));
 	CHECK(file_holds("third", "file"));
+	CHECK_EQ(stat_of("third").st_ino, stat_of("file").st_ino);
+	CHECK(stat_of("twin").st_ino != stat_of("file").st_ino);
 	CHECK_EQ(unlink("file"), 0);
 	new = open("third", O_WRONLY | O_TRUNC);
 	CHECK_EQ(write(new, "third", 5), 5);
+	CHECK_EQ(stat_of("third").st_ino, inode_of(new));
+	CHECK(stat_of("third").st_ino != stat_of("twin").st_ino && inode_of(old) != inode_of(new));
 	CHECK_EQ(close(new), 0);
 	CHECK(file_holds("third", "third"));
 	CHECK_EQ(close(old), 0);
@@ -289,4 +302,57 @@ OVERLAY_TEST(a_base_is_in_memory_once)
 		CHECK_EQ(umount(name), 0);
 	}
 	CHECK_EQ(chdir("merged"), 0);
+}
+
+/* ---- many names ---- */
+
+enum { MANY = 3000 };
+
+static void many_name(char *name, const char *dir, int number)
+{
+	sprintf(name, "%s/%d", dir, number);
+}
+
+static bool times_seen_are(const unsigned char *seen, int from, int to, int times)
+{
+	for (int i = from; i < to; i++)
+		if (seen[i] != times)
+			return false;
+	return true;
+}
+
+/* Half of them below; every third of those is removed, so that nothing shows there. */
+OVERLAY_TEST(each_of_many_names_is_listed_once)
+{
+	static unsigned char seen[MANY];
+	char name[64];
+	struct dirent *entry;
+
+	for (int i = 0; i < MANY; i++) {
+		many_name(name, i < MANY / 2 ? "../base/dir" : "dir", i);
+		file_make(name, "");
+	}
+	mount_again();
+	for (int i = 0; i < MANY / 2; i += 3) {
+		many_name(name, "dir", i);
+		CHECK_EQ(unlink(name), 0);
+	}
+	DIR *dir = opendir("dir");
+	long middle = -1;
+
+	CHECK(dir);
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
+			seen[atoi(entry->d_name)]++;
+		if (strcmp(entry->d_name, "1000") == 0)
+			middle = telldir(dir);
+	}
+	for (int i = 0; i < MANY / 2; i++)
+		CHECK_EQ(seen[i], i % 3 != 0);
+	CHECK(times_seen_are(seen, MANY / 2, MANY, 1));
+	CHECK(middle > 0);
+	seekdir(dir, middle);           /* back, and once more from there */
+	CHECK(readdir(dir) != NULL && telldir(dir) > middle);
+	CHECK_EQ(closedir(dir), 0);
+	CHECK_ERRNO(rmdir("dir"), ENOTEMPTY);
 }

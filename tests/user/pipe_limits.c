@@ -11,7 +11,7 @@ static unsigned user;
 
 __attribute__((constructor)) static void choose_user(void)
 {
-	user = 60000 + (unsigned)getpid() % 2000;
+	user = 61000 + 2 * ((unsigned)getpid() % 450);
 }
 
 #define LIMITS "/proc/sys/fs/pipe-user-pages-"

@@ -190,6 +190,10 @@ DIR_TEST(sendfile_copies)
 	CHECK_EQ(lseek(in, 8, SEEK_SET), 8);
 	int appends = open("appended", O_WRONLY | O_CREAT | O_APPEND, 0600);
 	CHECK_ERRNO(sendfile(appends, in, &at, 4), EINVAL);
+	CHECK_EQ(mkfifo("fifo", 0600), 0);
+	int pipe_end = open("fifo", O_RDWR | O_APPEND);
+	CHECK_EQ(sendfile(pipe_end, in, &(off_t){0}, 4), 4);    /* a pipe has no end to append to */
+	CHECK_EQ(close(pipe_end), 0);
 	CHECK_EQ(sendfile(out, in, &at, 4), 4);
 	CHECK_EQ(at, 6);
 	CHECK_EQ(lseek(in, 0, SEEK_CUR), 8);

@@ -243,3 +243,21 @@ DIR_TEST(current_directory_has_a_name)
 	CHECK_ERRNO(fchdir(open("f", O_RDONLY)), ENOTDIR);
 	CHECK_EQ(close(fd), 0);
 }
+
+/* ERANGE would mean that a larger buffer helps. */
+DIR_TEST(current_directory_with_a_name_that_is_too_long)
+{
+	static char name[65536], part[251];
+
+	memset(part, 'x', sizeof(part) - 1);
+	for (int i = 0; i < 17; i++) {
+		CHECK_EQ(mkdir(part, 0755), 0);
+		CHECK_EQ(chdir(part), 0);
+	}
+	CHECK_ERRNO(syscall(SYS_getcwd, name, sizeof(name)), ENAMETOOLONG);
+	CHECK_ERRNO(readlink("/proc/self/cwd", name, sizeof(name)), ENAMETOOLONG);
+	for (int i = 0; i < 17; i++) {
+		CHECK_EQ(chdir(".."), 0);
+		CHECK_EQ(rmdir(part), 0);
+	}
+}

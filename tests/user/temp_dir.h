@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -23,13 +24,11 @@
 	} \
 	static void in_dir_##name_(void)
 
-static char temp_name[] = "/tmp/utest-XXXXXX";
+static char temp_name[32];
 
-static inline void temp_enter(void)
+static inline void temp_choose_name(pid_t test)
 {
-	CHECK(mkdtemp(temp_name) != NULL);
-	CHECK_EQ(chdir(temp_name), 0);
-	umask(022);
+	snprintf(temp_name, sizeof(temp_name), "/tmp/utest-%d", (int)test);
 }
 
 static inline int temp_remove(const char *name, const struct stat *stat, int kind, struct FTW *at)
@@ -40,10 +39,39 @@ static inline int temp_remove(const char *name, const struct stat *stat, int kin
 	return remove(name);
 }
 
+static inline int temp_tree_remove(void)
+{
+	return nftw(temp_name, temp_remove, 256, FTW_DEPTH | FTW_PHYS);
+}
+
+/* What a test leaves that does not come to its end, with all that it mounted. */
+static inline void temp_clean(pid_t test)
+{
+	temp_choose_name(test);
+	if (access(temp_name, F_OK) < 0)
+		return;
+	while (umount2(temp_name, MNT_DETACH) == 0)
+		;
+	(void)temp_tree_remove();
+}
+
+__attribute__((constructor)) static void temp_register(void)
+{
+	utest_clean = temp_clean;
+}
+
+static inline void temp_enter(void)
+{
+	temp_clean(getpid());
+	CHECK_EQ(mkdir(temp_name, 0700), 0);
+	CHECK_EQ(chdir(temp_name), 0);
+	umask(022);
+}
+
 static inline void temp_leave(void)
 {
 	CHECK_EQ(chdir("/"), 0);
-	CHECK_EQ(nftw(temp_name, temp_remove, 256, FTW_DEPTH | FTW_PHYS), 0);
+	CHECK_EQ(temp_tree_remove(), 0);
 }
 
 /* A file with this text; its descriptor, open for both. */

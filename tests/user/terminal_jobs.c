@@ -40,11 +40,8 @@ static void *read_terminal(void *fd)
 static void read_in_background(int fd)
 {
 	pthread_t thread;
-	cpu_set_t one;
 
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	CHECK_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+	utest_stay_on_one_cpu();
 	setpgid(0, 0);
 	CHECK_EQ(pthread_create(&thread, NULL, read_terminal, (void *)(intptr_t)fd), 0);
 	for (;;)

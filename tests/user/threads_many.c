@@ -110,6 +110,50 @@ TEST(threads_count_against_the_limit_of_processes)
 	let_all_go();
 }
 
+/* ---- a limit that many come to at once ---- */
+
+enum { FORKERS = 12, NPROC = 16 };
+
+static atomic_int forked;
+static atomic_bool are_all_there;
+
+static void *fork_one(void *gate)
+{
+	while (!are_all_there)
+		sched_yield();
+	pid_t pid = fork();
+	if (pid == 0)
+		gate_pass(*(struct gate *)gate);
+	if (pid == 0)
+		_exit(0);
+	forked += pid > 0;
+	return stay_until_told(NULL);
+}
+
+/* They are checked one after the other, whoever looks at once. */
+TEST(threads_that_fork_at_once_keep_to_the_limit)
+{
+	struct rlimit limit = {NPROC, NPROC};
+	struct gate gate = gate_new();
+	pthread_t thread;
+
+	if (geteuid() != 0)
+		SKIP("needs privileges to become nobody else");
+	uid_t nobody_else = 65000 + (uid_t)getpid() % 500;
+	CHECK_EQ(setresuid(nobody_else, nobody_else, nobody_else), 0);
+	CHECK_EQ(setrlimit(RLIMIT_NPROC, &limit), 0);
+	for (int i = 0; i < FORKERS; i++)
+		CHECK_EQ(pthread_create(&thread, NULL, fork_one, &gate), 0);
+	are_all_there = true;
+	while (arrived < FORKERS)
+		sched_yield();
+	CHECK(1 + FORKERS + forked <= NPROC);
+	gate_open(gate);
+	let_all_go();
+	while (wait(NULL) > 0)
+		;
+}
+
 /* ---- programs started from many threads ---- */
 
 __attribute__((constructor)) static void play_program(void)

@@ -353,11 +353,7 @@ static void *wait_for_second(void *unused)
 /* The one that is woken for both takes one, and leaves the other to who waits for it. */
 TEST(a_signal_that_its_waiter_leaves_is_taken_by_another)
 {
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	CHECK_EQ(sched_setaffinity(0, sizeof(one), &one), 0);   /* both are sent before it runs */
+	utest_stay_on_one_cpu();        /* both are sent before it runs */
 	block(SIGUSR1);
 	block(SIGUSR2);
 	for (int round = 0; round < 50; round++) {

@@ -25,6 +25,7 @@
 #endif
 #include <errno.h>
 #include <fnmatch.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -127,6 +128,23 @@ static inline int utest_wait(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Run where nothing runs beside us. */
+static inline void utest_stay_on_one_cpu(void)
+{
+	cpu_set_t set;
+	int first = 0;
+
+	CHECK_EQ(sched_getaffinity(0, sizeof(set), &set), 0);
+	while (!CPU_ISSET(first, &set))
+		first++;
+	CPU_ZERO(&set);
+	CPU_SET(first, &set);
+	CHECK_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+/* Take away what a test has left that skipped the rest, or failed.  NULL: it has nothing. */
+static void (*utest_clean)(pid_t test);
+
 /* Run one test in a child and print its line.  True unless it failed. */
 static inline bool utest_run(const struct utest *test)
 {
@@ -138,6 +156,8 @@ static inline bool utest_run(const struct utest *test)
 	}
 	int status = pid < 0 ? -1 : utest_wait(pid);
 
+	if (pid > 0 && utest_clean)
+		utest_clean(pid);
 	if (status == 0)
 		dprintf(STDOUT_FILENO, "ok - %s\n", test->name);
 	else if (status == UTEST_SKIPPED)

@@ -118,23 +118,25 @@ TEST(many_in_a_row)
 
 TEST(parent_can_be_killed_meanwhile)
 {
-	int fds[2];
+	int told[2], gate[2];
 	char byte = 0;
 
-	CHECK_EQ(pipe(fds), 0);
+	CHECK_EQ(pipe(told), 0);
+	CHECK_EQ(pipe(gate), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
 		if (vfork() == 0) {
-			struct timespec pause = {.tv_nsec = 50000000};
-			syscall(SYS_write, fds[1], "x", 1);
-			syscall(SYS_nanosleep, &pause, NULL);
+			syscall(SYS_write, told[1], "x", 1);
+			syscall(SYS_close, gate[1]);
+			syscall(SYS_read, gate[0], &byte, 1);
 			_exit(0);
 		}
 		_exit(1);
 	}
-	CHECK_EQ(read(fds[0], &byte, 1), 1);
+	CHECK_EQ(read(told[0], &byte, 1), 1);
 	CHECK_EQ(kill(pid, SIGKILL), 0);
 	CHECK_KILLED(pid, SIGKILL);
+	close(gate[1]);
 }
 
 /* ---- who may be killed for lack of memory ---- */

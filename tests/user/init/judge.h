@@ -27,7 +27,8 @@
 
 enum {
 	TICK_MS = 5,
-	SETTLE_TRIES = 4000,             /* exit finishes its work after the parent was told */
+	SETTLE_TRIES = 4000,            /* exit finishes its work after the parent was told */
+	SETTLE_TRIES_AGAIN = 400,       /* once that was in vain: then all of them may leak */
 	LEDGER_LINES = 16,
 	TEXT_MAX = 2048,
 };
@@ -128,7 +129,9 @@ static inline void reap_orphans(void)
 /* Frames and pids come back a moment after a process was waited for. */
 static inline bool settled(const struct ledger *before, char *why, size_t size)
 {
-	for (int i = 0; i < SETTLE_TRIES; i++) {
+	static int tries = SETTLE_TRIES;
+
+	for (int i = 0; i < tries; i++) {
 		struct ledger now;
 		reap_orphans();
 		if (!ledger_read(&now)) {
@@ -139,6 +142,7 @@ static inline bool settled(const struct ledger *before, char *why, size_t size)
 			return true;
 		pause_ms(TICK_MS);
 	}
+	tries = SETTLE_TRIES_AGAIN;
 	return false;
 }
 
