@@ -247,7 +247,7 @@ static void child_give_away(struct process *child, struct process *parent)
 	process_group_check_orphaned(child, parent, parent);
 	child->exit_signal = SIGCHLD;
 	if (child->state == PROCESS_ZOMBIE && notify_end(child))
-		process_reap(child);
+		reaped_put(process_reap(child));
 }
 
 /* Nobody will take them; their user may queue others. */
@@ -277,5 +277,5 @@ static void process_end(struct process *process)
 	event(process_exit, process->pid, process->exit_status, 0);
 	wake_all(&process->child_wait);
 	if (notify_end(process))
-		process_reap(process);
+		reaped_put(process_reap(process));
 }

@@ -125,7 +125,7 @@ void process_set_session(struct process *process, int32_t session)
 	pid_replace(&process->session, session);
 }
 
-void process_reap(struct process *process)
+struct thread *process_reap(struct process *process)
 {
 	struct thread *leader = process->leader;
 
@@ -140,6 +140,14 @@ void process_reap(struct process *process)
 	pid_set_thread(process->pid, NULL);
 	pid_release(process->pid);
 	wake_all(&process->child_wait);
+	return leader;
+}
+
+/* The tree's counts. */
+void reaped_put(struct thread *leader)
+{
+	struct process *process = leader->process;
+
 	thread_put(leader);
 	process_put(process);
 }

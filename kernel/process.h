@@ -215,8 +215,10 @@ void thread_destroy(struct thread *thread);     /* one that never ran, with its 
 void process_enlist(struct process *process, struct process *parent) REQUIRES(process_tree_lock);
 void process_set_group(struct process *process, int32_t group) REQUIRES(process_tree_lock);
 void process_set_session(struct process *process, int32_t session) REQUIRES(process_tree_lock);
-/* A zombie leaves all lists; its numbers are free.  Tree lock held. */
-void process_reap(struct process *process) REQUIRES(process_tree_lock);
+/* A zombie leaves all lists; its numbers are free.  Tree lock held.  What is left of it, for
+ * reaped_put(): better without the lock. */
+MUST_CHECK struct thread *process_reap(struct process *process) REQUIRES(process_tree_lock);
+void reaped_put(struct thread *leader);
 
 /* Every process that is not reaped.  Tree lock held: `visit` must not sleep. */
 void process_for_each(void (*visit)(struct process *process, void *argument), void *argument)

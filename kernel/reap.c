@@ -78,9 +78,12 @@ static long wait_search(struct wait_request *request)
 {
 	bool is_for_one = request->which == P_PID || request->which == P_PIDFD;
 
+	request->reaped = NULL;
 	spin_lock(&process_tree_lock);
 	long result = is_for_one ? search_one(request) : search_all(request);
 	spin_unlock(&process_tree_lock);
+	if (request->reaped)
+		reaped_put(request->reaped);
 	return result;
 }
 
@@ -148,7 +151,7 @@ static bool report_exit(struct process *child, struct wait_request *request)
 	report(child, request, was_killed ? CLD_KILLED : CLD_EXITED, child->exit_status);
 	if (!(request->options & WNOWAIT)) {
 		inherit_usage(current_process(), child);
-		process_reap(child);
+		request->reaped = process_reap(child);
 	}
 	return true;
 }

@@ -12,6 +12,7 @@ struct wait_request {
 	struct process *process;        /* P_PIDFD: this one; the caller counts it */
 	uint32_t options;               /* WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT... */
 	bool wants_usage;
+	struct thread *reaped;          /* while it is searched: of whom nobody will hear again */
 	/* results */
 	int32_t pid, status, code;      /* status as wait4 encodes it; code: CLD_ */
 	uint32_t uid;
