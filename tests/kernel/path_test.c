@@ -186,7 +186,7 @@ KTEST(path, name_that_does_not_fit_is_refused)
 
 	fixture_begin(&at);
 	EXPECT_EQ(path_name(&at.dir, NULL, false, name, sizeof(name)), sizeof(name));
-	EXPECT_EQ(path_name(&at.dir, NULL, false, name, sizeof(name) - 1), -ERANGE);
+	EXPECT_EQ(path_name(&at.dir, NULL, false, name, sizeof(name) - 1), -ENAMETOOLONG);
 	fixture_end(&at);
 }
 
