@@ -203,10 +203,9 @@ struct dentry *dentry_parent(struct dentry *dentry)
 
 bool dentry_is_above(struct dentry *above, struct dentry *below)
 {
-	spin_lock(&dentry_lock);
+	/* Only a move changes a parent, and that has names_lock for writing. */
 	while (below && below != above)
 		below = below->parent;
-	spin_unlock(&dentry_lock);
 	return below != NULL;
 }
 

@@ -29,7 +29,7 @@ struct dentry {
 	uint32_t mounts_here;           /* [dentry_lock] how many mounts cover it */
 	uint16_t len;                   /* [dentry_lock] */
 	bool is_deleted;                /* [dentry_lock] the name is gone */
-	struct dentry *parent;          /* [dentry_lock] counted; NULL for roots */
+	struct dentry *parent;          /* [dentry_lock; names_lock to look] counted; NULL: root */
 	struct inode *inode;            /* constant, counted */
 	struct list_node node;          /* [dentry_lock] in the table; alone if not found there */
 	char *name;                     /* [dentry_lock] NUL terminated; may be inline_name */
@@ -75,7 +75,8 @@ MUST_CHECK int dentry_name_reserve(const char *text, size_t len, char **name);
 void dentry_move(struct dentry *dentry, struct dentry *dir, const char *text, size_t len,
 		 char **name);
 
-/* Is `above` the same as `below`, or a directory on the way from it to the root? */
+/* Is `above` the same as `below`, or a directory on the way from it to the root?  The names_lock of
+ * their file system is held: the way may be long. */
 bool dentry_is_above(struct dentry *above, struct dentry *below);
 
 /* How names are spread over tables, here and in file systems. */

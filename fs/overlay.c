@@ -127,6 +127,17 @@ static int lowers_find(struct overlay *overlay, char *names)
 	return overlay->depth > OVERLAY_DEPTH_MAX ? -EINVAL : 0;
 }
 
+static bool are_nested(struct dentry *a, struct dentry *b)
+{
+	struct rwlock *lock = &a->inode->fs->names_lock;
+
+	read_lock(lock);
+	bool are = dentry_is_above(a, b) || dentry_is_above(b, a);
+
+	read_unlock(lock);
+	return are;
+}
+
 static int upper_find(struct overlay *overlay, const struct overlay_options *all)
 {
 	int err = layer_find(all->upper, &overlay->upper);
@@ -137,9 +148,9 @@ static int upper_find(struct overlay *overlay, const struct overlay_options *all
 		return err;
 	struct dentry *upper = overlay->upper.dentry, *work = overlay->work.dentry;
 
-	if (overlay->upper.mount != overlay->work.mount || dentry_is_above(upper, work) ||
-	    dentry_is_above(work, upper) || mount_is_writable(&overlay->upper) ||
-	    is_merged(&overlay->upper) || !path_inode(&overlay->work)->ops->rename)
+	if (overlay->upper.mount != overlay->work.mount || are_nested(upper, work) ||
+	    mount_is_writable(&overlay->upper) || is_merged(&overlay->upper) ||
+	    !path_inode(&overlay->work)->ops->rename)
 		return -EINVAL;
 	return 0;
 }

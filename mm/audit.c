@@ -53,6 +53,7 @@ static void check_entry(const struct frame *table, pte_t entry, virt_t addr);
 static void check_counts(void);
 static void check_space(struct space *space);
 static void check_promises(const struct list *objects, const struct list *spaces);
+static void check_huge_promises(const struct list *spaces);
 
 static void differ(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
@@ -165,6 +166,7 @@ static void audit_once(const struct list *objects, const struct list *spaces)
 	list_for_each_entry(space, spaces, all)
 		check_space(space);
 	check_promises(objects, spaces);
+	check_huge_promises(spaces);
 }
 
 static void walk_all(const struct list *objects, const struct list *spaces)
@@ -394,6 +396,21 @@ static void check_promises(const struct list *objects, const struct list *spaces
 		pages += object->reserved ? object->reserved : object->resident;
 	if (pages != committed_total())
 		differ("%lu pages are promised, found %lu", committed_total(), pages);
+}
+
+/* What pools keep for spaces is what spaces were promised. */
+static void check_huge_promises(const struct list *spaces)
+{
+	for (int level = HUGETLB_LEVEL_MIN; level <= HUGETLB_LEVEL_MAX; level++) {
+		uint64_t found = 0, reserved = hugetlb_reserved(level);
+		const struct space *space;
+
+		list_for_each_entry(space, spaces, all)
+			found += space->promised_huge[level - HUGETLB_LEVEL_MIN];
+		if (found != reserved)
+			differ("%lu huge pages of level %d are promised, found %lu", reserved,
+			       level, found);
+	}
 }
 
 void ledger_take(struct ledger *out)

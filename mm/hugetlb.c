@@ -416,6 +416,11 @@ static const char *pool_check(const struct pool *pool) NO_LOCK_ANALYSIS /* all o
 	return NULL;
 }
 
+uint64_t hugetlb_reserved(int level)
+{
+	return READ_ONCE(pool_of(level)->counts.reserved);
+}
+
 const char *hugetlb_check(void)
 {
 	const char *wrong = NULL;

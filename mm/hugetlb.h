@@ -83,5 +83,7 @@ void hugetlb_return(pfn_t block, int level);
 uint64_t hugetlb_frames(void);
 uint64_t hugetlb_pool_frames(void);
 
-/* For audit(), with the other CPUs stopped: NULL, or what is wrong in a pool. */
+/* For audit(), with the other CPUs stopped: NULL, or what is wrong in a pool; how many pages are
+ * reserved in one. */
 const char *hugetlb_check(void);
+uint64_t hugetlb_reserved(int level);
