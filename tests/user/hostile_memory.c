@@ -220,7 +220,7 @@ static void *forbid_and_allow(void *argument)
 	return argument;
 }
 
-/* Copies end at the page that has gone, or do not begin; nothing else. */
+/* Copies end at the page that has gone, or within it, when it goes meanwhile, or do not begin. */
 static void copy_in_a_race(void *(*disturb)(void *))
 {
 	int fds[2], zero = open("/dev/zero", O_RDONLY);
@@ -232,7 +232,7 @@ static void copy_in_a_race(void *(*disturb)(void *))
 	CHECK_EQ(pthread_create(&thread, NULL, disturb, NULL), 0);
 	for (int i = 0; i < 1500; i++) {
 		ssize_t in = read(zero, stage + PAGE - 100, 200);
-		CHECK(in == 200 || in == 100 || (in < 0 && errno == EFAULT));
+		CHECK((in >= 100 && in <= 200) || (in < 0 && errno == EFAULT));
 		ssize_t out = write(fds[1], stage + PAGE - 50, 100);
 		CHECK((out >= 50 && out <= 100) || (out < 0 && errno == EFAULT));
 		ssize_t back = read(fds[0], stage + PAGE - 1, 1000);
