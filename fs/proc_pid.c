@@ -91,6 +91,12 @@ static struct thread *any_thread(const struct process *process) REQUIRES(process
 	return first ? list_entry(first, struct thread, node) : NULL;
 }
 
+/* Does the process still run the program that is meant? */
+static bool is_meant(const struct text_node *node) REQUIRES(process_tree_lock)
+{
+	return !node->program || node->program == node->process->program;
+}
+
 struct space *proc_space(const struct text_node *node)
 {
 	struct space *space = NULL;
@@ -98,7 +104,7 @@ struct space *proc_space(const struct text_node *node)
 
 	spin_lock(&process_tree_lock);
 	list_for_each_entry(thread, &node->process->threads, node) {
-		if (node->program && node->program != node->process->program)
+		if (!is_meant(node))
 			break;
 		space = thread->task->space;
 		if (space)
@@ -117,7 +123,7 @@ struct fdtable *proc_files(const struct text_node *node)
 
 	spin_lock(&process_tree_lock);
 	thread = any_thread(node->process);
-	if (thread)
+	if (thread && is_meant(node))
 		files = thread->task->files;
 	if (files)
 		fdtable_get(files);
@@ -132,7 +138,7 @@ struct fs_context *proc_context(const struct text_node *node)
 
 	spin_lock(&process_tree_lock);
 	thread = any_thread(node->process);
-	if (thread)
+	if (thread && is_meant(node))
 		context = thread->fs;
 	if (context)
 		fs_context_get(context);
@@ -161,7 +167,7 @@ static int exe_follow(const struct text_node *node, struct path *out)
 	struct path *executable;
 
 	spin_lock(&process_tree_lock);
-	executable = executable_get(node->process->executable);
+	executable = is_meant(node) ? executable_get(node->process->executable) : NULL;
 	spin_unlock(&process_tree_lock);
 	if (!executable)
 		return -ENOENT;

@@ -332,20 +332,18 @@ static int tree_list(struct file *file, list_emit_t *emit, void *argument)
 
 static ssize_t text_readlink(struct inode *inode, char *buf, size_t size)
 {
-	const struct text_node *node = inode->data;
-	uint64_t program;
-	int err = node_permission(node, &program);
+	struct text_node node = *(const struct text_node *)inode->data;
+	int err = node_permission(&node, &node.program);
 
-	return err ? err : node->entry->readlink(node, buf, size);
+	return err ? err : node.entry->readlink(&node, buf, size);
 }
 
 static int text_follow(struct inode *inode, struct path *out)
 {
-	const struct text_node *node = inode->data;
-	uint64_t program;
-	int err = node_permission(node, &program);
+	struct text_node node = *(const struct text_node *)inode->data;
+	int err = node_permission(&node, &node.program);
 
-	return err ? err : node->entry->follow(node, out);
+	return err ? err : node.entry->follow(&node, out);
 }
 
 static int tree_setattr(struct inode *inode, const struct attr_change *change)

@@ -5,7 +5,7 @@
  *      find       the file, through `#!` lines to the interpreter of a script
  *      build      an unpublished space: segments, dynamic linker, heap, stack
  *      be alone   other threads die; who fails from here on, and had some, dies too.  If one of
- *                 them has changed what was decided by, the call begins once more
+ *                 them has changed what was decided by, all begins once more
  *      reserve    what the process must own alone: signal actions, descriptors
  *      commit     nothing can fail any more: space, handlers, ids, registers
  *
@@ -40,6 +40,7 @@
 #include "fs/fdtable.h"
 #include "mm/slab.h"
 
+enum { EXEC_AGAIN = 1 };                /* nothing was done, but other threads are gone */
 enum { SCRIPT_DEPTH_MAX = 4, SHIFT_PAGES_MASK = 0x3fff, HEAP_SHIFT_PAGES_MASK = 0xff };
 
 struct exec {
@@ -73,7 +74,8 @@ static struct slab_cache exec_cache;
 
 static struct exec *exec_create(void);
 static void exec_destroy(struct exec *exec);
-static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags);
+static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags,
+		    bool *has_lost_threads);
 static int exec_find(struct exec *exec, const struct path *start, const char *name, int at_flags);
 static int exec_build(struct exec *exec, const char *name);
 static int exec_reserve(void);
@@ -94,14 +96,15 @@ int program_exec(const struct path *start, const char *name, char *const argv[],
 	int err = arguments_add(&exec->arguments, argv);
 	if (!err)
 		err = environment_add(&exec->arguments, envp);
+	bool has_lost_threads = false;  /* it has one */
 	if (!err)
-		err = exec_run(exec, start, name, 0);
+		err = exec_run(exec, start, name, 0, &has_lost_threads);
 	exec_destroy(exec);
 	return err;
 }
 
-int program_exec_user(const struct path *start, const char *name,
-		      const struct exec_request *request)
+static int exec_try(const struct path *start, const char *name, const struct exec_request *request,
+		    bool *has_lost_threads)
 {
 	struct exec *exec = exec_create();
 
@@ -111,8 +114,22 @@ int program_exec_user(const struct path *start, const char *name,
 	if (!err)
 		err = environment_add_user(&exec->arguments, request->envp);
 	if (!err)
-		err = exec_run(exec, start, name, request->flags);
+		err = exec_run(exec, start, name, request->flags, has_lost_threads);
 	exec_destroy(exec);
+	return err;
+}
+
+int program_exec_user(const struct path *start, const char *name,
+		      const struct exec_request *request)
+{
+	bool has_lost_threads = false;
+	int err;
+
+	do {
+		err = exec_try(start, name, request, &has_lost_threads);
+	} while (err == EXEC_AGAIN);
+	if (err && has_lost_threads)
+		signal_force_fatal(SIGSEGV);    /* what they held nobody will release */
 	return err;
 }
 
@@ -159,14 +176,9 @@ static bool was_overtaken(const struct exec *exec)
 	       (gains_rights(exec) && (self->no_new_privs || is_led_by_others()));
 }
 
-/* Now nobody else can change anything. */
-static int exec_again(void)
-{
-	task_add_work(current, WORK_SIGNAL);    /* where calls are repeated */
-	return -ERESTARTNOINTR;
-}
-
-static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags)
+/* EXEC_AGAIN: now that nobody else can change anything. */
+static int exec_run(struct exec *exec, const struct path *start, const char *name, int at_flags,
+		    bool *has_lost_threads)
 {
 	strlcpy(exec->name, last_part(name), sizeof(exec->name));
 	int err = exec_find(exec, start, name, at_flags);
@@ -174,17 +186,16 @@ static int exec_run(struct exec *exec, const struct path *start, const char *nam
 		err = exec_build(exec, name);
 	if (err)
 		return err;
-	bool is_alone = READ_ONCE(current_process()->thread_count) == 1;
+	bool has_others = READ_ONCE(current_process()->thread_count) > 1;
 	err = process_kill_other_threads();
 	if (err)
 		return err;
+	*has_lost_threads |= has_others;
 	if (was_overtaken(exec))
-		return exec_again();
+		return EXEC_AGAIN;
 	err = exec_reserve();
 	if (!err)
 		exec_commit(exec);
-	else if (!is_alone)
-		signal_force_fatal(SIGSEGV);    /* what the others held nobody will release */
 	return err;
 }
 
@@ -499,10 +510,12 @@ static void process_rename(struct exec *exec)
 	exec->executable = old;
 	memcpy(process->name, exec->name, sizeof(process->name));
 	memcpy(current->name, exec->name, sizeof(current->name));
+	bool is_same = memcmp(&process->credentials, &exec->credentials,
+			      sizeof(exec->credentials)) == 0;
+	process->is_dumpable &= is_same && !exec->has_secrets;
 	process->credentials = exec->credentials;
 	process->has_execed = true;
 	process->exit_signal = SIGCHLD;
-	process->is_dumpable &= !exec->has_secrets;
 	process->program++;
 	if (exec->is_secure || gains_rights(exec))
 		process->parent_death_signal = 0;

@@ -5,8 +5,8 @@
  *      check     flags that make no sense together, limits
  *      reserve   task and stack, thread, process, files, places, number, space, descriptor: each
  *                new, copied or shared
- *      commit    one critical section: kill and stops are looked at once more, then the child is
- *                there
+ *      commit    one critical section: kill, stops and the limit are looked at once more, then the
+ *                child is there
  *
  * A signal to many of whom the parent is one is the child's, too: one that comes while the child is
  * made waits for it (struct birth), and the fork goes on.

@@ -35,9 +35,9 @@
  * Invariants:  opening the cursor has owned every table on the path, so the frame's count alone
  *              tells whether a page is ours.  Reads own the path too: shared tables are never
  *              filled in place.
- * Locks:       the space's for reading, so that faults of many threads run side by side; the cursor
- *              holds the leaf's table.  An object's page is fetched between two looks, because it
- *              may sleep.
+ * Locks:       the space's for reading, so that faults of many threads run side by side (for
+ *              writing only in fault_alone); the cursor holds the leaf's table.  An object's page
+ *              is fetched between two looks, because it may sleep.
  */
 #include "mm/fault.h"
 #include "lib/abi/errno.h"

@@ -120,8 +120,7 @@ int vmas_replace(struct vmas **vmas, uint32_t room)
 	bool is_mine = atomic_load_acquire(&old->refs) == 1;
 
 	/* Half as much again as it needs, but not beyond what there can ever be: kmalloc() has an
-	 * end, too.  A shared array that need not grow is copied at most
-	 * as large as it is. */
+	 * end, too.  A shared array that need not grow is copied at most as large as it is. */
 	uint32_t grown = MIN(need + need / 2, MAX(need, vmas_max()));
 	uint32_t capacity = need <= old->capacity ? MIN(old->capacity, grown) : grown;
 	struct vmas *new = vmas_create(capacity);

@@ -75,10 +75,25 @@ def in_directory(scratch, path, environment):
 
 def kill_session(leader):
     """What a program began must not go on beside the next tests, whatever its group."""
-    for place in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    for _ in range(100):                # somebody may fork while they are counted
+        found = [pid for pid in map(session_member(leader), pathlib.Path("/proc").glob("[0-9]*"))
+                 if pid]
+        if not found:
+            break
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def session_member(leader):
+    """For a folder of /proc: the number of a process of that session that has not ended, or None."""
+    def member(place):
         with contextlib.suppress(OSError):
-            if int(place.read_text().rpartition(")")[2].split()[3]) == leader:
-                os.kill(int(place.parent.name), signal.SIGKILL)
+            state, _, _, session = (place / "stat").read_bytes().rpartition(b")")[2].split()[:4]
+            if int(session) == leader and state != b"Z":
+                return int(place.name)
+        return None
+    return member
 
 
 # --- in Cowbell ---------------------------------------------------------------------------------

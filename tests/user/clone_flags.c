@@ -269,8 +269,9 @@ static void end_at_once(void)
 /* What it makes is its parent's, who does not know. */
 static void end_by_a_sibling(void)
 {
-	if (clone_raw(SIGCHLD | CLONE_PARENT, NULL, NULL, NULL) > 0)
-		pause();
+	if (clone_raw(SIGCHLD | CLONE_PARENT, NULL, NULL, NULL) != 0)
+		for (;;)
+			pause();
 }
 
 static void check_next_program(void (*end)(void))

@@ -71,7 +71,7 @@ static void run(const char *name, char *role)
 enum { SECRET = 50, ROUNDS = 15, OLD_PAGES = 8192 };
 
 /* The superuser's, with a file that is for him alone, becomes somebody's. */
-static pid_t start_who_changes(struct gate gate)
+static pid_t start_who_changes(struct gate gate, bool is_saved)
 {
 	pid_t pid = fork();
 
@@ -83,7 +83,12 @@ static pid_t start_who_changes(struct gate gate)
 	CHECK_EQ(dup3(fd, SECRET, O_CLOEXEC), SECRET);
 	CHECK_EQ(setgroups(0, NULL), 0);
 	CHECK_EQ(setresgid(SOMEBODY, SOMEBODY, SOMEBODY), 0);
-	CHECK_EQ(setresuid(SOMEBODY, SOMEBODY, SOMEBODY), 0);
+	if (is_saved) {                 /* what only exec takes from it */
+		CHECK_EQ(setresuid(SOMEBODY, SOMEBODY, 0), 0);
+		CHECK_EQ(prctl(PR_SET_DUMPABLE, 1), 0);
+	} else {
+		CHECK_EQ(setresuid(SOMEBODY, SOMEBODY, SOMEBODY), 0);
+	}
 	gate_pass(gate);
 	run(copy, "ROLE=sleeper");
 	_exit(98);
@@ -141,7 +146,7 @@ TEST(files_of_the_program_before_are_closed_before_others_may_look)
 	place_make();
 	for (int i = 0; i < ROUNDS; i++) {
 		struct gate gate = gate_new();
-		pid_t pid = start_who_changes(gate), looker = start_looker(gate, pid);
+		pid_t pid = start_who_changes(gate, i % 2), looker = start_looker(gate, pid);
 
 		gate_open(gate);
 		CHECK_EXIT(looker, 0);
@@ -267,8 +272,8 @@ TEST(exec_succeeds_whatever_ids_other_threads_take)
 		if (pid == 0) {
 			pthread_t thread;
 
-			pthread_create(
-				&thread, NULL, i % 2 ? change_ids : change_ids_and_end, NULL);
+			CHECK_EQ(pthread_create(&thread, NULL,
+				i % 2 ? change_ids : change_ids_and_end, NULL), 0);
 			run("/proc/self/exe", "ROLE=none");
 		}
 		CHECK_EXIT(pid, 7);

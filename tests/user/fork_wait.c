@@ -277,13 +277,14 @@ TEST(end_of_the_parent_comes_as_its_signal)
 			sigaction(SIGUSR1, &action, NULL);
 			prctl(PR_SET_PDEATHSIG, SIGUSR1);
 			CHECK_EQ(write(ready[1], "x", 1), 1);
-			for (;;)
-				pause();
+			sleep(30);
+			_exit(1);               /* nobody tells us */
 		}
 		CHECK_EQ(read(ready[0], &byte, 1), 1);
 		_exit(0);
 	}
 	CHECK_EXIT(parent, 0);
+	close(told[1]);
 	CHECK_EQ(read(told[0], values, sizeof(values)), sizeof(values));
 	CHECK_EQ(values[0], SI_USER);
 	CHECK_EQ(values[1], parent);

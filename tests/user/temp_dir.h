@@ -50,7 +50,7 @@ static inline void temp_clean(pid_t test)
 	temp_choose_name(test);
 	if (access(temp_name, F_OK) < 0)
 		return;
-	while (umount2(temp_name, MNT_DETACH) == 0)
+	while (umount2(temp_name, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
 		;
 	(void)temp_tree_remove();
 }

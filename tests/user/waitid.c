@@ -164,7 +164,7 @@ TEST(usage_of_a_child_is_also_that_of_its_children)
 			CHECK_EQ(madvise((void *)memory, FAULTS * PAGE, MADV_NOHUGEPAGE), 0);
 			pages_mark(memory, FAULTS, 1);
 			for (int i = 0; i < 10; i++)
-				usleep(100);
+				usleep(10000);
 			_exit(0);
 		}
 		CHECK_EXIT(grandchild, 0);
