@@ -76,8 +76,7 @@ def in_directory(scratch, path, environment):
 def kill_session(leader):
     """What a program began must not go on beside the next tests, whatever its group."""
     for _ in range(100):                # somebody may fork while they are counted
-        found = [pid for pid in map(session_member(leader), pathlib.Path("/proc").glob("[0-9]*"))
-                 if pid]
+        found = list(session_members(leader))
         if not found:
             break
         for pid in found:
@@ -85,15 +84,13 @@ def kill_session(leader):
                 os.kill(pid, signal.SIGKILL)
 
 
-def session_member(leader):
-    """For a folder of /proc: the number of a process of that session that has not ended, or None."""
-    def member(place):
+def session_members(leader):
+    """The numbers of its processes that have not ended."""
+    for place in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             state, _, _, session = (place / "stat").read_bytes().rpartition(b")")[2].split()[:4]
             if int(session) == leader and state != b"Z":
-                return int(place.name)
-        return None
-    return member
+                yield int(place.name)
 
 
 # --- in Cowbell ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 
 #include "utest.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -42,6 +43,20 @@ static inline void become(unsigned id)
 		} \
 		CHECK_EXIT(as_, 0); \
 	} while (0)
+
+/* The program that runs now, written over an empty file. */
+static inline void copy_of_us(const char *name)
+{
+	char bytes[4096];
+	ssize_t len;
+	int from = open("/proc/self/exe", O_RDONLY), to = open(name, O_WRONLY | O_TRUNC);
+
+	CHECK(from >= 0 && to >= 0);
+	while ((len = read(from, bytes, sizeof(bytes))) > 0)
+		CHECK_EQ(write(to, bytes, (size_t)len), len);
+	close(from);
+	close(to);
+}
 
 /* ---- a child that waits ---- */
 

@@ -398,19 +398,6 @@ TEST(as_a_program_that_gained)
 	CHECK_EQ(open("/proc/self/maps", O_RDONLY) < 0, 0);
 }
 
-static void copy_of_us(void)
-{
-	char bytes[4096];
-	ssize_t len;
-	int from = open("/proc/self/exe", O_RDONLY), to = open(file_name, O_WRONLY | O_TRUNC);
-
-	CHECK(from >= 0 && to >= 0);
-	while ((len = read(from, bytes, sizeof(bytes))) > 0)
-		CHECK_EQ(write(to, bytes, (size_t)len), len);
-	close(from);
-	close(to);
-}
-
 static void run_copy(int expected)
 {
 	char *arguments[] = {"copy", "as_a_program_that_gained", NULL};
@@ -446,7 +433,7 @@ TEST(rights_that_were_had_before_are_told)
 TEST(set_user_id)
 {
 	place_make(0777, 0755);
-	copy_of_us();
+	copy_of_us(file_name);
 	CHECK_EQ(chmod(file_name, 04755), 0);
 	run_copy(OTHER);
 	CHECK_EQ(chmod(file_name, 0755), 0);
@@ -465,7 +452,7 @@ TEST(no_set_user_id_among_those_who_share_places)
 	char *environment[] = {variable, NULL};
 
 	place_make(0777, 0755);
-	copy_of_us();
+	copy_of_us(file_name);
 	CHECK_EQ(chmod(file_name, 04755), 0);
 	for (int shares = 0; shares < 2; shares++) {
 		snprintf(variable, sizeof(variable), "GAINED=%d", shares ? SOMEBODY : OTHER);
@@ -487,7 +474,7 @@ TEST(unreadable_programs_are_hidden)
 {
 	SUPERUSER_ONLY();
 	place_make(0777, 0755);
-	copy_of_us();
+	copy_of_us(file_name);
 	CHECK_EQ(chmod(file_name, 0711), 0);
 	AS(SOMEBODY, {
 		char *arguments[] = {"copy", "hidden_program", NULL};

@@ -3,7 +3,7 @@
  * tests/user/fork_signals.c - a fork goes on whatever is sent to everybody meanwhile, and the child
  * has it, too.
  */
-#include "utest.h"
+#include "credentials.h"
 
 #include <sched.h>
 #include <sys/syscall.h>
@@ -16,12 +16,6 @@ static volatile sig_atomic_t has_handled;
 static void note_signal(int number)
 {
 	has_handled = number;
-}
-
-static void superuser_only(void)
-{
-	if (geteuid() != 0)
-		SKIP("only the superuser can become somebody else");
 }
 
 static void become_nobody(void)
@@ -62,7 +56,7 @@ static void fork_often(void)
 
 TEST(who_may_signal_nobody_makes_no_fork_fail)
 {
-	superuser_only();
+	SUPERUSER_ONLY();
 	pid_t asks = start_sender(-1, 0), sends = start_sender(-1, SIGURG);
 
 	fork_often();
@@ -72,7 +66,7 @@ TEST(who_may_signal_nobody_makes_no_fork_fail)
 
 TEST(signals_to_the_group_make_no_fork_fail)
 {
-	superuser_only();
+	SUPERUSER_ONLY();
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -98,7 +92,7 @@ TEST(who_is_born_during_a_signal_to_the_group_has_it)
 	sigset_t set;
 	bool is_born_with_it = false;
 
-	superuser_only();
+	SUPERUSER_ONLY();
 	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
 		SKIP("nobody sends while another forks");
 	sigemptyset(&set);

@@ -5,6 +5,7 @@
  *
  * See: shmget(2), shmop(2), shmctl(2).
  */
+#include "credentials.h"
 #include "memory.h"
 
 #include <sys/shm.h>
@@ -47,8 +48,7 @@ static key_t key_new(void)
 /* As somebody else, in a child. */
 static void check_as_nobody(void (*run)(int id), int id)
 {
-	if (geteuid() != 0)
-		SKIP("only the superuser can become somebody else");
+	SUPERUSER_ONLY();
 	pid_t pid = fork();
 	if (pid == 0) {
 		CHECK_EQ(setgid(65534), 0);

@@ -26,9 +26,6 @@ void jitter(void);
 #define atomic_or(p, bits) (jitter(), __atomic_fetch_or((p), (bits), __ATOMIC_SEQ_CST))
 #define atomic_and(p, bits) (jitter(), __atomic_fetch_and((p), (bits), __ATOMIC_SEQ_CST))
 
-#undef atomic_sub_return
-#define atomic_sub_return(p, n) (jitter(), __atomic_sub_fetch((p), (n), __ATOMIC_SEQ_CST))
-
 #undef atomic_dec_and_test
 #define atomic_dec_and_test(p) (jitter(), __atomic_sub_fetch((p), 1, __ATOMIC_ACQ_REL) == 0)
 #endif
