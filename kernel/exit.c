@@ -221,11 +221,8 @@ static bool notify_end(struct process *process) REQUIRES(process_tree_lock)
 /* The child asked to be told of our end: as if we killed it. */
 static void send_death_signal(struct process *child) REQUIRES(process_tree_lock)
 {
-	const struct process *self = current_process();
 	int signal = child->parent_death_signal;
-	struct abi_siginfo info = {
-		.code = SI_USER, .pid = self->pid, .uid = self->credentials.uid,
-	};
+	struct abi_siginfo info = info_from_us(SI_USER);
 
 	if (signal && process_may_signal(child, signal))
 		signal_send_process_locked(child, signal, &info);

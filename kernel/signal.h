@@ -28,6 +28,14 @@ static inline bool signal_is_valid(uint64_t signal)
 enum signal_default { DEFAULT_TERMINATE, DEFAULT_CORE, DEFAULT_IGNORE, DEFAULT_STOP };
 enum signal_default signal_default_action(int signal);
 
+/* What a signal tells that the running process sends; code: SI_USER... */
+static inline struct abi_siginfo info_from_us(int code)
+{
+	const struct process *self = current_process();
+
+	return (struct abi_siginfo){ .code = code, .pid = self->pid, .uid = self->credentials.uid };
+}
+
 /* Send to a process (any thread may take it) or to one thread.  info NULL: sent by the kernel.
  * 0 or -EAGAIN (RLIMIT_SIGPENDING for queued ones).  The _locked forms are for who holds the tree
  * lock; the others take it. */

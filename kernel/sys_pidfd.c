@@ -36,9 +36,7 @@ static int info_get(virt_t from, const struct process *target, int signal,
 	const struct process *self = current_process();
 
 	if (!from) {
-		*info = (struct abi_siginfo){
-			.code = SI_USER, .pid = self->pid, .uid = self->credentials.uid,
-		};
+		*info = info_from_us(SI_USER);
 		return 0;
 	}
 	if (copy_from_user(info, from, sizeof(*info)))

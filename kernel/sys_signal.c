@@ -236,13 +236,6 @@ long sys_restart_syscall(const struct syscall_args *args)
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
-static struct abi_siginfo info_from_us(int code)
-{
-	const struct process *self = current_process();
-
-	return (struct abi_siginfo){ .code = code, .pid = self->pid, .uid = self->credentials.uid };
-}
-
 struct kill_request {
 	bool is_everybody;              /* but init and who asks; else a group */
 	int32_t group;                  /* init's is 0 */
